@@ -1,0 +1,14 @@
+"""The language of the house: messages, topics, the bus, and what a transport must do.
+
+Layout, lowest first; each file imports only from those above it:
+
+    errors.py      the tree of errors            problem.py   error → HTTP, gRPC, reply status
+    message.py     Message, payloads, Receipt    clock.py     time as a value
+    topics.py      filters, captures, quoting    router.py    topic → routes
+    delivery.py    a message until it is acked   transport.py what a wire must do
+    memory.py      the in-process transport      envelope.py  MQTT 5 fields on 3.1.1
+    events.py      lifecycle events              requests.py  replies by correlation
+    bus.py         publish, subscribe, stream, request
+
+Needs the standard library and pydantic only, and opens nothing when imported.
+"""

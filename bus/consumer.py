@@ -1,0 +1,49 @@
+"""What receives messages below the bus: a consumer, and the dispatcher that makes one of a handler."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from dskity.bus.delivery import Delivery
+
+if TYPE_CHECKING:
+    from dskity.bus.bus import Bus
+    from dskity.bus.topics import Pattern
+
+Accept: TypeAlias = Callable[[Delivery, Mapping[str, str]], None]
+"""Takes a delivery and its captures, at once; calls `delivery.done()` when it is finished with it."""
+
+AnyHandler: TypeAlias = Callable[..., Awaitable[Any] | Any]
+
+
+class Consumer(Protocol):
+    """One handler on one filter."""
+
+    @property
+    def qos(self) -> int:
+        """The QoS to subscribe with."""
+        ...
+
+    @property
+    def group(self) -> str | None:
+        """The shared-subscription group, or None."""
+        ...
+
+    def accept(self, delivery: Delivery, captures: Mapping[str, str]) -> None:
+        """See `Accept`."""
+        ...
+
+    async def drain(self) -> None:
+        """Return when what was accepted is done."""
+        ...
+
+
+class Dispatcher(Protocol):
+    """Turns handlers into consumers; `dskity.handlers` has the one in use."""
+
+    def consumer(
+        self, bus: Bus, pattern: Pattern, handler: AnyHandler, policy: Mapping[str, Any]
+    ) -> Consumer:
+        """Bind `handler`, or raise `InvalidHandler`; unknown policy words are refused too."""
+        ...

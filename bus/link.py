@@ -1,0 +1,57 @@
+"""Whether the broker is there: the bus's side of `TransportEvents`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+from dskity.bus.errors import NotConnected
+
+if TYPE_CHECKING:
+    from dskity.bus.transport import Capabilities
+
+
+class Watcher(Protocol):
+    """Is told, synchronously, when the connection comes or goes."""
+
+    def __call__(self, connected: bool, *, resumed: bool) -> None:  # noqa: FBT001  # a state
+        """`resumed` is MQTT's session present; False where the connection goes."""
+        ...
+
+
+class Link:
+    """The connection's present state, and those who wait for it or watch it."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.reason = "not started"
+        self._up = asyncio.Event()
+        self._watchers: list[Watcher] = []
+
+    def watch(self, watcher: Watcher) -> None:
+        """Call `watcher` at each change from now on."""
+        self._watchers.append(watcher)
+
+    def connected(self, capabilities: Capabilities, *, resumed: bool) -> None:
+        """See `TransportEvents`."""
+        del capabilities  # the transport keeps them
+        self.connections += 1
+        self.reason = ""
+        self._up.set()
+        for watcher in self._watchers:
+            watcher(True, resumed=resumed)
+
+    def disconnected(self, reason: str) -> None:
+        """See `TransportEvents`."""
+        self.reason = reason
+        self._up.clear()
+        for watcher in self._watchers:
+            watcher(False, resumed=False)
+
+    async def wait_connected(self, timeout: float) -> None:
+        """Return when connected; `NotConnected`, with the reason, after `timeout` seconds."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._up.wait()
+        except TimeoutError as error:
+            raise NotConnected(f"not connected to the broker: {self.reason}") from error

@@ -1,0 +1,377 @@
+"""A broker and its transport in this process, with MQTT's rules: a real back-end, and the test double.
+
+`MemoryBroker` keeps sessions, subscriptions, retained messages, shared groups and what is not yet
+acknowledged; `MemoryTransport` is one client. Both pass the contract suite of the real ones. A
+session outlives its connection, so a client that comes back gets what it missed, in order, and
+what it had not acknowledged again with the duplicate flag.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from dskity.bus import topics
+from dskity.bus.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.delivery import Delivery, Meta
+from dskity.bus.errors import NotConnected, TooLarge
+from dskity.bus.message import Message
+from dskity.bus.router import Router
+from dskity.bus.transport import Capabilities, Lane, Receiver, TransportEvents
+
+CAPABILITIES = Capabilities(
+    protocol="memory",
+    headers=True,
+    expiry=True,
+    reports_no_match=True,
+    shared=True,
+    overlap="identified",
+)
+
+
+@dataclass(slots=True, eq=False)
+class _Sub:
+    session: _Session
+    pattern: topics.Pattern
+    group: str | None
+    qos: int
+    identifier: int
+    lane: Lane
+
+
+@dataclass(slots=True, eq=False)
+class _Queued:
+    """A message on its way to one session; `due` is when it expires, or None."""
+
+    message: Message
+    qos: int
+    retain: bool
+    identifiers: tuple[int, ...]
+    due: float | None
+    duplicate: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Session:
+    """What the broker keeps of one client id, connected or not."""
+
+    client_id: str
+    subs: dict[str, _Sub] = field(default_factory=dict)
+    waiting: dict[Lane, deque[_Queued]] = field(
+        default_factory=lambda: {"intake": deque(), "control": deque()}
+    )
+    unacked: dict[int, tuple[Lane, _Queued]] = field(default_factory=dict)
+    next_id: int = 0
+    client: MemoryTransport | None = None
+
+
+class MemoryBroker:
+    """A broker without a network. `stop()` and `start()` make it absent and present."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        capabilities: Capabilities = CAPABILITIES,
+    ) -> None:
+        self.clock = clock
+        self.capabilities = capabilities
+        self.running = True
+        self._sessions: dict[str, _Session] = {}
+        self._subs: Router[_Sub] = Router()
+        self._retained: dict[str, tuple[Message, float | None]] = {}
+        self._turns: dict[tuple[str, str], int] = {}
+        self._clients: list[MemoryTransport] = []
+
+    def stop(self) -> None:
+        """Go away: every client is cut off; sessions and retained messages stay."""
+        self.running = False
+        for client in tuple(self._clients):
+            client.lose("the broker stopped")
+
+    def start(self) -> None:
+        """Come back; the clients reconnect."""
+        self.running = True
+        for client in tuple(self._clients):
+            client.connect_soon()
+
+    def publish(self, message: Message) -> bool:
+        """Take a message from a client; whether anybody is subscribed."""
+        due = self._due(message)
+        if message.retain:
+            self._retain(message, due)
+        found = self._subs.find(message.topic)
+        plain: dict[tuple[int, Lane], list[_Sub]] = {}
+        shared: dict[tuple[str, str], list[_Sub]] = {}
+        for sub, _ in found:
+            if sub.group is None:
+                plain.setdefault((id(sub.session), sub.lane), []).append(sub)
+            else:
+                shared.setdefault((sub.group, sub.pattern.filter), []).append(sub)
+        for subs in plain.values():
+            self._queue(message, subs, due)
+        for key, subs in shared.items():
+            self._queue(message, [self._turn(key, subs)], due)
+        return bool(found)
+
+    def _turn(self, key: tuple[str, str], subs: list[_Sub]) -> _Sub:
+        """The next member of a shared group, connected ones first."""
+        live = [sub for sub in subs if sub.session.client is not None] or subs
+        turn = self._turns.get(key, 0)
+        self._turns[key] = turn + 1
+        return live[turn % len(live)]
+
+    def _queue(
+        self, message: Message, subs: list[_Sub], due: float | None, *, retain: bool = False
+    ) -> None:
+        session, lane = subs[0].session, subs[0].lane
+        qos = min(message.qos, max(sub.qos for sub in subs))
+        if session.client is None and qos == 0:
+            return
+        ids = tuple(sub.identifier for sub in subs) if self._identifies else ()
+        session.waiting[lane].append(_Queued(message, qos, retain, ids, due))
+        if session.client is not None:
+            session.client.deliver_soon()
+
+    @property
+    def _identifies(self) -> bool:
+        return self.capabilities.overlap == "identified"
+
+    def _due(self, message: Message) -> float | None:
+        if message.expires_in is None:
+            return None
+        return self.clock.monotonic() + message.expires_in
+
+    def _retain(self, message: Message, due: float | None) -> None:
+        if message.payload:
+            self._retained[message.topic] = (message, due)
+        else:
+            self._retained.pop(message.topic, None)
+
+    def attach(self, client: MemoryTransport) -> None:
+        """Remember a client, so that `start()` can reconnect it."""
+        if client not in self._clients:
+            self._clients.append(client)
+
+    def detach(self, client: MemoryTransport) -> None:
+        """Forget a client that closed for good; its session stays."""
+        if client in self._clients:
+            self._clients.remove(client)
+
+    def open_session(self, client: MemoryTransport) -> tuple[_Session, bool]:
+        """The session of a client that connects, and whether it was there ([MQTT-3.2.2-2])."""
+        resumed = client.client_id in self._sessions
+        session = self._sessions.setdefault(client.client_id, _Session(client.client_id))
+        if session.client is not None:
+            session.client.lose("another client took over the session")  # [MQTT-3.1.4-3]
+        session.client = client
+        again = sorted(session.unacked.items(), reverse=True)
+        session.unacked.clear()
+        for _, (lane, queued) in again:
+            queued.duplicate = True
+            session.waiting[lane].appendleft(queued)
+        return session, resumed
+
+    def subscribe(
+        self, session: _Session, filter: str, qos: int, identifier: int, lane: Lane
+    ) -> None:
+        """Add or replace a subscription, and send what is retained for it."""
+        self.unsubscribe(session, filter)
+        group, plain = topics.split_share(filter)
+        pattern = topics.Pattern(plain, plain, tuple(plain.split("/")))
+        sub = _Sub(session, pattern, group, qos, identifier, lane)
+        session.subs[filter] = sub
+        self._subs.add(pattern, sub)
+        if group is None:  # nothing retained for shared subscriptions (spec 4.8.2)
+            for topic, (message, due) in tuple(self._retained.items()):
+                if topics.matches(plain, topic):
+                    self._queue(message, [sub], due, retain=True)
+
+    def unsubscribe(self, session: _Session, filter: str) -> None:
+        """Remove a subscription, if it is there."""
+        sub = session.subs.pop(filter, None)
+        if sub is not None:
+            self._subs.remove(sub.pattern, sub)
+
+
+class MemoryTransport:
+    """One client of a `MemoryBroker`; see `Transport`."""
+
+    def __init__(
+        self, broker: MemoryBroker, client_id: str = "memory", will: Message | None = None
+    ) -> None:
+        self._broker = broker
+        self._client_id = client_id
+        self._will = will
+        self._filters: dict[str, tuple[int, int, Lane]] = {}
+        self._session: _Session | None = None
+        self._receive: Receiver | None = None
+        self._events: TransportEvents | None = None
+        self._paused = False
+        self._scheduled = False
+        self._epoch = 0
+
+    @property
+    def client_id(self) -> str:
+        """See `Transport`."""
+        return self._client_id
+
+    @property
+    def connected(self) -> bool:
+        """See `Transport`."""
+        return self._session is not None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `Transport`."""
+        return self._broker.capabilities
+
+    async def start(self, receive: Receiver, events: TransportEvents) -> None:
+        """See `Transport`."""
+        self._receive, self._events = receive, events
+        self._broker.attach(self)
+        self._connect()
+
+    async def publish(self, message: Message) -> bool | None:
+        """See `Transport`."""
+        if self._session is None:
+            raise NotConnected("not connected to the broker: it is stopped")
+        limit = self._broker.capabilities.max_packet
+        if limit is not None and len(message.payload) > limit:
+            raise TooLarge(f"{message.topic}: {len(message.payload)} bytes; the broker takes {limit}")
+        matched = self._broker.publish(message)
+        if message.qos == 0 or not self._broker.capabilities.reports_no_match:
+            return None
+        return matched
+
+    async def subscribe(
+        self, filter: str, qos: int, identifier: int, lane: Lane = "intake"
+    ) -> None:
+        """See `Transport`."""
+        self._filters[filter] = (qos, identifier, lane)
+        if self._session is not None:
+            self._broker.subscribe(self._session, filter, qos, identifier, lane)
+
+    async def unsubscribe(self, filter: str) -> None:
+        """See `Transport`."""
+        self._filters.pop(filter, None)
+        if self._session is not None:
+            self._broker.unsubscribe(self._session, filter)
+
+    def pause(self) -> None:
+        """See `Transport`."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """See `Transport`."""
+        self._paused = False
+        self.deliver_soon()
+
+    async def close(self) -> None:
+        """See `Transport`."""
+        self._leave()
+        self._broker.detach(self)
+
+    def cut(self) -> None:
+        """Break the connection as a network does: the will is sent, and the client reconnects."""
+        self.lose("the connection was cut")
+        self.connect_soon()
+
+    def kill(self) -> None:
+        """End as a killed process does: the will is sent, and nothing reconnects."""
+        self._broker.detach(self)
+        self.lose("killed")
+
+    def lose(self, reason: str) -> None:
+        """The broker's side of a broken connection."""
+        if self._session is None:
+            return
+        self._leave()
+        if self._will is not None and self._broker.running:
+            self._broker.publish(self._will)
+        if self._events is not None:
+            self._events.disconnected(reason)
+
+    def _leave(self) -> None:
+        self._epoch += 1
+        if self._session is not None:
+            self._session.client = None
+            self._session = None
+
+    def connect_soon(self) -> None:
+        """Connect in the next turn of the loop."""
+        asyncio.get_running_loop().call_soon(self._connect)
+
+    def _connect(self) -> None:
+        if not self._broker.running or self._session is not None:
+            return
+        self._session, resumed = self._broker.open_session(self)
+        for filter, (qos, identifier, lane) in self._filters.items():
+            known = self._session.subs.get(filter)
+            if known is None or (known.qos, known.identifier) != (qos, identifier):
+                self._broker.subscribe(self._session, filter, qos, identifier, lane)
+        if self._events is not None:
+            self._events.connected(self._broker.capabilities, resumed=resumed)
+        self.deliver_soon()
+
+    def deliver_soon(self) -> None:
+        """Deliver in the next turn of the loop: a publish never runs a handler inside itself."""
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._deliver)
+
+    def _deliver(self) -> None:
+        self._scheduled = False
+        for lane in ("control", "intake"):
+            while (
+                self._session is not None
+                and (waiting := self._session.waiting[lane])
+                and not (self._paused and lane == "intake")
+            ):
+                self._hand_over(self._session, lane, waiting.popleft())
+
+    def _hand_over(self, session: _Session, lane: Lane, queued: _Queued) -> None:
+        remaining = None
+        if queued.due is not None:
+            remaining = queued.due - self._broker.clock.monotonic()
+            if remaining <= 0:
+                return
+        acknowledge: Callable[[], None] | None = None
+        if queued.qos:
+            session.next_id += 1
+            session.unacked[session.next_id] = (lane, queued)
+            acknowledge = partial(self._acknowledge, self._epoch, session.next_id)
+        message = queued.message
+        delivery = Delivery(
+            message.topic,
+            message.payload,
+            queued.qos,
+            queued.retain,
+            queued.duplicate,
+            _meta(message, queued.identifiers, remaining),
+            acknowledge,
+        )
+        assert self._receive is not None  # noqa: S101  # set by start(), before any delivery
+        self._receive(delivery)
+
+    def _acknowledge(self, epoch: int, packet: int) -> None:
+        if epoch == self._epoch and self._session is not None:
+            self._session.unacked.pop(packet, None)
+
+
+_EMPTY = Meta()
+
+
+def _meta(message: Message, identifiers: tuple[int, ...], remaining: float | None) -> Meta:
+    return replace(
+        _EMPTY,
+        content_type=message.content_type,
+        headers=message.headers,
+        reply_to=message.reply_to,
+        correlation=message.correlation,
+        expires_in=remaining,
+        subscriptions=identifiers,
+    )

@@ -1,0 +1,131 @@
+"""What travels on the bus: `Message`, what may be published, and the `Receipt` of a publish."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import to_json
+
+from dskity.bus.errors import InvalidPayload
+
+T = TypeVar("T")
+
+Headers: TypeAlias = Mapping[str, str]
+NO_HEADERS: Headers = MappingProxyType({})
+JSON_TYPE = "application/json"
+TEXT_TYPE = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One application message, in MQTT 5's terms (spec 3.3).
+
+    `expires_in` is in seconds; `duplicate` is the broker's redelivery flag (DUP). On a 3.1.1
+    connection the fields from `content_type` to `expires_in` are empty, except where the message
+    came in an envelope (`envelope.py`).
+    """
+
+    topic: str
+    payload: bytes = b""
+    qos: int = 1
+    retain: bool = False
+    content_type: str | None = None
+    headers: Headers = field(default_factory=lambda: NO_HEADERS, hash=False)
+    reply_to: str | None = None
+    correlation: bytes | None = None
+    expires_in: float | None = None
+    duplicate: bool = False
+
+    def json(self) -> Any:
+        """The payload as JSON; `InvalidPayload` says where it stops being JSON."""
+        try:
+            return json.loads(self.payload)
+        except ValueError as error:
+            raise InvalidPayload(f"{self.topic}: the payload is not JSON: {error}") from error
+
+    def text(self) -> str:
+        """The payload as UTF-8 text; `InvalidPayload` where it is not."""
+        try:
+            return self.payload.decode()
+        except UnicodeDecodeError as error:
+            raise InvalidPayload(f"{self.topic}: the payload is not UTF-8: {error}") from error
+
+    def decode(self, model: type[T]) -> T:
+        """The payload validated as `model`: any type pydantic knows; `InvalidPayload` if refused."""
+        return decode_json(self.topic, self.payload, _adapter(model))
+
+
+@lru_cache(maxsize=512)
+def _adapter(model: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(model)
+
+
+def decode_json(topic: str, payload: bytes, adapter: TypeAdapter[T]) -> T:
+    """`payload` as JSON through `adapter`; the one place where a validation error becomes ours."""
+    try:
+        return adapter.validate_json(payload)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_context=False, include_input=False)
+        first = details[0]
+        where = ".".join(str(part) for part in first["loc"]) or "payload"
+        more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
+        raise InvalidPayload(
+            f"{topic}: {where}: {first['msg']}{more}", tuple(dict(d) for d in details)
+        ) from error
+
+
+Payload: TypeAlias = (
+    bytes | bytearray | memoryview | str | BaseModel | Mapping[str, Any] | list[Any]
+    | tuple[Any, ...] | int | float | bool | None | Any
+)  # fmt: skip
+
+
+def encode_payload(payload: Payload, content_type: str | None = None) -> tuple[bytes, str | None]:
+    """The bytes and content type of a published value.
+
+    Bytes stay as they are, `None` is empty, text is UTF-8; models, dataclasses, mappings, lists,
+    numbers and booleans become JSON. A `content_type` that is given always stands.
+    """
+    if isinstance(payload, bytes):
+        return payload, content_type
+    if payload is None:
+        return b"", content_type
+    if isinstance(payload, str):
+        return payload.encode(), content_type or TEXT_TYPE
+    if isinstance(payload, bytearray | memoryview):
+        return bytes(payload), content_type
+    if isinstance(payload, BaseModel):
+        return payload.__pydantic_serializer__.to_json(payload), content_type or JSON_TYPE
+    if dataclasses.is_dataclass(payload) and isinstance(payload, type):
+        raise InvalidPayload(f"{payload.__name__} is a class: publish an instance of it")
+    try:
+        return to_json(payload), content_type or JSON_TYPE
+    except ValueError as error:
+        raise InvalidPayload(
+            f"a {type(payload).__name__} cannot be published: {error}; "
+            "publish bytes, str, a model, a dataclass, or JSON values"
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof of a publish.
+
+    `accepted` says who keeps the message now: `broker` (it acknowledged), `outbox` (on our disk
+    until the broker is back) or `sent` (QoS 0: handed to the writer, nobody keeps it). `matched`
+    is False where the broker said that nobody is subscribed (MQTT 5 reason code 0x10), True where
+    it said that somebody is, None where it cannot say. `id` is the message's id on our side.
+    """
+
+    id: str
+    topic: str
+    qos: int
+    accepted: Literal["broker", "outbox", "sent"]
+    matched: bool | None = None

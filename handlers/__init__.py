@@ -1,0 +1,28 @@
+"""From a message to a Python function: `@on`, and what happens between arrival and acknowledgement.
+
+Layout, lowest first:
+
+    outcome.py     Drop, Reject, Retry          policy.py      RetryPolicy, RoutePolicy
+    declare.py     @on                          ordering.py    order_by
+    binding.py     a signature, bound once      dead_letter.py what failed for good
+    flow.py        the bound on what is open    rest.py        a coroutine after its first step
+    lanes.py       order and concurrency        crew.py        the workers
+    route.py       one handler's messages       dispatcher.py  puts these together
+"""
+
+from dskity.handlers.declare import Declaration, declared, on
+from dskity.handlers.dispatcher import Dispatcher
+from dskity.handlers.outcome import Drop, Reject, Retry
+from dskity.handlers.policy import RetryPolicy, RoutePolicy
+
+__all__ = [
+    "Declaration",
+    "Dispatcher",
+    "Drop",
+    "Reject",
+    "Retry",
+    "RetryPolicy",
+    "RoutePolicy",
+    "declared",
+    "on",
+]

@@ -1,0 +1,189 @@
+"""A handler's signature bound to its filter: once, at registration, with errors that teach.
+
+Captures go to parameters of their name; `Message`, `Bus`, `Logger` and what the dispatcher was given
+(`KV`, settings, …) go by type; the one parameter that is left is the payload, validated by its
+annotation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import logging
+import typing
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError
+
+from dskity.bus.bus import Bus
+from dskity.bus.consumer import AnyHandler
+from dskity.bus.delivery import Delivery
+from dskity.bus.errors import InvalidHandler, InvalidPayload
+from dskity.bus.message import Message, decode_json
+from dskity.bus.topics import Pattern
+
+Getter: TypeAlias = Callable[[Delivery, Mapping[str, str]], Any]
+Call: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
+_EMPTY = inspect.Parameter.empty
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """`call(*[get(delivery, captures) for get in getters])` is the handler's coroutine.
+
+    A getter raises `InvalidPayload`; nothing else.
+    """
+
+    name: str
+    call: Call
+    getters: tuple[Getter, ...]
+
+
+def bind(
+    handler: AnyHandler, pattern: Pattern, bus: Bus, provided: Mapping[type, Any]
+) -> Binding:
+    """Bind `handler`, or raise `InvalidHandler` that says what to write."""
+    name = handler_name(handler)
+    hints = _hints(handler, name)
+    getters: list[Getter] = []
+    payload: str | None = None
+    for parameter in _parameters(handler, name):
+        annotation = hints.get(parameter.name, parameter.annotation)
+        getter = _special(parameter.name, annotation, name, pattern, bus, provided)
+        if getter is None and payload is None:
+            payload = parameter.name
+            getter = _payload(annotation, name)
+        if getter is None:
+            if parameter.default is not _EMPTY:
+                break  # it and those behind it keep their defaults
+            raise InvalidHandler(
+                f"{name}: {payload!r} and {parameter.name!r} are both left for the payload; name a "
+                f"capture {{{parameter.name}}} in the filter {pattern.text!r}, or annotate it with "
+                f"one of {', '.join(sorted(t.__name__ for t in (Message, Bus, *provided)))}"
+            )
+        getters.append(getter)
+    return Binding(name, _coroutine(handler), tuple(getters))
+
+
+def handler_name(handler: AnyHandler) -> str:
+    """How logs, metrics and dead letters name a handler."""
+    inner = handler.func if isinstance(handler, functools.partial) else handler
+    name = getattr(inner, "__qualname__", type(inner).__qualname__)
+    return name.replace("<locals>.", "")
+
+
+def _hints(handler: AnyHandler, name: str) -> dict[str, Any]:
+    target = handler.func if isinstance(handler, functools.partial) else handler
+    if not (inspect.isfunction(target) or inspect.ismethod(target)):
+        target = type(target).__call__
+    try:
+        return typing.get_type_hints(target, include_extras=True)
+    except NameError as error:
+        raise InvalidHandler(
+            f"{name}: its annotations name {error.name!r}, which its module does not know; "
+            "import it at the top of the file (not under TYPE_CHECKING)"
+        ) from error
+
+
+def _parameters(handler: AnyHandler, name: str) -> list[inspect.Parameter]:
+    parameters = list(inspect.signature(handler).parameters.values())
+    for parameter in parameters:
+        if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
+            raise InvalidHandler(f"{name}: *args and **kwargs cannot be bound; name the parameters")
+        if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is _EMPTY:
+            raise InvalidHandler(
+                f"{name}: {parameter.name!r} is keyword-only; drop the '*' before it"
+            )
+    return [p for p in parameters if p.kind is not p.KEYWORD_ONLY]
+
+
+def _special(  # noqa: PLR0913  # what a parameter may stand for is what binding is about
+    parameter: str,
+    annotation: Any,
+    name: str,
+    pattern: Pattern,
+    bus: Bus,
+    provided: Mapping[type, Any],
+) -> Getter | None:
+    if parameter in pattern.names:
+        return _capture(parameter, annotation, name)
+    if annotation is Message:
+        return lambda delivery, _: delivery.message()
+    if annotation is Bus:
+        return lambda _, __: bus
+    if annotation is logging.Logger:
+        logger = logging.getLogger(f"dskity.modules.{bus.owner}" if bus.owner else "dskity.handlers")
+        return lambda _, __: logger
+    if isinstance(annotation, type) and annotation in provided:
+        value = provided[annotation]
+        return lambda _, __: value
+    return None
+
+
+def _capture(parameter: str, annotation: Any, name: str) -> Getter:
+    if annotation is _EMPTY or annotation is str or annotation is Any:
+        return lambda _, captures: captures[parameter]
+    adapter = _adapter(annotation, name)
+
+    def get(delivery: Delivery, captures: Mapping[str, str]) -> Any:
+        try:
+            return adapter.validate_strings(captures[parameter])
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise InvalidPayload(
+                f"{delivery.topic}: the level {{{parameter}}}: {first['msg']}"
+            ) from error
+
+    return get
+
+
+def _payload(annotation: Any, name: str) -> Getter:
+    if annotation is bytes:
+        return lambda delivery, _: delivery.payload
+    if annotation is str:
+        return lambda delivery, _: delivery.message().text()
+    if annotation is _EMPTY or annotation is Any:
+        return lambda delivery, _: delivery.message().json()
+    adapter = _adapter(annotation, name)
+    validate = adapter.validate_json
+
+    def get(delivery: Delivery, _: Mapping[str, str]) -> Any:
+        try:
+            return validate(delivery.payload)
+        except ValidationError:
+            return decode_json(delivery.topic, delivery.payload, adapter)  # raises our error
+
+    return get
+
+
+def _adapter(annotation: Any, name: str) -> TypeAdapter[Any]:
+    try:
+        return TypeAdapter(annotation)
+    except (PydanticSchemaGenerationError, PydanticUserError) as error:
+        raise InvalidHandler(
+            f"{name}: {getattr(annotation, '__name__', annotation)!r} is neither something to inject "
+            "nor a type that pydantic can validate; annotate the payload with a model, a dataclass, "
+            "bytes, str or Any"
+        ) from error
+
+
+def _coroutine(handler: AnyHandler) -> Call:
+    if _is_async(handler):
+        return typing.cast("Call", handler)
+
+    async def call(*arguments: Any) -> Any:
+        result = await asyncio.to_thread(handler, *arguments)
+        return await result if inspect.isawaitable(result) else result
+
+    return call
+
+
+def _is_async(handler: AnyHandler) -> bool:
+    inner = handler.func if isinstance(handler, functools.partial) else handler
+    return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(
+        getattr(inner, "__call__", None)  # noqa: B004  # an object with an async __call__
+    )

@@ -1,0 +1,36 @@
+"""What failed for good: published, untouched, where an operator can find it and send it back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from dskity.bus.message import Headers, Message
+
+ERROR = "dskity-error"
+HANDLER = "dskity-handler"
+ATTEMPTS = "dskity-attempts"
+TOPIC = "dskity-topic"
+TIME = "dskity-time"
+_MAX_ERROR = 1024  # characters: a header is for reading, and MQTT strings end at 65,535 bytes
+
+
+def dead_letter(
+    message: Message, root: str, error: BaseException, handler: str, attempts: int, now: float
+) -> Message:
+    """The dead letter of `message`: its payload and headers, and why; `now` is Unix seconds."""
+    headers: Headers = {
+        **message.headers,
+        ERROR: f"{type(error).__name__}: {error}"[:_MAX_ERROR],
+        HANDLER: handler,
+        ATTEMPTS: str(attempts),
+        TOPIC: message.topic,
+        TIME: datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z"),
+    }
+    return Message(
+        f"{root}/dead-letter/{message.topic}",
+        message.payload,
+        max(message.qos, 1),
+        content_type=message.content_type,
+        headers=headers,
+        correlation=message.correlation,
+    )

@@ -1,0 +1,64 @@
+"""`@on`: mark a function or method as the handler of a filter; and find what was marked."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from dskity.bus import topics
+from dskity.bus.consumer import AnyHandler
+from dskity.handlers.policy import RoutePolicy
+
+F = TypeVar("F", bound=Callable[..., Any])
+_MARK = "__dskity_on__"
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """One `@on`: the filter pattern, the policy words, and the (bound) handler."""
+
+    filter: str
+    policy: dict[str, Any] = field(default_factory=dict)
+    handler: AnyHandler | None = None
+
+
+def on(filter: str, **policy: Any) -> Callable[[F], F]:
+    """Mark a handler; the words of `policy` are those of `RoutePolicy`.
+
+    The filter and the words are checked here, where the mistake is; the signature when the module
+    is registered. Several `@on` on one function make several routes.
+
+        @on("devices/{device}/telemetry", retry=RetryPolicy(attempts=5), order_by="device")
+        async def telemetry(self, reading: Reading, device: str) -> None: ...
+    """
+    topics.parse(filter)
+    RoutePolicy.of(policy)
+
+    def mark(function: F) -> F:
+        marks: tuple[Declaration, ...] = getattr(function, _MARK, ())
+        setattr(function, _MARK, (Declaration(filter, policy), *marks))
+        return function
+
+    return mark
+
+
+def declared(owner: object) -> list[Declaration]:
+    """What `@on` marked in `owner` (an instance or a Python module), in the order of definition."""
+    found: list[Declaration] = []
+    for name in _names(owner):
+        function = inspect.getattr_static(owner, name, None)
+        marks = getattr(getattr(function, "__func__", function), _MARK, ())
+        found += [Declaration(m.filter, m.policy, getattr(owner, name)) for m in marks]
+    return found
+
+
+def _names(owner: object) -> list[str]:
+    """Attribute names, base classes first, each in the order it was defined in."""
+    if inspect.ismodule(owner):
+        return list(vars(owner))
+    names: dict[str, None] = {}
+    for cls in reversed(type(owner).__mro__):
+        names |= dict.fromkeys(vars(cls))
+    return list(names)

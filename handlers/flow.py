@@ -1,0 +1,51 @@
+"""The bound on messages and bytes between the wire and the handlers, and how it reaches back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+_RESUME_AT = 0.5  # of the bound: resuming at once would stop and start the reader every message
+
+
+class Flow:
+    """Counts what is in flight; over the bound the wire is paused until half of it is done.
+
+    QoS ≥ 1 messages stay with the broker meanwhile; QoS 0 waits in TCP. The bound is soft by
+    what the wire had already read.
+    """
+
+    def __init__(self, max_messages: int = 1000, max_bytes: int = 64 * 1024 * 1024) -> None:
+        self.messages = 0
+        self.bytes = 0
+        self.pauses = 0
+        self.paused = False
+        self.max_messages = max_messages
+        self.max_bytes = max_bytes
+        self._pause: Callable[[], None] = lambda: None
+        self._resume: Callable[[], None] = lambda: None
+
+    def bind(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+        """What to call when the bound is reached, and when there is room again."""
+        self._pause, self._resume = pause, resume
+
+    def enter(self, size: int) -> None:
+        """A message of `size` bytes came off the wire."""
+        self.messages += 1
+        self.bytes += size
+        if not self.paused and (
+            self.messages >= self.max_messages or self.bytes >= self.max_bytes
+        ):
+            self.paused = True
+            self.pauses += 1
+            self._pause()
+
+    def leave(self, size: int) -> None:
+        """Its handler is done with it."""
+        self.messages -= 1
+        self.bytes -= size
+        if self.paused and (
+            self.messages <= self.max_messages * _RESUME_AT
+            and self.bytes <= self.max_bytes * _RESUME_AT
+        ):
+            self.paused = False
+            self._resume()

@@ -1,0 +1,296 @@
+"""One handler on one filter: from a delivery to its outcome, and the acknowledgement.
+
+The fast path is `begin`: decode, one step of the handler, done. Everything else (suspension, retry,
+reply, dead letter) is in `process`, which a worker awaits. A delivery is done, and so acknowledged,
+when its handler succeeded, when it raised `Drop`, or when the broker has its dead letter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from dskity.bus.bus import Bus
+from dskity.bus.delivery import Delivery
+from dskity.bus.errors import DSkityError, InvalidPayload, TooLarge
+from dskity.bus.problem import PROBLEM_TYPE, STATUS_HEADER, problem_of, status_of
+from dskity.handlers.dead_letter import dead_letter
+from dskity.handlers.lanes import Lanes
+from dskity.handlers.ordering import Key
+from dskity.handlers.outcome import Drop, Outcome, Reject, Retry
+from dskity.handlers.rest import BLOCKED_SECONDS, Rest
+
+if TYPE_CHECKING:
+    from dskity.handlers.binding import Binding
+    from dskity.handlers.crew import Crew
+    from dskity.handlers.flow import Flow
+    from dskity.handlers.policy import RoutePolicy
+
+_logger = logging.getLogger("dskity.handlers")
+Captures: TypeAlias = Mapping[str, str]
+_DEAD_LETTER_RETRY = 5.0  # seconds, the longest pause while the broker does not take a dead letter
+
+
+@dataclass(slots=True)
+class RouteStats:
+    """What became of a route's messages; `busy_seconds` is the time inside the handler."""
+
+    handled: int = 0
+    failed: int = 0
+    retried: int = 0
+    invalid: int = 0
+    dropped: int = 0
+    dead_lettered: int = 0
+    timed_out: int = 0
+    blocked: int = 0
+    busy_seconds: float = 0.0
+
+
+class HandlerRoute:
+    """A `Consumer`; the dispatcher makes it."""
+
+    def __init__(
+        self, bus: Bus, binding: Binding, policy: RoutePolicy, key: Key, crew: Crew, flow: Flow
+    ) -> None:
+        self.name = f"{bus.owner}.{binding.name}" if bus.owner else binding.name
+        self.stats = RouteStats()
+        self.policy = policy
+        self._bus = bus
+        self._call = binding.call
+        self._getters = binding.getters
+        self._key = key
+        self._crew = crew
+        self._flow = flow
+        self._lanes: Lanes[tuple[Delivery, Captures]] = Lanes(policy.concurrency)
+        self._open = 0
+        self._drained = asyncio.Event()
+
+    @property
+    def qos(self) -> int:
+        """See `Consumer`."""
+        return self.policy.qos
+
+    @property
+    def group(self) -> str | None:
+        """See `Consumer`."""
+        return self.policy.group
+
+    def accept(self, delivery: Delivery, captures: Captures) -> None:
+        """See `Consumer`."""
+        self._open += 1
+        self._flow.enter(len(delivery.payload))
+        self._crew.submit(self, delivery, captures)
+
+    async def drain(self) -> None:
+        """See `Consumer`."""
+        while self._open:
+            self._drained.clear()
+            await self._drained.wait()
+
+    def begin(self, delivery: Delivery, captures: Captures) -> Coroutine[Any, Any, None] | None:
+        """See `crew.Route`."""
+        lanes = self._lanes
+        if lanes.busy:
+            item = (delivery, captures)
+            if lanes.must_wait(self._key(delivery, captures), item):
+                return None
+        rest = self._step(delivery, captures)
+        return None if rest is None else self._serve(self._key(delivery, captures), rest)
+
+    def _step(self, delivery: Delivery, captures: Captures) -> Coroutine[Any, Any, None] | None:
+        """Decode and take the handler's first step; what remains, if anything does."""
+        started = time.perf_counter()
+        try:
+            coroutine = self._call(*[get(delivery, captures) for get in self._getters])
+            yielded = coroutine.send(None)
+        except StopIteration as stop:
+            result = stop.value
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever a handler raises has an outcome
+            self._spent(started)
+            return self._process(delivery, captures, error)
+        else:
+            self._spent(started)
+            return self._finish(delivery, captures, Rest(coroutine, yielded, self._blocked))
+        self._spent(started)
+        if not _wants_reply(delivery):
+            self._handled(delivery)
+            return None
+        return self._answer(delivery, result)
+
+    def _spent(self, started: float) -> None:
+        held = time.perf_counter() - started
+        self.stats.busy_seconds += held
+        if held > BLOCKED_SECONDS:
+            self._blocked(held)
+
+    def _blocked(self, seconds: float) -> None:
+        self.stats.blocked += 1
+        _logger.warning(
+            "handler %s held the event loop for %.0f ms: make it a plain function (it then runs in a "
+            "thread), or await",
+            self.name,
+            seconds * 1000,
+        )
+
+    async def _serve(self, key: Any, rest: Coroutine[Any, Any, None]) -> None:
+        """See a suspended message through, then those that waited for its key or its place."""
+        waiting = self._lanes.occupy(key)
+        remaining: Coroutine[Any, Any, None] | None = rest
+        while True:
+            if remaining is not None:
+                await remaining
+            if waiting:
+                delivery, captures = waiting.popleft()
+            else:
+                following = self._lanes.release(key)
+                if following is None:
+                    return
+                key, waiting, (delivery, captures) = following
+            remaining = self._step(delivery, captures)
+
+    async def _finish(self, delivery: Delivery, captures: Captures, rest: Rest) -> None:
+        """Await a handler that has suspended, under its time-out."""
+        try:
+            result = await self._limited(rest)
+        except Exception as error:  # noqa: BLE001  # whatever a handler raises has an outcome
+            await self._process(delivery, captures, error)
+        else:
+            await self._answer(delivery, result)
+
+    async def _limited(self, rest: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(self.policy.timeout) as limit:
+                return await rest
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            self.stats.timed_out += 1
+            raise TimeoutError(f"no end within {self.policy.timeout:g} s") from error
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise  # we are being closed
+            raise DSkityError("the handler cancelled itself") from error
+        finally:
+            self.stats.busy_seconds += time.perf_counter() - started
+
+    async def _process(
+        self, delivery: Delivery, captures: Captures, error: Exception, attempt: int = 1
+    ) -> None:
+        """Retry as the policy says, until success or the end."""
+        retry = self.policy.retry
+        while self._again(error, attempt, delivery):
+            self.stats.retried += 1
+            after = error.after if isinstance(error, Retry) else None
+            await self._bus.clock.sleep(retry.delay(attempt) if after is None else after)
+            attempt += 1
+            try:
+                arguments = [get(delivery, captures) for get in self._getters]
+                result = await self._limited(self._call(*arguments))
+            except Exception as again:  # noqa: BLE001  # whatever a handler raises has an outcome
+                error = again
+            else:
+                await self._answer(delivery, result)
+                return
+        await self._give_up(delivery, error, attempt)
+
+    def _again(self, error: Exception, attempt: int, delivery: Delivery) -> bool:
+        if attempt >= self.policy.retry.attempts or isinstance(error, Drop | Reject):
+            return False
+        if isinstance(error, InvalidPayload) and self.policy.on_invalid != "raise":
+            return False  # the same bytes fail again
+        return isinstance(error, Retry) or not _wants_reply(delivery)
+
+    async def _give_up(self, delivery: Delivery, error: Exception, attempts: int) -> None:
+        """The end of a message that was not handled."""
+        policy = self.policy
+        dropped = isinstance(error, Drop)
+        if isinstance(error, InvalidPayload):
+            self.stats.invalid += 1
+            dropped = policy.on_invalid == "drop"
+        if not dropped:
+            self._log(delivery, error, attempts)
+        if _wants_reply(delivery):
+            await self._reply_error(delivery, error)
+        elif dropped or not policy.dead_letter:
+            self.stats.dropped += 1
+        else:
+            await self._bury(delivery, error, attempts)
+        self._done(delivery)
+
+    def _log(self, delivery: Delivery, error: Exception, attempts: int) -> None:
+        self.stats.failed += 1
+        expected = isinstance(error, InvalidPayload | Outcome | TimeoutError)
+        _logger.warning(
+            "handler %s gave up on a message of %s after %d attempt(s): %s: %s",
+            self.name,
+            delivery.topic,
+            attempts,
+            type(error).__name__,
+            error,
+            exc_info=None if expected else error,
+        )
+
+    async def _bury(self, delivery: Delivery, error: Exception, attempts: int) -> None:
+        """Publish the dead letter; until the broker has it the message is not acknowledged."""
+        bus = self._bus
+        letter = dead_letter(
+            delivery.message(), bus.root, error, self.name, attempts, bus.clock.time()
+        )
+        pause = 0.1
+        while True:
+            try:
+                await bus.send(letter)
+            except TooLarge:
+                _logger.exception("the dead letter of a message of %s is lost", delivery.topic)
+                self.stats.dropped += 1
+                return
+            except DSkityError as failure:
+                _logger.warning("no dead letter yet for %s: %s", delivery.topic, failure)
+                await bus.clock.sleep(pause)
+                pause = min(pause * 2, _DEAD_LETTER_RETRY)
+            else:
+                self.stats.dead_lettered += 1
+                return
+
+    async def _answer(self, delivery: Delivery, result: Any) -> None:
+        """Success: publish the reply, if one is wanted, and be done."""
+        if _wants_reply(delivery):
+            try:
+                await self._bus.reply(delivery, result)
+            except DSkityError as error:  # the requester's time-out tells it
+                _logger.warning("no reply to %s on %s: %s", self.name, delivery.topic, error)
+        self._handled(delivery)
+
+    async def _reply_error(self, delivery: Delivery, error: Exception) -> None:
+        try:
+            await self._bus.reply(
+                delivery,
+                problem_of(error),
+                headers={STATUS_HEADER: str(status_of(error).http)},
+                content_type=PROBLEM_TYPE,
+            )
+        except DSkityError as failure:  # the requester's time-out tells it
+            _logger.warning("no error reply to %s: %s", delivery.topic, failure)
+
+    def _handled(self, delivery: Delivery) -> None:
+        self.stats.handled += 1
+        self._done(delivery)
+
+    def _done(self, delivery: Delivery) -> None:
+        delivery.done()
+        self._flow.leave(len(delivery.payload))
+        self._open -= 1
+        if not self._open:
+            self._drained.set()
+
+
+def _wants_reply(delivery: Delivery) -> bool:
+    return delivery.meta is not None and delivery.meta.reply_to is not None

@@ -1,0 +1,311 @@
+"""What module authors write against: `ModuleMeta`, `Module`, and the `TransportClients` they get.
+
+A module is any class with `meta` and `register(self, clients, config)`. The base class `Module` is a
+convenience, never a condition: it brings an empty `register` and a logger.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from pydantic import BaseModel
+
+from dskity.bus.bus import Bus
+from dskity.bus.message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleMeta:
+    """Who a module is.
+
+    `name` is its key under `modules` in the settings; `base_path` is where it mounts what it adds
+    to the HTTP app; `depends_on` names modules that must have started before it.
+    """
+
+    name: str
+    base_path: str = ""
+    depends_on: tuple[str, ...] = ()
+    version: str = "0"
+
+
+class HasMeta(Protocol):
+    """The contract's required half, for type checkers."""
+
+    meta: ModuleMeta
+
+    def register(self, clients: TransportClients, config: Any) -> None:
+        """Add routes and handlers; nothing is awaited here."""
+        ...
+
+
+class Module:
+    """A convenient base: set `meta`, mark handlers with `@on`, override what you need."""
+
+    meta: ClassVar[ModuleMeta]
+
+    def register(self, clients: TransportClients, config: Any) -> None:
+        """Add routes and handlers beyond those that `@on` marks."""
+
+    def additional_settings_model(self) -> type[BaseModel] | None:
+        """The model of `modules.<name>.additional_settings`, or None for a free mapping."""
+        return None
+
+    async def on_startup(self, clients: TransportClients) -> None:
+        """Runs after registration, before the module counts as started."""
+
+    async def on_shutdown(self, clients: TransportClients) -> None:
+        """Runs after the module's handlers have drained."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One key of the KV store: `value` is JSON; `expires_in` is seconds left, None for never."""
+
+    key: str
+    value: Any
+    version: int
+    expires_in: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of a key, as `kv.watch` yields it; `kind` is `set`, `deleted` or `expired`."""
+
+    kind: str
+    key: str
+    version: int
+    value: Any = None
+
+
+class KV(Protocol):
+    """The key-value store as modules see it. Values are JSON; `None` is a value.
+
+    Every method may raise `StoreUnavailable`.
+    """
+
+    async def get(self, key: str, default: Any = None) -> Any:
+        """The value, or `default` where the key is missing or expired."""
+        ...
+
+    async def put(
+        self,
+        key: str,
+        value: Any,
+        ttl_seconds: float | None = None,
+        if_version: int | None = None,
+    ) -> int:
+        """Store and return the new version; `Conflict` where `if_version` is not the present one.
+
+        `ttl_seconds`: None takes `kv.default_ttl_seconds`, 0 never expires, negative is an error.
+        `if_version` 0 means that the key must not exist.
+        """
+        ...
+
+    async def delete(self, key: str, if_version: int | None = None) -> bool:
+        """Whether there was something to delete."""
+        ...
+
+    async def keys(self, prefix: str = "") -> list[str]:
+        """The live keys that start with `prefix`, sorted."""
+        ...
+
+    async def entry(self, key: str) -> Entry | None:
+        """The value with its version and the seconds left; None where missing."""
+        ...
+
+    def watch(self, prefix: str = "") -> AsyncIterator[Change]:
+        """The changes of keys under `prefix`, from now on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One live instance of a service; `metadata` is free JSON, times are Unix seconds."""
+
+    service: str
+    instance: str
+    url: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    kind: str = "service"
+    ttl_seconds: float = 60.0
+    registered_at: float = 0.0
+    last_seen: float = 0.0
+
+
+class Registry(Protocol):
+    """The service registry as modules see it."""
+
+    async def register(
+        self,
+        service: str,
+        instance: str,
+        url: str,
+        metadata: Mapping[str, Any] | None = None,
+        ttl_seconds: float | None = None,
+        kind: str = "service",
+    ) -> Instance:
+        """Announce an instance and keep its heartbeat until `deregister`."""
+        ...
+
+    async def deregister(self, service: str, instance: str) -> bool:
+        """Say goodbye; whether it was there."""
+        ...
+
+    def services(self) -> list[str]:
+        """The names that have a live instance, sorted."""
+        ...
+
+    def instances(self, service: str) -> list[Instance]:
+        """The live instances of a service, sorted by instance."""
+        ...
+
+    def resolve(self, service: str) -> Instance:
+        """The next live instance, round-robin, never this runtime's own; `NotFound` if none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One command's life. `state`: accepted → sent → in_progress → succeeded | failed | rejected |
+    timed_out | cancelled. Times are Unix seconds."""
+
+    id: str
+    target: str
+    command: str
+    state: str
+    payload: Any = None
+    result: Any = None
+    error: Any = None
+    progress: Any = None
+    created_at: float = 0.0
+    updated_at: float = 0.0
+    expires_at: float = 0.0
+    idempotency_key: str | None = None
+
+
+class Commands(Protocol):
+    """Commands to devices, tracked from accepted to done."""
+
+    async def execute(
+        self,
+        target: str,
+        command: str,
+        payload: Any = None,
+        *,
+        wait: float = 0.0,
+        ttl: float | None = None,
+        idempotency_key: str | None = None,
+        require_responder: bool = False,
+    ) -> Execution:
+        """Send, and return as soon as it is done or `wait` seconds are over."""
+        ...
+
+    async def get(self, execution: str) -> Execution:
+        """`NotFound` where nobody knows it."""
+        ...
+
+    async def list(self, target: str | None = None, state: str | None = None) -> list[Execution]:
+        """Newest first."""
+        ...
+
+    async def cancel(self, execution: str) -> Execution:
+        """`Conflict` where it has ended already."""
+        ...
+
+    def watch(self, execution: str) -> AsyncIterator[Execution]:
+        """Its present state, then each change, until it has ended."""
+        ...
+
+
+class MqttClient(Protocol):
+    """`clients.mqtt`: the bus under the seed's names, usable from the first moment."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the broker is reached now."""
+        ...
+
+    async def publish(
+        self, topic: str, payload: Any = b"", qos: int = 1, retain: bool = False
+    ) -> Any:
+        """As `Bus.publish`."""
+        ...
+
+    def subscribe(self, filter: str, qos: int = 1) -> None:
+        """Have messages of this filter delivered to the handlers added for it."""
+        ...
+
+    def add_message_handler(
+        self, filter: str, handler: Callable[[Message], Awaitable[None] | None]
+    ) -> None:
+        """Call `handler` with each message that matches, and subscribe if that is needed."""
+        ...
+
+
+class GrpcClient(Protocol):
+    """`clients.grpc`: add servicers to our server, and open channels to others."""
+
+    def add(self, register: Callable[[Any], None], *service_names: str) -> None:
+        """`register(server)` is called before the server starts, as generated code expects."""
+        ...
+
+    def channel(self, target: str) -> Any:
+        """A shared `grpc.aio` channel to `host:port`, closed with the runtime."""
+        ...
+
+
+class Events(Protocol):
+    """`clients.events`: named events inside this runtime and, through the bus, between runtimes."""
+
+    def on(self, name: str, handler: Callable[[Any], Awaitable[None] | None]) -> None:
+        """Call `handler(data)` for each event of this name."""
+        ...
+
+    def off(self, name: str, handler: Callable[[Any], Awaitable[None] | None]) -> None:
+        """Stop calling it."""
+        ...
+
+    async def emit(self, name: str, data: Any = None) -> int:
+        """Publish; returns how many local handlers were called."""
+        ...
+
+
+@dataclass(slots=True)
+class TransportClients:
+    """Everything a module may talk to. Each module gets its own copy, whose `bus` and `logger`
+    carry the module's name, so that what it registered can be found and ended."""
+
+    bus: Bus
+    mqtt: MqttClient
+    http: Any
+    """The `fastapi.FastAPI` app."""
+    grpc: GrpcClient
+    kv: KV
+    registry: Registry
+    commands: Commands
+    events: Events
+    http_client: Any
+    """A shared `httpx.AsyncClient`."""
+    logger: logging.Logger
+
+    def get_logger(self, name: str) -> logging.Logger:
+        """A logger below this module's own."""
+        return self.logger.getChild(name)
+
+    def for_module(self, name: str) -> TransportClients:
+        """The copy for one module."""
+        return replace(
+            self, bus=self.bus.scope(name), logger=logging.getLogger(f"dskity.modules.{name}")
+        )
+
+
+@runtime_checkable
+class Check(Protocol):
+    """Something that readiness asks: `await check()` returns None when well, else the reason."""
+
+    async def __call__(self) -> str | None:
+        """None, or why not ready."""
+        ...
