@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
-import uuid
+import itertools
+import secrets
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from dskity.bus import envelope, topics
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
@@ -90,6 +91,8 @@ class Bus:
         self._wire: dict[str, list[Subscription]] = {}
         self._wire_qos: dict[str, int] = {}
         self._replies = Replies(f"{root}/reply/{topics.quote(transport.client_id)}")
+        self._id_prefix = secrets.token_hex(8) + "-"
+        self._ids = itertools.count(1)
         self._held: list[list[Delivery] | None] = [None]
         self._owned: set[Subscription] = set()
 
@@ -114,10 +117,10 @@ class Bus:
         await self._transport.close()
 
     def scope(self, owner: str) -> Bus:
-        """The same bus under an owner's name; what is subscribed through it ends with `cancel_all`."""
+        """The same bus under an owner's name; `cancel_all` ends what is subscribed through it."""
         scoped = copy.copy(self)
         scoped.owner = owner
-        scoped._owned = set()
+        scoped._owned = set()  # noqa: SLF001  # a copy of ourselves
         return scoped
 
     async def cancel_all(self) -> None:
@@ -196,7 +199,7 @@ class Bus:
         matched = await self._transport.publish(self._fit(message))
         self.counters.published += 1
         return Receipt(
-            uuid.uuid4().hex,
+            f"{self._id_prefix}{next(self._ids):x}",
             message.topic,
             message.qos,
             "broker" if message.qos else "sent",
@@ -282,9 +285,7 @@ class Bus:
 
     def _enveloped(self, message: Message) -> Message:
         data = envelope.wrap(message, self.source, self.clock.time())
-        return Message(
-            message.topic, data, message.qos, message.retain, envelope.ENVELOPE_CONTENT
-        )
+        return Message(message.topic, data, message.qos, message.retain, envelope.ENVELOPE_CONTENT)
 
     # In
 
@@ -321,9 +322,7 @@ class Bus:
         _check_qos(qos)
         pattern = topics.parse(filter) if isinstance(filter, str) else filter
         wire = pattern.filter if group is None else topics.share(group, pattern.filter)
-        subscription = Subscription(
-            self, pattern, accept, wire, _identifier(wire), lane, consumer
-        )
+        subscription = Subscription(self, pattern, accept, wire, _identifier(wire), lane, consumer)
         self._router.add(pattern, subscription)
         self._wire.setdefault(wire, []).append(subscription)
         self._owned.add(subscription)
@@ -400,9 +399,13 @@ class Bus:
 
     def _route(self, delivery: Delivery) -> None:
         found = self._router.find(delivery.topic)
-        if delivery.meta is not None and delivery.meta.subscriptions:
-            ids = delivery.meta.subscriptions
-            found = tuple(entry for entry in found if entry[0].identifier in ids)
+        meta = delivery.meta
+        if meta is not None and meta.subscriptions:
+            found = _named(found, meta.subscriptions)
+        if len(found) == 1:  # nearly always: no need for a loop
+            subscription, captures = found[0]
+            subscription.accept(delivery, captures)
+            return
         if not found:
             self.counters.unrouted += 1
             delivery.done()
@@ -410,6 +413,16 @@ class Bus:
         delivery.holders = len(found)
         for subscription, captures in found:
             subscription.accept(delivery, captures)
+
+
+_Found: TypeAlias = tuple[tuple[Subscription, dict[str, str]], ...]
+
+
+def _named(found: _Found, identifiers: tuple[int, ...]) -> _Found:
+    """Those subscriptions that the broker says this copy is for."""
+    if len(found) == 1:
+        return found if found[0][0].identifier in identifiers else ()
+    return tuple(entry for entry in found if entry[0].identifier in identifiers)
 
 
 def _identifier(filter: str) -> int:

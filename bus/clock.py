@@ -34,7 +34,7 @@ class SystemClock:
 
 
 class VirtualClock:
-    """A clock that stands still until `advance` moves it; sleepers wake in the order of deadlines."""
+    """A clock that stands still until `advance` moves it; sleepers wake in deadline order."""
 
     def __init__(self, start: float = 1_700_000_000.0) -> None:
         self._now = 0.0

@@ -1,4 +1,4 @@
-"""What receives messages below the bus: a consumer, and the dispatcher that makes one of a handler."""
+"""What receives messages below the bus: consumers, and the dispatcher that makes them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dskity.bus.topics import Pattern
 
 Accept: TypeAlias = Callable[[Delivery, Mapping[str, str]], None]
-"""Takes a delivery and its captures, at once; calls `delivery.done()` when it is finished with it."""
+"""Takes a delivery and its captures, at once; calls `delivery.done()` when it is finished."""
 
 AnyHandler: TypeAlias = Callable[..., Awaitable[Any] | Any]
 

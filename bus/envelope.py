@@ -85,8 +85,10 @@ def unwrap(payload: bytes, now: float) -> tuple[bytes, Meta] | None:
 
 
 def _is_ours(envelope: dict[str, Any]) -> bool:
-    return envelope.get("type") == ENVELOPE_TYPE or "replyto" in envelope or (
-        "correlationid" in envelope
+    return (
+        envelope.get("type") == ENVELOPE_TYPE
+        or "replyto" in envelope
+        or ("correlationid" in envelope)
     )
 
 
@@ -140,7 +142,5 @@ def _escape(name: str) -> str:
 
 def _unescape(name: str) -> str:
     first, *rest = name.split("_")
-    parts = [first.encode()]
-    for part in rest:
-        parts.append(bytes.fromhex(part[:2]) + part[2:].encode())
-    return b"".join(parts).decode()
+    escaped = (bytes.fromhex(part[:2]) + part[2:].encode() for part in rest)
+    return b"".join([first.encode(), *escaped]).decode()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Watcher(Protocol):
     """Is told, synchronously, when the connection comes or goes."""
 
-    def __call__(self, connected: bool, *, resumed: bool) -> None:  # noqa: FBT001  # a state
+    def __call__(self, connected: bool, *, resumed: bool) -> None:  # a state
         """`resumed` is MQTT's session present; False where the connection goes."""
         ...
 

@@ -1,4 +1,4 @@
-"""A broker and its transport in this process, with MQTT's rules: a real back-end, and the test double.
+"""A broker and its transport in this process, with MQTT's rules: a back-end, and the test double.
 
 `MemoryBroker` keeps sessions, subscriptions, retained messages, shared groups and what is not yet
 acknowledged; `MemoryTransport` is one client. Both pass the contract suite of the real ones. A
@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 
 from dskity.bus import topics
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
@@ -80,6 +80,7 @@ class MemoryBroker:
         self.clock = clock
         self.capabilities = capabilities
         self.running = True
+        self._identifies = capabilities.overlap == "identified"
         self._sessions: dict[str, _Session] = {}
         self._subs: Router[_Sub] = Router()
         self._retained: dict[str, tuple[Message, float | None]] = {}
@@ -100,10 +101,13 @@ class MemoryBroker:
 
     def publish(self, message: Message) -> bool:
         """Take a message from a client; whether anybody is subscribed."""
-        due = self._due(message)
+        due = None if message.expires_in is None else self.clock.monotonic() + message.expires_in
         if message.retain:
             self._retain(message, due)
         found = self._subs.find(message.topic)
+        if len(found) == 1:
+            self._queue(message, [found[0][0]], due)
+            return True
         plain: dict[tuple[int, Lane], list[_Sub]] = {}
         shared: dict[tuple[str, str], list[_Sub]] = {}
         for sub, _ in found:
@@ -128,22 +132,13 @@ class MemoryBroker:
         self, message: Message, subs: list[_Sub], due: float | None, *, retain: bool = False
     ) -> None:
         session, lane = subs[0].session, subs[0].lane
-        qos = min(message.qos, max(sub.qos for sub in subs))
+        qos = min(message.qos, max([sub.qos for sub in subs]))
         if session.client is None and qos == 0:
             return
-        ids = tuple(sub.identifier for sub in subs) if self._identifies else ()
+        ids = tuple([sub.identifier for sub in subs]) if self._identifies else ()
         session.waiting[lane].append(_Queued(message, qos, retain, ids, due))
         if session.client is not None:
             session.client.deliver_soon()
-
-    @property
-    def _identifies(self) -> bool:
-        return self.capabilities.overlap == "identified"
-
-    def _due(self, message: Message) -> float | None:
-        if message.expires_in is None:
-            return None
-        return self.clock.monotonic() + message.expires_in
 
     def _retain(self, message: Message, due: float | None) -> None:
         if message.payload:
@@ -241,7 +236,9 @@ class MemoryTransport:
             raise NotConnected("not connected to the broker: it is stopped")
         limit = self._broker.capabilities.max_packet
         if limit is not None and len(message.payload) > limit:
-            raise TooLarge(f"{message.topic}: {len(message.payload)} bytes; the broker takes {limit}")
+            raise TooLarge(
+                f"{message.topic}: {len(message.payload)} bytes; the broker takes {limit}"
+            )
         matched = self._broker.publish(message)
         if message.qos == 0 or not self._broker.capabilities.reports_no_match:
             return None
@@ -362,16 +359,20 @@ class MemoryTransport:
             self._session.unacked.pop(packet, None)
 
 
-_EMPTY = Meta()
+@lru_cache(maxsize=4096)
+def _bare(identifiers: tuple[int, ...]) -> Meta:
+    return Meta(subscriptions=identifiers)
 
 
 def _meta(message: Message, identifiers: tuple[int, ...], remaining: float | None) -> Meta:
-    return replace(
-        _EMPTY,
-        content_type=message.content_type,
-        headers=message.headers,
-        reply_to=message.reply_to,
-        correlation=message.correlation,
-        expires_in=remaining,
-        subscriptions=identifiers,
+    plain = message.content_type is None and message.reply_to is None
+    if plain and remaining is None and not message.headers and message.correlation is None:
+        return _bare(identifiers)
+    return Meta(
+        message.content_type,
+        message.headers,
+        message.reply_to,
+        message.correlation,
+        remaining,
+        identifiers,
     )

@@ -6,7 +6,6 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -58,13 +57,21 @@ class Message:
             raise InvalidPayload(f"{self.topic}: the payload is not UTF-8: {error}") from error
 
     def decode(self, model: type[T]) -> T:
-        """The payload validated as `model`: any type pydantic knows; `InvalidPayload` if refused."""
+        """The payload validated as `model`, any type pydantic knows; else `InvalidPayload`."""
         return decode_json(self.topic, self.payload, _adapter(model))
 
 
-@lru_cache(maxsize=512)
-def _adapter(model: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(model)
+def _adapter(model: type[T]) -> TypeAdapter[T]:
+    adapter = _adapters.get(model)
+    if adapter is None:
+        if len(_adapters) >= _MAX_ADAPTERS:
+            _adapters.clear()  # models made at run time must not pile up
+        adapter = _adapters[model] = TypeAdapter(model)
+    return adapter
+
+
+_adapters: dict[Any, TypeAdapter[Any]] = {}
+_MAX_ADAPTERS = 512
 
 
 def decode_json(topic: str, payload: bytes, adapter: TypeAdapter[T]) -> T:
@@ -81,10 +88,11 @@ def decode_json(topic: str, payload: bytes, adapter: TypeAdapter[T]) -> T:
         ) from error
 
 
-Payload: TypeAlias = (
-    bytes | bytearray | memoryview | str | BaseModel | Mapping[str, Any] | list[Any]
-    | tuple[Any, ...] | int | float | bool | None | Any
-)  # fmt: skip
+Payload: TypeAlias = Any
+"""`bytes | str | BaseModel | dataclass | dict | list | int | float | bool | None`.
+
+Written as Any, because a type checker cannot tell a dataclass's instance from another object.
+"""
 
 
 def encode_payload(payload: Payload, content_type: str | None = None) -> tuple[bytes, str | None]:

@@ -78,4 +78,6 @@ def _problem(reply: Message) -> dict[str, Any]:
         problem = json.loads(reply.payload)
     except ValueError:
         problem = None
-    return problem if isinstance(problem, dict) else {"detail": reply.payload.decode(errors="replace")}
+    return (
+        problem if isinstance(problem, dict) else {"detail": reply.payload.decode(errors="replace")}
+    )

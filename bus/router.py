@@ -50,7 +50,7 @@ class Router(Generic[R]):
         self._cache.clear()
 
     def find(self, topic: str) -> tuple[tuple[R, dict[str, str]], ...]:
-        """The routes that match `topic`; the tuple and its dicts are shared, so do not change them."""
+        """The routes that match `topic`; the tuple and its dicts are shared: do not change them."""
         found = self._cache.get(topic)
         if found is None:
             found = self._walk(topic)

@@ -52,7 +52,9 @@ def parse(text: str) -> Pattern:
     """Parse a filter pattern; `InvalidTopic` says what is wrong and what to write."""
     _check_common(text, "filter")
     if text.startswith(_SHARE):
-        raise InvalidTopic(f"filter {text!r}: write the plain filter and pass group=… instead of $share/")
+        raise InvalidTopic(
+            f"filter {text!r}: write the plain filter and pass group=… instead of $share/"
+        )
     levels: list[str] = []
     captures: list[tuple[str, int]] = []
     seen: set[str] = set()
@@ -66,7 +68,9 @@ def parse(text: str) -> Pattern:
             continue
         name, dots = match.groups()
         if name in seen:
-            raise InvalidTopic(f"filter {text!r} captures {name!r} twice: give each capture its own name")
+            raise InvalidTopic(
+                f"filter {text!r} captures {name!r} twice: give each capture its own name"
+            )
         seen.add(name)
         if not dots:
             captures.append((name, index))
@@ -109,18 +113,22 @@ def _check_common(text: str, what: str) -> None:
     except UnicodeEncodeError as error:
         raise InvalidTopic(f"{what} {text!r} is not valid UTF-8: {error.reason}") from error
     if size > MAX_BYTES:
-        raise InvalidTopic(f"{what} of {size} bytes: at most {MAX_BYTES} are allowed ([MQTT-4.7.3-3])")
+        raise InvalidTopic(
+            f"{what} of {size} bytes: at most {MAX_BYTES} are allowed ([MQTT-4.7.3-3])"
+        )
 
 
 def check_topic(topic: str) -> str:
-    """`topic` if it may be published to; `InvalidTopic` where it has wildcards, `$` first, or NUL."""
+    """`topic` if it may be published to; `InvalidTopic` at a wildcard, a leading `$`, or NUL."""
     _check_common(topic, "topic")
     if "+" in topic or "#" in topic:
         raise InvalidTopic(
             f"topic {topic!r} has a wildcard: publish to one topic; quote '+' as %2B and '#' as %23"
         )
     if topic[0] == "$":
-        raise InvalidTopic(f"topic {topic!r} starts with '$', which is the broker's own: drop the '$'")
+        raise InvalidTopic(
+            f"topic {topic!r} starts with '$', which is the broker's own: drop the '$'"
+        )
     return topic
 
 
@@ -143,7 +151,9 @@ def matches(filter: str, topic: str) -> bool:
 def share(group: str, filter: str) -> str:
     """The shared-subscription filter (MQTT 5 spec 4.8.2) of a group."""
     if not group or any(character in group for character in "/+#\0"):
-        raise InvalidTopic(f"group {group!r}: a share name has at least one character, and no '/', '+' or '#'")
+        raise InvalidTopic(
+            f"group {group!r}: a share name has at least one character, and no '/', '+' or '#'"
+        )
     return f"{_SHARE}{group}/{filter}"
 
 
@@ -167,7 +177,7 @@ def overlaps(first: str, second: str) -> bool:
             return True
         if left is None or right is None:
             return False
-        if left != right and left != "+" and right != "+":
+        if left != right and "+" not in {left, right}:
             return False
     return True
 

@@ -59,7 +59,7 @@ class TransportEvents(Protocol):
     """What a transport tells its owner; all calls are synchronous, on the event loop."""
 
     def connected(self, capabilities: Capabilities, *, resumed: bool) -> None:
-        """A connection is up, and every subscription is in place; `resumed` is MQTT's session present."""
+        """A connection is up, every subscription in place; `resumed` is MQTT's session present."""
         ...
 
     def disconnected(self, reason: str) -> None:
@@ -123,5 +123,5 @@ class Transport(Protocol):
         ...
 
     async def close(self) -> None:
-        """Disconnect cleanly (no will), without unsubscribing; queued acknowledgements leave first."""
+        """Disconnect cleanly (no will), without unsubscribing; queued acks leave first."""
         ...

@@ -1,8 +1,8 @@
 """A handler's signature bound to its filter: once, at registration, with errors that teach.
 
-Captures go to parameters of their name; `Message`, `Bus`, `Logger` and what the dispatcher was given
-(`KV`, settings, …) go by type; the one parameter that is left is the payload, validated by its
-annotation.
+Captures go to parameters of their name; `Message`, `Bus`, `Logger` and what the dispatcher was
+given (`KV`, settings, …) go by type; the one parameter that is left is the payload, validated by
+its annotation.
 """
 
 from __future__ import annotations
@@ -43,9 +43,7 @@ class Binding:
     getters: tuple[Getter, ...]
 
 
-def bind(
-    handler: AnyHandler, pattern: Pattern, bus: Bus, provided: Mapping[type, Any]
-) -> Binding:
+def bind(handler: AnyHandler, pattern: Pattern, bus: Bus, provided: Mapping[type, Any]) -> Binding:
     """Bind `handler`, or raise `InvalidHandler` that says what to write."""
     name = handler_name(handler)
     hints = _hints(handler, name)
@@ -101,7 +99,7 @@ def _parameters(handler: AnyHandler, name: str) -> list[inspect.Parameter]:
     return [p for p in parameters if p.kind is not p.KEYWORD_ONLY]
 
 
-def _special(  # noqa: PLR0913  # what a parameter may stand for is what binding is about
+def _special(  # what a parameter may stand for is what binding is about
     parameter: str,
     annotation: Any,
     name: str,
@@ -116,7 +114,9 @@ def _special(  # noqa: PLR0913  # what a parameter may stand for is what binding
     if annotation is Bus:
         return lambda _, __: bus
     if annotation is logging.Logger:
-        logger = logging.getLogger(f"dskity.modules.{bus.owner}" if bus.owner else "dskity.handlers")
+        logger = logging.getLogger(
+            f"dskity.modules.{bus.owner}" if bus.owner else "dskity.handlers"
+        )
         return lambda _, __: logger
     if isinstance(annotation, type) and annotation in provided:
         value = provided[annotation]
@@ -165,9 +165,9 @@ def _adapter(annotation: Any, name: str) -> TypeAdapter[Any]:
         return TypeAdapter(annotation)
     except (PydanticSchemaGenerationError, PydanticUserError) as error:
         raise InvalidHandler(
-            f"{name}: {getattr(annotation, '__name__', annotation)!r} is neither something to inject "
-            "nor a type that pydantic can validate; annotate the payload with a model, a dataclass, "
-            "bytes, str or Any"
+            f"{name}: {getattr(annotation, '__name__', annotation)!r} is neither something to "
+            "inject nor a type that pydantic can validate; annotate the payload with a model, a "
+            "dataclass, bytes, str or Any"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""The dispatcher: makes a consumer of each handler, and owns the workers and the bound they share."""
+"""The dispatcher: makes a consumer of each handler, and owns the workers and their bound."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Dispatcher:
         self._bound = False
 
     def provide(self, kind: type[T], value: T) -> None:
-        """Have handlers that are registered from now on get `value` for parameters of type `kind`."""
+        """Give `value` to parameters of type `kind`, in handlers registered from now on."""
         self._provided[kind] = value
 
     def consumer(

@@ -32,9 +32,7 @@ class Flow:
         """A message of `size` bytes came off the wire."""
         self.messages += 1
         self.bytes += size
-        if not self.paused and (
-            self.messages >= self.max_messages or self.bytes >= self.max_bytes
-        ):
+        if not self.paused and (self.messages >= self.max_messages or self.bytes >= self.max_bytes):
             self.paused = True
             self.pauses += 1
             self._pause()

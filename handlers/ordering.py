@@ -25,8 +25,8 @@ def key_of(order_by: OrderBy, pattern: Pattern) -> Key:
     if order_by not in pattern.names:
         known = ", ".join(["'topic'", *(repr(name) for name in pattern.names)])
         raise InvalidHandler(
-            f"order_by={order_by!r} names no capture of {pattern.text!r}: write {known}, a function "
-            "of the message, or None"
+            f"order_by={order_by!r} names no capture of {pattern.text!r}: write {known}, a "
+            "function of the message, or None"
         )
     name = order_by
     return lambda _, captures: captures[name]

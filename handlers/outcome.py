@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Outcome(Exception):  # noqa: N818  # these are decisions, not errors
+class Outcome(Exception):  # these are decisions, not errors
     """The base of the three; `reason` goes into the log and the dead letter."""
 
     def __init__(self, reason: str = "") -> None:
@@ -20,7 +20,7 @@ class Reject(Outcome):
 
 
 class Retry(Outcome):
-    """Once more after `after` seconds (None: after the policy's backoff), while attempts are left."""
+    """Once more after `after` seconds (None: the policy's backoff), while attempts are left."""
 
     def __init__(self, reason: str = "", *, after: float | None = None) -> None:
         super().__init__(reason)

@@ -28,7 +28,9 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         if self.attempts < 1:
-            raise InvalidHandler(f"RetryPolicy(attempts={self.attempts}): at least 1, the first one")
+            raise InvalidHandler(
+                f"RetryPolicy(attempts={self.attempts}): at least 1, the first one"
+            )
         if self.backoff < 0 or self.max_backoff < 0 or self.factor < 1:
             raise InvalidHandler("RetryPolicy: backoff and max_backoff are ≥ 0, factor is ≥ 1")
 

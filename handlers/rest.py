@@ -31,6 +31,7 @@ class Rest:
 
     def __await__(self) -> Generator[Any, Any, Any]:
         coroutine, yielded = self._coroutine, self._yielded
+        step: Callable[[Any], Any]
         while True:
             try:
                 sent = yield yielded

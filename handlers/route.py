@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("dskity.handlers")
 Captures: TypeAlias = Mapping[str, str]
+_CANCELLED = "the handler cancelled itself"
 _DEAD_LETTER_RETRY = 5.0  # seconds, the longest pause while the broker does not take a dead letter
 
 
@@ -109,8 +110,9 @@ class HandlerRoute:
             yielded = coroutine.send(None)
         except StopIteration as stop:
             result = stop.value
-        except asyncio.CancelledError:
-            raise
+        except asyncio.CancelledError:  # nobody cancels a worker inside a step
+            self._spent(started)
+            return self._process(delivery, captures, DSkityError(_CANCELLED))
         except Exception as error:  # noqa: BLE001  # whatever a handler raises has an outcome
             self._spent(started)
             return self._process(delivery, captures, error)
@@ -132,8 +134,8 @@ class HandlerRoute:
     def _blocked(self, seconds: float) -> None:
         self.stats.blocked += 1
         _logger.warning(
-            "handler %s held the event loop for %.0f ms: make it a plain function (it then runs in a "
-            "thread), or await",
+            "handler %s held the event loop for %.0f ms: make it a plain function (it then "
+            "runs in a thread), or await",
             self.name,
             seconds * 1000,
         )
@@ -177,7 +179,7 @@ class HandlerRoute:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise  # we are being closed
-            raise DSkityError("the handler cancelled itself") from error
+            raise DSkityError(_CANCELLED) from error
         finally:
             self.stats.busy_seconds += time.perf_counter() - started
 

@@ -1,7 +1,7 @@
 """What module authors write against: `ModuleMeta`, `Module`, and the `TransportClients` they get.
 
-A module is any class with `meta` and `register(self, clients, config)`. The base class `Module` is a
-convenience, never a condition: it brings an empty `register` and a logger.
+A module is any class with `meta` and `register(self, clients, config)`. The base class `Module` is
+a convenience, never a condition: it brings empty methods for the rest of the contract.
 """
 
 from __future__ import annotations
