@@ -22,6 +22,7 @@
     ├── RequestTimeout (TimeoutError)  no reply in time
     ├── RemoteError                    the responder answered with an error
     ├── EngineError                    a broker of ours did not start
+    ├── StateUnusable                  a file in `state_dir` is damaged, or of a newer version
     └── ModuleFailed                   one module's import, registration or start
 
 A message says what is wrong and what to write instead. What each maps to on the doors is in
@@ -143,6 +144,10 @@ class RemoteError(DSkityError):
 
 class EngineError(DSkityError):
     """A broker that we run did not start or did not stay up."""
+
+
+class StateUnusable(DSkityError):
+    """A file in `state_dir` cannot be used; it is left as it is."""
 
 
 class ModuleFailed(DSkityError):

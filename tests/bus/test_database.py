@@ -1,0 +1,95 @@
+"""Our SQLite files: durable when a call returns, and clear about what is wrong with them."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from dskity.bus.database import Database
+from dskity.bus.errors import Conflict, StateUnusable, StoreUnavailable
+
+SCHEMA = "CREATE TABLE t (n INTEGER)"
+
+
+def database(path: Path | None, version: int = 1) -> Database:
+    return Database(path, what="the test file", schema=SCHEMA, version=version)
+
+
+def put(number: int) -> object:
+    return lambda connection: connection.execute("INSERT INTO t VALUES (?)", (number,)).lastrowid
+
+
+async def count(db: Database) -> int:
+    return await db.run(lambda c: int(c.execute("SELECT count(*) FROM t").fetchone()[0]))
+
+
+async def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    for expected in (1, 2):
+        db = database(path)
+        await db.open()
+        await db.run(put(expected))  # type: ignore[arg-type]
+        assert await count(db) == expected
+        await db.close()
+
+
+async def test_an_error_of_one_undoes_it_alone(tmp_path: Path) -> None:
+    db = database(tmp_path / "a.db")
+    await db.open()
+
+    def fail(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO t VALUES (99)")
+        raise Conflict("no")
+
+    results = await asyncio.gather(
+        db.run(put(1)),  # type: ignore[arg-type]
+        db.run(fail),
+        db.run(put(2)),  # type: ignore[arg-type]
+        return_exceptions=True,
+    )
+    assert isinstance(results[1], Conflict)
+    assert await count(db) == 2
+    await db.close()
+
+
+async def test_a_damaged_file_is_named_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    path.write_bytes(b"this is no database" * 100)
+    with pytest.raises(StateUnusable, match=r"a\.db.*damaged; move it away"):
+        await database(path).open()
+    assert path.read_bytes().startswith(b"this is no database")
+
+
+async def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    newer = database(path, version=7)
+    await newer.open()
+    await newer.close()
+    with pytest.raises(StateUnusable, match="version 7.*newer"):
+        await database(path).open()
+
+
+async def test_a_folder_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(StateUnusable, match="writable"):
+        await database(tmp_path / "no" / "a.db").open()
+
+
+async def test_a_closed_file_says_so() -> None:
+    db = database(None)
+    with pytest.raises(StoreUnavailable, match="not open"):
+        await db.run(put(1))  # type: ignore[arg-type]
+
+
+async def test_a_full_disk_fails_all_that_was_asked_and_keeps_the_rest(tmp_path: Path) -> None:
+    db = database(tmp_path / "a.db")
+    await db.open()
+    await db.run(put(1))  # type: ignore[arg-type]
+    await db.run(lambda c: c.execute("PRAGMA max_page_count = 3").fetchone())
+    big = "x" * 100_000
+    with pytest.raises(StoreUnavailable, match="full"):
+        await db.run(lambda c: c.execute("INSERT INTO t VALUES (?)", (big,)).lastrowid)
+    assert await count(db) == 1
+    await db.close()
