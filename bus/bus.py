@@ -19,7 +19,16 @@ from dskity.bus.delivery import Delivery, Meta
 from dskity.bus.errors import InvalidInput, NoResponder, NotConnected, RequestTimeout
 from dskity.bus.events import EVENT_TYPE, Event
 from dskity.bus.link import Link
-from dskity.bus.message import NO_HEADERS, Headers, Message, Payload, Receipt, encode_payload
+from dskity.bus.message import (
+    NO_HEADERS,
+    Accepted,
+    Headers,
+    Message,
+    Payload,
+    Receipt,
+    encode_payload,
+)
+from dskity.bus.outbox import Outbox
 from dskity.bus.requests import Replies, check_reply
 from dskity.bus.router import Router
 from dskity.bus.stream import MessageStream
@@ -75,6 +84,7 @@ class Bus:
         dispatcher: Dispatcher,
         *,
         root: str = DEFAULT_ROOT,
+        outbox: Outbox | None = None,
         publish_timeout: float = 5.0,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -86,6 +96,7 @@ class Bus:
         self.link = Link()
         self._transport = transport
         self._dispatcher = dispatcher
+        self._outbox = outbox
         self._publish_timeout = publish_timeout
         self._router: Router[Subscription] = Router()
         self._wire: dict[str, list[Subscription]] = {}
@@ -101,6 +112,9 @@ class Bus:
     async def start(self, *, hold: bool = False) -> None:
         """Begin to connect; returns at once."""
         self._held[0] = [] if hold else None
+        if self._outbox is not None:
+            self.link.watch(self._outbox.link_changed)
+            await self._outbox.open(self._send_now)
         await self._transport.start(self._receive, self.link)
         await self._transport.subscribe(
             self._replies.filter, 1, _identifier(self._replies.filter), "control"
@@ -114,6 +128,8 @@ class Bus:
 
     async def close(self) -> None:
         """Disconnect; subscriptions of a persistent session stay with the broker."""
+        if self._outbox is not None:
+            await self._outbox.close()
         await self._transport.close()
 
     def scope(self, owner: str) -> Bus:
@@ -142,6 +158,11 @@ class Bus:
     def connected(self) -> bool:
         """Whether a publish can reach the broker now."""
         return self._transport.connected
+
+    @property
+    def keeps(self) -> bool:
+        """Whether a QoS ≥ 1 publish is safe now, with the broker or in the outbox."""
+        return self._transport.connected or self._outbox is not None
 
     @property
     def capabilities(self) -> Capabilities:
@@ -178,8 +199,8 @@ class Bus:
     ) -> Receipt:
         """Publish, and for QoS ≥ 1 return once the message is safe (see `Receipt`).
 
-        `expires_in` is in seconds. While the broker is away a QoS ≥ 1 publish waits for it, for
-        the bus's `publish_timeout`, and QoS 0 raises `NotConnected` at once.
+        `expires_in` is in seconds. While the broker is away a QoS ≥ 1 publish goes to the outbox;
+        without an outbox it waits for the bus's `publish_timeout`. QoS 0 raises `NotConnected`.
         """
         topics.check_topic(topic)
         _check_qos(qos)
@@ -192,19 +213,37 @@ class Bus:
 
     async def send(self, message: Message) -> Receipt:
         """Publish a message as it stands, all its fields; `publish` is the convenient form."""
-        if not self._transport.connected:
-            if message.qos == 0:
-                raise NotConnected("not connected to the broker: a QoS 0 message is not kept")
-            await self.link.wait_connected(self._publish_timeout)
-        matched = await self._transport.publish(self._fit(message))
+        outbox = self._outbox
+        if message.qos == 0 or outbox is None:
+            await self._ready_for(message.qos)
+            return await self._sent(message)
+        if self._transport.connected and outbox.empty:
+            try:
+                return await self._sent(message)
+            except NotConnected:
+                pass  # the connection went before the acknowledgement: the outbox sends it again
+        await outbox.put(message)
+        return self._receipt(message, "outbox", None)
+
+    async def _ready_for(self, qos: int) -> None:
+        """Wait for the broker where the message can wait."""
+        if self._transport.connected:
+            return
+        if qos == 0:
+            raise NotConnected("not connected to the broker: a QoS 0 message is not kept")
+        await self.link.wait_connected(self._publish_timeout)
+
+    async def _sent(self, message: Message) -> Receipt:
+        matched = await self._send_now(message)
+        return self._receipt(message, "broker" if message.qos else "sent", matched)
+
+    async def _send_now(self, message: Message) -> bool | None:
+        return await self._transport.publish(self._fit(message))
+
+    def _receipt(self, message: Message, accepted: Accepted, matched: bool | None) -> Receipt:
         self.counters.published += 1
-        return Receipt(
-            f"{self._id_prefix}{next(self._ids):x}",
-            message.topic,
-            message.qos,
-            "broker" if message.qos else "sent",
-            matched,
-        )
+        id = f"{self._id_prefix}{next(self._ids):x}"
+        return Receipt(id, message.topic, message.qos, accepted, matched)
 
     async def emit(self, event: Event) -> Receipt:
         """Publish a lifecycle event on its topic: QoS 1, never retained."""
@@ -243,8 +282,8 @@ class Bus:
         )  # fmt: skip
         try:
             async with asyncio.timeout(timeout):
-                receipt = await self.send(message)
-                if receipt.matched is False:
+                await self._ready_for(max(qos, 1))
+                if await self._send_now(message) is False:
                     raise NoResponder(f"nobody is subscribed to {topic!r}")
                 return check_reply(await pending.reply)
         except RequestTimeout:

@@ -108,8 +108,8 @@ class Database:
         (found,) = connection.execute("PRAGMA user_version").fetchone()
         if found > self._version:
             raise StateUnusable(
-                f"{self._what} ({self._path}) is of version {found}, written by a newer DSkity; this "
-                f"one knows version {self._version}: update it, or move the file away"
+                f"{self._what} ({self._path}) is of version {found}, written by a newer DSkity: "
+                f"update this one, which knows {self._version}, or move the file away"
             )
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {self._synchronous}")

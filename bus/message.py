@@ -122,6 +122,9 @@ def encode_payload(payload: Payload, content_type: str | None = None) -> tuple[b
         ) from error
 
 
+Accepted: TypeAlias = Literal["broker", "outbox", "sent"]
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """Proof of a publish.
@@ -135,5 +138,5 @@ class Receipt:
     id: str
     topic: str
     qos: int
-    accepted: Literal["broker", "outbox", "sent"]
+    accepted: Accepted
     matched: bool | None = None
