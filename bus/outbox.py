@@ -76,7 +76,7 @@ class Outbox:
 
     async def put(self, message: Message) -> None:
         """Keep a message; it is safe when this returns. Raises `OutboxFull`, `StoreUnavailable`."""
-        await self.spool.put(message, self._clock.time())
+        await self.spool.put([message], self._clock.time())
         self._waiting.set()
 
     def link_changed(self, connected: bool, *, resumed: bool) -> None:

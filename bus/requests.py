@@ -17,7 +17,8 @@ from dskity.bus.errors import RemoteError
 from dskity.bus.message import Message
 from dskity.bus.problem import STATUS_HEADER
 
-_FIRST_ERROR_STATUS = 400
+_FIRST_ERROR_STATUS = "400"
+_STATUS_DIGITS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Replies:
 def check_reply(reply: Message) -> Message:
     """`reply` itself, or `RemoteError` where its `dskity-status` says that it is an error."""
     status = reply.headers.get(STATUS_HEADER, "")
-    if not status.isdecimal() or int(status) < _FIRST_ERROR_STATUS:
+    if len(status) != _STATUS_DIGITS or not status.isdecimal() or status < _FIRST_ERROR_STATUS:
         return reply
     problem = _problem(reply)
     detail = problem.get("detail") or problem.get("title") or f"status {status}"

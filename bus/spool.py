@@ -27,6 +27,11 @@ CREATE TABLE spool (
 );
 CREATE INDEX spool_retained ON spool (lane, topic) WHERE retain;
 """
+_INSERT = (
+    "INSERT INTO spool (lane, topic, payload, qos, retain, fields, size, put_at, expires_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_COLLAPSE = "DELETE FROM spool WHERE lane = ? AND topic = ? AND retain RETURNING size"
 _MOST_REFUSED = 1000
 _MESSAGE_OVERHEAD = 128  # bytes a row takes beside its topic and payload, about
 
@@ -71,25 +76,24 @@ class Spool:
         """Close the file."""
         await self._database.close()
 
-    async def put(self, message: Message, now: float, lane: str = "") -> int:
-        """Keep a message; it is on the disk when this returns its id.
+    async def put(self, messages: Sequence[Message], now: float, lane: str = "") -> list[int]:
+        """Keep messages, all or none; they are on the disk when this returns their ids.
 
         Raises `OutboxFull` at the bound, `StoreUnavailable` where the disk is full or read-only.
         """
-        size = len(message.payload) + len(message.topic) + _MESSAGE_OVERHEAD
-        self._make_sure_it_fits(size)
-        self.messages += 1  # counted now, so that what is asked together cannot pass the bound
-        self.bytes += size
+        sizes = [len(m.payload) + len(m.topic) + _MESSAGE_OVERHEAD for m in messages]
+        self._make_sure_it_fits(sizes)
+        self.messages += len(sizes)  # counted now: what is asked together cannot pass the bound
+        self.bytes += sum(sizes)
         try:
-            row, freed = await self._database.run(
-                lambda connection: self._insert(connection, message, now, lane, size)
+            ids, freed = await self._database.run(
+                lambda connection: self._insert(connection, messages, sizes, now, lane)
             )
         except BaseException:
-            self.messages -= 1
-            self.bytes -= size
+            self._freed(sizes)
             raise
         self._freed(freed)
-        return row
+        return ids
 
     async def page(self, after: int, limit: int, lane: str = "") -> list[Stored]:
         """The next messages behind the id `after`, in order."""
@@ -110,45 +114,40 @@ class Spool:
         """What could never be sent, and why."""
         return await self._database.run(_refused)
 
-    def _make_sure_it_fits(self, size: int) -> None:
-        bounds = self.bounds
+    def _make_sure_it_fits(self, sizes: list[int]) -> None:
+        bounds, size = self.bounds, sum(sizes)
         if size > bounds.bytes:
-            raise OutboxFull(
-                f"{self.what} holds {bounds.bytes} bytes, the message alone has {size}"
-            )
+            raise OutboxFull(f"{self.what} holds {bounds.bytes} bytes; {size} do not fit")
         if bounds.policy == "reject" and (
-            self.messages >= bounds.messages or self.bytes + size > bounds.bytes
+            self.messages + len(sizes) > bounds.messages or self.bytes + size > bounds.bytes
         ):
             raise OutboxFull(
-                f"{self.what} is at its bound ({self.messages} messages, {self.bytes} bytes): "
-                "it empties when the broker is back"
+                f"{self.what} is at its bound ({self.messages} messages, {self.bytes} bytes)"
             )
 
     def _insert(
-        self, connection: sqlite3.Connection, message: Message, now: float, lane: str, size: int
-    ) -> tuple[int, list[int]]:
-        """The new row's id, and the sizes of the rows that made room."""
+        self,
+        connection: sqlite3.Connection,
+        messages: Sequence[Message],
+        sizes: list[int],
+        now: float,
+        lane: str,
+    ) -> tuple[list[int], list[int]]:
+        """The ids of the new rows, and the sizes of the rows that made room."""
         freed: list[int] = []
-        if message.retain:
-            freed += _sizes(
-                connection.execute(
-                    "DELETE FROM spool WHERE lane = ? AND topic = ? AND retain RETURNING size",
-                    (lane, message.topic),
-                )
-            )
-        expires_at = None if message.expires_in is None else now + message.expires_in
-        cursor = connection.execute(
-            "INSERT INTO spool"
-            " (lane, topic, payload, qos, retain, fields, size, put_at, expires_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
+        ids: list[int] = []
+        for message, size in zip(messages, sizes, strict=True):
+            if message.retain:
+                freed += _sizes(connection.execute(_COLLAPSE, (lane, message.topic)))
+            expires_at = None if message.expires_in is None else now + message.expires_in
+            row = (
                 lane, message.topic, message.payload, message.qos, message.retain,
                 _fields(message), size, now, expires_at,
-            ),
-        )  # fmt: skip
+            )  # fmt: skip
+            ids.append(int(connection.execute(_INSERT, row).lastrowid or 0))
         if self.bounds.policy == "drop_oldest":
             freed += self._make_room(connection)
-        return int(cursor.lastrowid or 0), freed
+        return ids, freed
 
     def _make_room(self, connection: sqlite3.Connection) -> list[int]:
         """Delete from the front what is over the bound; the sizes of what was deleted."""

@@ -7,16 +7,19 @@ Layout, lowest first:
     binding.py     a signature, bound once      dead_letter.py what failed for good
     flow.py        the bound on what is open    rest.py        a coroutine after its first step
     lanes.py       order and concurrency        crew.py        the workers
-    route.py       one handler's messages       dispatcher.py  puts these together
+    route.py       one handler's messages       dedupe.py      each key once
+    stored.py      the disk inbox               dispatcher.py  puts these together
 """
 
 from dskity.handlers.declare import Declaration, declared, on
+from dskity.handlers.dedupe import Dedupe
 from dskity.handlers.dispatcher import Dispatcher
 from dskity.handlers.outcome import Drop, Reject, Retry
 from dskity.handlers.policy import RetryPolicy, RoutePolicy
 
 __all__ = [
     "Declaration",
+    "Dedupe",
     "Dispatcher",
     "Drop",
     "Reject",

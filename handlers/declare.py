@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from dskity.bus import topics
@@ -20,8 +20,8 @@ class Declaration:
     """One `@on`: the filter pattern, the policy words, and the (bound) handler."""
 
     filter: str
-    policy: dict[str, Any] = field(default_factory=dict)
-    handler: AnyHandler | None = None
+    policy: dict[str, Any]
+    handler: AnyHandler
 
 
 def on(filter: str, **policy: Any) -> Callable[[F], F]:
@@ -38,7 +38,7 @@ def on(filter: str, **policy: Any) -> Callable[[F], F]:
 
     def mark(function: F) -> F:
         marks: tuple[Declaration, ...] = getattr(function, _MARK, ())
-        setattr(function, _MARK, (Declaration(filter, policy), *marks))
+        setattr(function, _MARK, (Declaration(filter, policy, function), *marks))
         return function
 
     return mark

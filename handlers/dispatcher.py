@@ -7,24 +7,41 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from dskity.bus.bus import Bus
-from dskity.bus.consumer import AnyHandler
+from dskity.bus.consumer import AnyHandler, Consumer
+from dskity.bus.errors import InvalidHandler, Unsupported
+from dskity.bus.seen import Seen
+from dskity.bus.spool import Spool
 from dskity.bus.topics import Pattern
 from dskity.handlers.binding import bind
 from dskity.handlers.crew import Crew
+from dskity.handlers.dedupe import Dedupe, deduped
 from dskity.handlers.flow import Flow
 from dskity.handlers.ordering import key_of
 from dskity.handlers.policy import RoutePolicy
 from dskity.handlers.route import HandlerRoute
+from dskity.handlers.stored import StoredRoute
 
 T = TypeVar("T")
 
 
 class Dispatcher:
-    """See `dskity.bus.consumer.Dispatcher`. One dispatcher serves one bus."""
+    """See `dskity.bus.consumer.Dispatcher`. One dispatcher serves one bus.
+
+    `inbox` is where `ack="stored"` keeps messages, `seen` where `dedupe` keeps keys; whoever made
+    them has opened them before the first handler is registered.
+    """
 
     def __init__(
-        self, *, max_in_flight: int = 1000, max_in_flight_bytes: int = 64 * 1024 * 1024
+        self,
+        *,
+        max_in_flight: int = 1000,
+        max_in_flight_bytes: int = 64 * 1024 * 1024,
+        inbox: Spool | None = None,
+        seen: Seen | None = None,
     ) -> None:
+        self._inbox = inbox
+        self._seen = seen
+        self._stored: list[StoredRoute] = []
         self.flow = Flow(max_in_flight, max_in_flight_bytes)
         self.routes: list[HandlerRoute] = []
         self._crew = Crew()
@@ -37,7 +54,7 @@ class Dispatcher:
 
     def consumer(
         self, bus: Bus, pattern: Pattern, handler: AnyHandler, policy: Mapping[str, Any]
-    ) -> HandlerRoute:
+    ) -> Consumer:
         """See `dskity.bus.consumer.Dispatcher`."""
         if not self._bound:
             self.flow.bind(bus.pause, bus.resume)
@@ -45,9 +62,27 @@ class Dispatcher:
         words = RoutePolicy.of(policy)
         key = key_of(words.order_by, pattern)
         binding = bind(handler, pattern, bus, self._provided)
+        if words.dedupe is not None:
+            binding = deduped(binding, words.dedupe, self._need_seen(words.dedupe), pattern.text)
         route = HandlerRoute(bus, binding, words, key, self._crew, self.flow)
         self.routes.append(route)
-        return route
+        if words.ack == "handled":
+            return route
+        if self._inbox is None:
+            raise Unsupported("ack='stored' needs the disk inbox, and this bus has none")
+        stored = StoredRoute(route, pattern, self._inbox, self.flow, bus.clock)
+        self._stored.append(stored)
+        return stored
+
+    def _need_seen(self, dedupe: Dedupe) -> Seen:
+        if self._seen is None:
+            raise Unsupported("dedupe needs the file of seen keys, and this bus has none")
+        if dedupe.window > self._seen.keep:
+            raise InvalidHandler(
+                f"Dedupe(window={dedupe.window:g}): keys are kept for {self._seen.keep:g} s, which "
+                "`bus.dedupe_max_window_seconds` sets"
+            )
+        return self._seen
 
     async def close(self, grace: float = 0.0) -> bool:
         """Let handlers end for `grace` seconds, then cancel them; whether all had ended.
@@ -56,6 +91,8 @@ class Dispatcher:
         """
         try:
             async with asyncio.timeout(grace):
+                for stored in self._stored:
+                    await stored.drain()
                 for route in self.routes:
                     await route.drain()
         except TimeoutError:
@@ -63,4 +100,6 @@ class Dispatcher:
         else:
             return True
         finally:
+            for stored in self._stored:
+                await stored.close()
             await self._crew.close()

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from dskity.bus.errors import InvalidHandler
 from dskity.bus.message import Message
+from dskity.handlers.dedupe import Dedupe
 
 OrderBy: TypeAlias = str | Callable[[Message], str] | None
 
@@ -46,7 +47,9 @@ class RoutePolicy:
 
     `qos` and `group` say how to subscribe; `timeout` is in seconds for one attempt, None for no
     limit; `concurrency` bounds the messages of the route that run at once; `order_by` is `topic`, a
-    capture's name, a function of the message, or None for no order.
+    capture's name, a function of the message, or None for no order. `dedupe` handles each key
+    once in its window. `ack` is when the broker hears of it: once it is `handled`, or, for slow
+    handlers, once it is `stored` in the disk inbox.
     """
 
     qos: int = 1
@@ -57,6 +60,8 @@ class RoutePolicy:
     concurrency: int = 64
     order_by: OrderBy = "topic"
     on_invalid: Literal["dead_letter", "drop", "raise"] = "dead_letter"
+    dedupe: Dedupe | None = None
+    ack: Literal["handled", "stored"] = "handled"
 
     def __post_init__(self) -> None:
         if self.qos not in {0, 1, 2}:
@@ -65,10 +70,17 @@ class RoutePolicy:
             raise InvalidHandler(f"timeout={self.timeout!r}: seconds above 0, or None for no limit")
         if self.concurrency < 1:
             raise InvalidHandler(f"concurrency={self.concurrency!r}: at least 1")
+        if not isinstance(self.retry, RetryPolicy):
+            raise InvalidHandler(f"retry={self.retry!r}: write RetryPolicy(attempts=…)")
         if self.on_invalid not in {"dead_letter", "drop", "raise"}:
             raise InvalidHandler(
                 f"on_invalid={self.on_invalid!r}: write 'dead_letter', 'drop' or 'raise'"
             )
+
+        if self.ack not in {"handled", "stored"}:
+            raise InvalidHandler(f"ack={self.ack!r}: write 'handled' or 'stored'")
+        if self.ack == "stored" and self.qos == 0:
+            raise InvalidHandler("ack='stored' with qos=0: nothing is acknowledged at QoS 0")
 
     @classmethod
     def of(cls, words: Mapping[str, Any]) -> RoutePolicy:

@@ -19,6 +19,7 @@ from dskity.bus.delivery import Delivery
 from dskity.bus.errors import DSkityError, InvalidPayload, TooLarge
 from dskity.bus.problem import PROBLEM_TYPE, STATUS_HEADER, problem_of, status_of
 from dskity.handlers.dead_letter import dead_letter
+from dskity.handlers.dedupe import Duplicate
 from dskity.handlers.lanes import Lanes
 from dskity.handlers.ordering import Key
 from dskity.handlers.outcome import Drop, Outcome, Reject, Retry
@@ -45,6 +46,7 @@ class RouteStats:
     retried: int = 0
     invalid: int = 0
     dropped: int = 0
+    duplicates: int = 0
     dead_lettered: int = 0
     timed_out: int = 0
     blocked: int = 0
@@ -219,7 +221,9 @@ class HandlerRoute:
             dropped = policy.on_invalid == "drop"
         if not dropped:
             self._log(delivery, error, attempts)
-        if _wants_reply(delivery):
+        if isinstance(error, Duplicate):
+            self.stats.duplicates += 1
+        elif _wants_reply(delivery):
             await self._reply_error(delivery, error)
         elif dropped or not policy.dead_letter:
             self.stats.dropped += 1

@@ -68,7 +68,7 @@ async def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     newer = database(path, version=7)
     await newer.open()
     await newer.close()
-    with pytest.raises(StateUnusable, match="version 7.*newer"):
+    with pytest.raises(StateUnusable, match=r"version 7.*newer"):
         await database(path).open()
 
 

@@ -428,6 +428,7 @@ async def test_a_dead_letter_waits_for_the_broker_and_the_message_is_not_lost() 
     [
         ({"retries": 3}, "did you mean 'retry'"),
         ({"qos": 3}, "0, 1 or 2"),
+        ({"retry": {"attempts": 1}}, "RetryPolicy(attempts=…)"),
         ({"timeout": 0}, "above 0"),
         ({"concurrency": 0}, "at least 1"),
         ({"order_by": "devise"}, "'device'"),

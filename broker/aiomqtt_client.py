@@ -1,0 +1,277 @@
+"""aiomqtt with its callbacks in our hands.
+
+As it is, aiomqtt acknowledges on arrival, drops what a bounded queue cannot take, makes a task for
+each message it hands out, hides reason codes, and lets pending calls time out when the connection
+is lost. All of that sits in the callbacks it gives to paho; this subclass gives its own instead,
+and leaves to aiomqtt what it does well: configuring paho and taking it through the handshakes.
+The contract suite guards the private names used here (aiomqtt >= 2.5, < 3).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import socket
+import threading
+import time
+from typing import Any, Protocol
+
+import aiomqtt
+from paho.mqtt.client import (
+    MQTT_CLEAN_START_FIRST_ONLY,
+    ConnectFlags,
+    DisconnectFlags,
+    MQTTMessage,
+)
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from dskity.broker.aiomqtt_fields import connect_properties, publish_properties
+from dskity.broker.reasons import reason_text
+from dskity.broker.wire import Opening
+from dskity.bus.message import Message
+
+log = logging.getLogger("dskity.mqtt")
+
+READ_AT_ONCE = 64  # messages in one turn of the loop, so that other connections get theirs
+
+
+class Hooks(Protocol):
+    """Who is told; all calls are synchronous, on the event loop."""
+
+    def welcomed(
+        self, flags: ConnectFlags, code: ReasonCode, properties: Properties | None
+    ) -> None:
+        """CONNACK came, with success or not."""
+        ...
+
+    def received(self, message: MQTTMessage) -> None:
+        """A message came."""
+        ...
+
+    def answered(self, mid: int, codes: list[int]) -> None:
+        """PUBACK, PUBCOMP, SUBACK or UNSUBACK came, or a QoS 0 message was written."""
+        ...
+
+    def ended(self, reason: str) -> None:
+        """The connection is gone."""
+        ...
+
+
+class HookedClient(aiomqtt.Client):
+    """One connection; `stream` is its connected socket.
+
+    `begun` says that CONNECT is on its way; until then `failure` is why it is not.
+    """
+
+    def __init__(self, opening: Opening, stream: socket.socket, hooks: Hooks) -> None:
+        settings, address = opening.settings, opening.settings.address
+        five = opening.version == 5  # noqa: PLR2004  # MQTT 5
+        super().__init__(
+            address.host,
+            address.port,
+            username=settings.user,
+            password=settings.secret,
+            identifier=opening.client_id,
+            protocol=aiomqtt.ProtocolVersion(opening.version),
+            will=_will(opening.will, five),
+            clean_session=None if five else opening.clean_start,
+            clean_start=opening.clean_start if five else MQTT_CLEAN_START_FIRST_ONLY,
+            properties=connect_properties(opening) if five else None,
+            transport="websockets" if address.websocket else "tcp",
+            websocket_path=address.path or None,
+            timeout=math.inf,  # its wait_for may swallow a cancellation (Python < 3.12)
+            keepalive=settings.keepalive,
+            tls_context=opening.tls,
+            tls_insecure=True if opening.tls and settings.tls.insecure else None,
+            max_inflight_messages=0,  # no limit: the wire keeps to the broker's receive maximum
+        )
+        self.paho = self._client
+        self.paho.manual_ack_set(True)
+        self.paho.disable_logger()  # it formats each packet; what matters is raised or returned
+        self.paho.connect_timeout = settings.connect_timeout
+        # paho would connect in its thread, where nothing can end the wait for a silent host.
+        self.paho._create_socket_connection = lambda: stream  # type: ignore[method-assign]  # noqa: SLF001
+        self._stream = stream
+        self._hooks = hooks
+        self._thread = threading.get_ident()
+        self._fd = -1
+        self._reading = True
+        self._over = False
+        self._arrived = 0
+        self.begun = False
+        self.failure: OSError | None = None
+
+    def pause(self) -> None:
+        """Stop reading."""
+        self._reading = False
+        if self._fd >= 0:
+            self._loop.remove_reader(self._fd)
+
+    def resume(self) -> None:
+        """Read again; TLS may have decoded bytes that the socket knows nothing of."""
+        self._reading = True
+        if self._fd >= 0:
+            self._loop.add_reader(self._fd, self._read)
+            self._loop.call_soon(self._read)
+
+    def tick(self) -> None:
+        """Once a second: PINGREQ when due, and an end when PINGRESP does not come.
+
+        While paused we cannot see a PINGRESP, so paho is told that it came: the broker needs our
+        PINGREQ all the same, or it would throw us out.
+        """
+        if not self._reading:
+            self.paho._ping_t = 0.0  # noqa: SLF001
+            self.paho._last_bytes_received = time.monotonic()  # noqa: SLF001
+        self.paho.loop_misc()
+
+    def discard(self) -> None:
+        """Let go of the socket, at whatever stage it is; unblocks a handshake in the thread."""
+        self._over = True
+        if self._fd >= 0:
+            self._loop.remove_reader(self._fd)
+            self._loop.remove_writer(self._fd)
+        with contextlib.suppress(OSError):  # it may not be connected any more
+            self._stream.shutdown(socket.SHUT_RDWR)
+        self.paho._sock_close()  # noqa: SLF001
+        self._stream.close()
+
+    def _read(self) -> None:
+        if self._over:
+            return
+        try:  # epoll tells nothing of bytes that TLS has decoded already: read until they are gone
+            for _ in range(READ_AT_ONCE):
+                before = self._arrived
+                self.paho.loop_read()
+                if not self._reading or (self._arrived == before and not self._pending()):
+                    return
+        except Exception as error:  # noqa: BLE001  # see _fail
+            self._fail(error)
+        else:
+            if self._pending():
+                self._loop.call_soon(self._read)
+
+    def _pending(self) -> bool:
+        pending = getattr(self.paho.socket(), "pending", None)
+        return pending is not None and pending() > 0
+
+    def _write(self) -> None:
+        if self._over:
+            return
+        try:
+            self.paho.loop_write()
+        except Exception as error:  # noqa: BLE001  # see _fail
+            self._fail(error)
+            return
+        if self.paho.want_write() and self._fd >= 0:
+            self._loop.add_writer(self._fd, self._write)
+
+    def _fail(self, error: Exception) -> None:
+        # paho lets through what the socket raises, and what it stumbles over in a malformed packet.
+        if not isinstance(error, OSError):
+            log.error("paho failed; the connection is made anew", exc_info=error)
+        self._hooks.ended(str(error) or type(error).__name__)
+
+    def _client_connect(self) -> None:
+        """The part of aiomqtt's connecting that runs in a thread; aiomqtt hides why it failed."""
+        try:
+            super()._client_connect()
+        except OSError as error:
+            self.failure = error
+            raise
+        self.begun = True
+
+    # What paho calls, in place of aiomqtt's own.
+
+    def _on_connect(
+        self,
+        client: Any,
+        userdata: Any,
+        flags: ConnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        self._hooks.welcomed(flags, reason_code, properties)
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_disconnect(
+        self,
+        client: Any,
+        userdata: Any,
+        flags: DisconnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        del client, userdata, properties
+        told = flags.is_disconnect_packet_from_server
+        reason = reason_text(reason_code.value) if told else "the connection broke"
+        if not self._connected.done():
+            self._connected.set_exception(aiomqtt.MqttError(reason))
+        if not self._disconnected.done():
+            self._disconnected.set_result(None)
+        self._hooks.ended(reason)
+
+    def _on_message(self, client: Any, userdata: Any, message: MQTTMessage) -> None:
+        del client, userdata
+        self._arrived += 1
+        self._hooks.received(message)
+
+    def _on_publish(
+        self, client: Any, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties
+    ) -> None:
+        del client, userdata, properties
+        self._hooks.answered(mid, [reason_code.value])
+
+    def _on_subscribe(
+        self,
+        client: Any,
+        userdata: Any,
+        mid: int,
+        reason_codes: list[ReasonCode],
+        properties: Properties | None = None,
+    ) -> None:
+        del client, userdata, properties
+        self._hooks.answered(mid, [code.value for code in reason_codes])
+
+    def _on_unsubscribe(
+        self,
+        client: Any,
+        userdata: Any,
+        mid: int,
+        reason_codes: list[ReasonCode],
+        properties: Properties | None = None,
+    ) -> None:
+        self._on_subscribe(client, userdata, mid, reason_codes, properties)
+
+    def _on_socket_open(self, client: Any, userdata: Any, sock: Any) -> None:
+        del client, userdata
+        self._loop.call_soon_threadsafe(self._attach, sock)  # we are in the connecting thread
+
+    def _attach(self, sock: Any) -> None:
+        if self._over:  # it was given up while the thread was at it
+            sock.close()
+            return
+        self._fd = sock.fileno()
+        if self._fd >= 0 and self._reading:
+            self._loop.add_reader(self._fd, self._read)
+
+    def _on_socket_close(self, client: Any, userdata: Any, sock: Any) -> None:
+        super()._on_socket_close(client, userdata, sock)
+        self._fd = -1
+
+    def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:
+        del client, userdata, sock
+        if threading.get_ident() == self._thread:
+            self._loop.call_soon(self._write)  # most writes fit into the socket at once
+        else:
+            self._loop.call_soon_threadsafe(self._write)
+
+
+def _will(message: Message | None, five: bool) -> aiomqtt.Will | None:
+    if message is None:
+        return None
+    properties = publish_properties(message, PacketTypes.WILLMESSAGE) if five else None
+    return aiomqtt.Will(message.topic, message.payload, message.qos, message.retain, properties)

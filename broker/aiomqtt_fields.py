@@ -1,0 +1,94 @@
+"""Our fields as paho's MQTT 5 properties (aiomqtt is paho underneath), and back."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from dskity.broker.settings import MAX_INCOMING_PACKET
+from dskity.broker.wire import Opening, Welcome, expiry_seconds
+from dskity.bus.delivery import Meta
+from dskity.bus.message import NO_HEADERS, Message
+
+
+def publish_properties(message: Message, kind: int = PacketTypes.PUBLISH) -> Properties | None:
+    """The properties of a message, or of a will; None where it has none."""
+    found: dict[str, Any] = {
+        "ContentType": message.content_type,
+        "UserProperty": list(message.headers.items()) or None,
+        "MessageExpiryInterval": expiry_seconds(message),
+        "ResponseTopic": message.reply_to,
+        "CorrelationData": message.correlation,
+    }
+    found = {name: value for name, value in found.items() if value is not None}
+    return _properties(kind, **found) if found else None
+
+
+def connect_properties(opening: Opening) -> Properties:
+    """The properties of CONNECT."""
+    return _properties(
+        PacketTypes.CONNECT,
+        SessionExpiryInterval=opening.session_expiry,
+        MaximumPacketSize=MAX_INCOMING_PACKET,
+    )
+
+
+def subscribe_properties(identifier: int) -> Properties:
+    """The properties of SUBSCRIBE."""
+    return _properties(PacketTypes.SUBSCRIBE, SubscriptionIdentifier=identifier)
+
+
+def _properties(kind: int, **values: Any) -> Properties:
+    properties = Properties(kind)  # type: ignore[no-untyped-call]
+    for name, value in values.items():
+        setattr(properties, name, value)
+    return properties
+
+
+def welcome_of(opening: Opening, resumed: bool, properties: Properties | None) -> Welcome:
+    """CONNACK in our words; 3.1.1 has no properties."""
+    if properties is None or opening.version == 4:  # noqa: PLR2004  # MQTT 3.1.1
+        return Welcome(version=opening.version, resumed=resumed)
+    told = vars(properties)
+    return Welcome(
+        version=opening.version,
+        resumed=resumed,
+        receive_maximum=told.get("ReceiveMaximum", 65_535),
+        max_packet=told.get("MaximumPacketSize"),
+        retained=bool(told.get("RetainAvailable", 1)),
+        shared=bool(told.get("SharedSubscriptionAvailable", 1)),
+        identifiers=bool(told.get("SubscriptionIdentifierAvailable", 1)),
+    )
+
+
+# An instance of Properties begins with these attributes of its own; what was received comes after.
+_OWN = len(vars(Properties(PacketTypes.PUBLISH)))  # type: ignore[no-untyped-call]
+
+
+def meta_of(properties: Properties | None) -> Meta | None:
+    """What MQTT 5 says of a received message; None where it says nothing."""
+    if properties is None:
+        return None
+    told = vars(properties)
+    if len(told) == _OWN:
+        return None
+    identifiers = tuple(told.get("SubscriptionIdentifier", ()))
+    if len(told) == _OWN + 1 and identifiers:
+        return _bare(identifiers)
+    pairs = told.get("UserProperty")
+    return Meta(
+        told.get("ContentType"),
+        dict(pairs) if pairs else NO_HEADERS,
+        told.get("ResponseTopic"),
+        told.get("CorrelationData"),
+        told.get("MessageExpiryInterval"),
+        identifiers,
+    )
+
+
+@lru_cache(maxsize=4_096)
+def _bare(identifiers: tuple[int, ...]) -> Meta:
+    return Meta(subscriptions=identifiers)

@@ -1,0 +1,257 @@
+"""One connection by aiomqtt: publishes and their answers, deliveries and their acknowledgements."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+import aiomqtt
+from paho.mqtt.client import MQTT_ERR_SUCCESS, ConnectFlags, MQTTMessage
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from dskity.broker.acks import AckWindow
+from dskity.broker.aiomqtt_client import HookedClient
+from dskity.broker.aiomqtt_fields import (
+    meta_of,
+    publish_properties,
+    subscribe_properties,
+    welcome_of,
+)
+from dskity.broker.aiomqtt_qos2 import Unfinished
+from dskity.broker.reasons import FAILURE, NO_MATCHING_SUBSCRIBERS, reason_code, refusal
+from dskity.broker.sockets import connect
+from dskity.broker.wire import UNTOLD_RECEIVE_MAXIMUM, Opening, Silent, Welcome, Wire, unreachable
+from dskity.bus.delivery import Delivery
+from dskity.bus.errors import NotConnected
+from dskity.bus.message import Message
+from dskity.bus.transport import Receiver
+
+UNWRITTEN = 1_000  # packets waiting for the socket; a QoS 0 publish above that waits with them
+GOODBYE = 1.0  # seconds for what is queued, and DISCONNECT, to leave
+TICK = 1.0  # seconds; keep alive is counted in whole ones
+
+
+class AiomqttWire:
+    """`Wire` by aiomqtt."""
+
+    def __init__(self, opening: Opening, receive: Receiver, before: Wire | None) -> None:
+        self.receive = receive
+        self._opening = opening
+        self._five = opening.version == 5  # noqa: PLR2004  # MQTT 5
+        self._client: HookedClient | None = None
+        self._connack: tuple[ConnectFlags, ReasonCode, Properties | None] | None = None
+        self._waiting: dict[int, asyncio.Future[list[int]]] = {}
+        self._flying: set[int] = set()
+        self._window = asyncio.Semaphore(1)
+        self._acks = AckWindow(self._send_puback)
+        inherited = before.unfinished if isinstance(before, AiomqttWire) else None
+        self.unfinished: Unfinished = Unfinished(inherited)
+        self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._ticking: asyncio.Task[None] | None = None
+
+    # Life
+
+    async def open(self) -> Welcome:
+        """See `Wire`."""
+        settings, address = self._opening.settings, self._opening.settings.address
+        try:
+            async with asyncio.timeout(settings.connect_timeout):
+                stream = await connect(address.host, address.port)
+        except OSError as error:  # a TimeoutError is one, too
+            raise unreachable(address, error) from error
+        # Known before CONNACK, because messages of a resumed session may come in one read with it.
+        client = self._client = HookedClient(self._opening, stream, self)
+        self.unfinished.adopt(client.paho)
+        try:
+            async with asyncio.timeout(settings.connect_timeout):
+                await client.__aenter__()
+        except BaseException as error:
+            client.discard()
+            if isinstance(error, aiomqtt.MqttError | OSError):
+                raise self._not_opened(client, error) from error
+            raise
+        return self._begin(client)
+
+    def _not_opened(self, client: HookedClient, error: Exception) -> Exception:
+        """The one place where a failed connection becomes an error of ours."""
+        address = self._opening.settings.address
+        if self._connack is not None:
+            return refusal(f"the connection to {address}", reason_code(self._connack[1].value))
+        if client.begun:
+            return Silent(f"{address}: it does not answer CONNECT ({error!r})")
+        return unreachable(address, client.failure or error)
+
+    def _begin(self, client: HookedClient) -> Welcome:
+        assert self._connack is not None  # noqa: S101  # aiomqtt waited for it
+        flags, _, properties = self._connack
+        welcome = welcome_of(self._opening, flags.session_present, properties)
+        told = welcome.receive_maximum if self._five else UNTOLD_RECEIVE_MAXIMUM
+        self._window = asyncio.Semaphore(min(told, self._opening.settings.max_in_flight))
+        self._ticking = asyncio.create_task(
+            self._tick(client), name=f"mqtt {self._opening.client_id} keep alive"
+        )
+        return welcome
+
+    async def lost(self) -> str:
+        """See `Wire`."""
+        return await asyncio.shield(self._end)
+
+    async def close(self) -> None:
+        """See `Wire`. paho writes in order, so what is acknowledged leaves before DISCONNECT."""
+        if self._client is None:
+            return
+        if self._ticking is not None:
+            self._ticking.cancel()
+            await asyncio.wait((self._ticking,))
+        try:
+            if not self._end.done():
+                self._client.paho.disconnect()
+                await asyncio.wait((self._end,), timeout=GOODBYE)
+        finally:
+            self._client.discard()
+            self.ended("the connection was closed")
+
+    def pause(self) -> None:
+        """See `Wire`."""
+        self._paho_client().pause()
+
+    def resume(self) -> None:
+        """See `Wire`."""
+        self._paho_client().resume()
+
+    @staticmethod
+    async def _tick(client: HookedClient) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            client.tick()
+
+    # Out
+
+    async def publish(self, message: Message) -> bool | None:
+        """See `Wire`."""
+        if message.qos == 0:
+            await self._publish_unacknowledged(message)
+            return None
+        await self._window.acquire()
+        try:
+            mid = self._send(message)
+        except NotConnected:
+            self._window.release()  # the next who waits must learn it, too
+            raise
+        self._flying.add(mid)
+        code = await self._answer(mid)
+        if code >= FAILURE:
+            raise refusal(f"the publish to {message.topic!r}", code)
+        if message.qos == 1 and self._five:
+            return code != NO_MATCHING_SUBSCRIBERS
+        return None  # of QoS 2 only PUBREC would tell, and paho keeps that to itself
+
+    async def _publish_unacknowledged(self, message: Message) -> None:
+        mid = self._send(message)
+        if len(self._paho_client().paho._out_packet) > UNWRITTEN:  # noqa: SLF001  # paho's own bound drops
+            await self._answer(mid)
+
+    def _send(self, message: Message) -> int:
+        client = self._paho_client()
+        properties = publish_properties(message) if self._five else None
+        info = client.paho.publish(
+            message.topic, message.payload, message.qos, message.retain, properties
+        )
+        return self._sent(info.rc, info.mid)
+
+    async def subscribe(self, filter: str, qos: int, identifier: int | None) -> None:
+        """See `Wire`."""
+        paho = self._paho_client().paho
+        if self._five:
+            properties = None if identifier is None else subscribe_properties(identifier)
+            outcome = paho.subscribe(filter, options=SubscribeOptions(qos), properties=properties)
+        else:
+            outcome = paho.subscribe(filter, qos)
+        code = await self._answer(self._sent(*outcome))
+        if code >= FAILURE:
+            raise refusal(f"the subscription to {filter!r}", code)
+
+    async def unsubscribe(self, filter: str) -> None:
+        """See `Wire`."""
+        await self._answer(self._sent(*self._paho_client().paho.unsubscribe(filter)))
+
+    def _paho_client(self) -> HookedClient:
+        if self._client is None or self._end.done():
+            raise NotConnected(self._end.result() if self._end.done() else "not connected yet")
+        return self._client
+
+    def _sent(self, outcome: int, mid: int | None) -> int:
+        if outcome != MQTT_ERR_SUCCESS or mid is None:
+            raise NotConnected(f"the connection broke ({aiomqtt.MqttCodeError(outcome)})")
+        return mid
+
+    async def _answer(self, mid: int) -> int:
+        """The reason code that the broker sends for a packet, or 0."""
+        waiter: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
+        self._waiting[mid] = waiter
+        codes = await waiter
+        return codes[0] if codes else 0
+
+    # Hooks
+
+    def welcomed(
+        self, flags: ConnectFlags, code: ReasonCode, properties: Properties | None
+    ) -> None:
+        """See `Hooks`."""
+        self._connack = flags, code, properties
+        if not flags.session_present:
+            self.unfinished.forget()
+
+    def answered(self, mid: int, codes: list[int]) -> None:
+        """See `Hooks`."""
+        if mid in self._flying:
+            self._flying.discard(mid)
+            self._window.release()
+        waiter = self._waiting.pop(mid, None)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(codes)
+
+    def ended(self, reason: str) -> None:
+        """See `Hooks`. Whoever waits for the broker learns it now."""
+        if self._end.done():
+            return
+        self._end.set_result(reason)
+        self._acks.close()
+        self._window.release()
+        for waiter in self._waiting.values():
+            if not waiter.done():
+                waiter.set_exception(NotConnected(f"no acknowledgement: {reason}"))
+        self._waiting.clear()
+
+    def received(self, message: MQTTMessage) -> None:
+        """See `Hooks`."""
+        acknowledge: Callable[[], None] | None = None
+        if message.qos == 1:
+            acknowledge = self._acks.arrived(message.mid)
+        elif message.qos:
+            self.unfinished.handed(message)
+            acknowledge = partial(self._send_pubcomp, message.mid)
+        self.receive(
+            Delivery(
+                message.topic,
+                bytes(message.payload),
+                message.qos,
+                message.retain,
+                message.dup,
+                meta_of(message.properties),
+                acknowledge,
+            )
+        )
+
+    def _send_puback(self, mid: int) -> None:
+        assert self._client is not None  # noqa: S101  # the message came from it
+        self._client.paho.ack(mid, 1)
+
+    def _send_pubcomp(self, mid: int) -> None:
+        # [MQTT-4.6.0] orders PUBACK, PUBREC and PUBREL, but not PUBCOMP: it leaves at once.
+        if not self._end.done() and self.unfinished.completed(mid):
+            assert self._client is not None  # noqa: S101  # the message came from it
+            self._client.paho.ack(mid, 2)

@@ -1,0 +1,113 @@
+"""Which broker carries the bus: one that we run, or one that is there.
+
+`choose_engine` decides and opens nothing; the engine's `start` does. What each choice cannot
+promise is said in plain sentences, for the banner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, Protocol, TypeAlias
+
+from dskity.broker.listen import Listen
+from dskity.broker.mosquitto import Crash, ManagedMosquitto, find_mosquitto
+from dskity.bus.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.errors import EngineError, InvalidSettings, Unsupported
+
+EngineName: TypeAlias = Literal["auto", "mosquitto", "amqtt", "rumqttd", "none"]
+
+
+class Engine(Protocol):
+    """A broker, run by us or not."""
+
+    @property
+    def name(self) -> str:
+        """`mosquitto`, `amqtt` or `external`."""
+        ...
+
+    @property
+    def url(self) -> str:
+        """The MQTT URL that clients on this machine connect to."""
+        ...
+
+    @property
+    def cannot(self) -> tuple[str, ...]:
+        """What this choice cannot promise, a sentence each."""
+        ...
+
+    @property
+    def healthy(self) -> bool:
+        """Whether it runs, as far as we can tell."""
+        ...
+
+    async def start(self) -> None:
+        """Return when clients can connect; raises `EngineError`."""
+        ...
+
+    async def stop(self) -> None:
+        """Return when nothing of it is left; does nothing when it is not running."""
+        ...
+
+
+class ExternalBroker:
+    """A broker that somebody else runs: nothing to start, and its health is the connection's."""
+
+    name = "external"
+    cannot: tuple[str, ...] = ()
+    healthy = True
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    async def start(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        pass
+
+
+def choose_engine(
+    wanted: EngineName,
+    url: str | None,
+    *,
+    listen: Listen,
+    state_dir: Path,
+    on_crash: Callable[[Crash], None] | None = None,
+    clock: Clock = SYSTEM_CLOCK,
+    find: Callable[[], str | None] = find_mosquitto,
+) -> Engine:
+    """The engine for `broker.engine` (`wanted`) and `common.mqtt.url`.
+
+    A URL is a broker that is there. Without one, `auto` takes mosquitto where it is installed and
+    amqtt where it is not. `find` says where mosquitto is.
+    """
+    if url is not None:
+        if wanted not in {"auto", "none"}:
+            raise InvalidSettings(
+                f"broker.engine {wanted} would run a broker, and common.mqtt.url names another one "
+                "to use: leave out one of the two"
+            )
+        return ExternalBroker(url)
+    if wanted == "none":
+        raise InvalidSettings(
+            "broker.engine none runs no broker: set common.mqtt.url to the one to use, "
+            "such as mqtt://127.0.0.1:1883"
+        )
+    if wanted == "rumqttd":
+        raise Unsupported(
+            "broker.engine rumqttd needs an extra that this version does not have yet: "
+            "set broker.engine to auto, mosquitto or amqtt"
+        )
+    program = None if wanted == "amqtt" else find()
+    if program is not None:
+        return ManagedMosquitto(program, listen, state_dir, on_crash=on_crash, clock=clock)
+    if wanted == "mosquitto":
+        raise EngineError(
+            "broker.engine is mosquitto, which is not installed (looked on PATH and in /usr/sbin): "
+            "apt-get install mosquitto, or set broker.engine to auto"
+        )
+    # Imported where it is chosen: amqtt takes 0.14 s to import, which other choices need not pay.
+    from dskity.broker.embedded import EmbeddedBroker  # noqa: PLC0415
+
+    return EmbeddedBroker(listen)

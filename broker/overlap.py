@@ -1,0 +1,55 @@
+"""One message, one delivery, on a broker that sends unmarked copies for overlapping filters.
+
+MQTT 5 names the subscriptions that a copy is for. On 3.1.1 mosquitto sends one copy for each of
+our filters that matches, one straight after the other; the surplus ones are dropped here. Where
+anything speaks against its being a copy the message is delivered: twice is better than never.
+"""
+
+from __future__ import annotations
+
+from dskity.broker.subscriptions import Subscriptions
+from dskity.bus.delivery import Delivery
+from dskity.bus.transport import Lane, Receiver
+
+
+class Unmarked:
+    """The receiver of one connection whose broker names no subscriptions.
+
+    `copies` says that the broker was seen to send one for each filter (`trial.py`); without that
+    knowledge two equal messages in a row are two messages. Where both lanes match a topic, each
+    gets the message from the broker, and `Meta.subscriptions` says which half a delivery is.
+    """
+
+    def __init__(
+        self, receive: Receiver, subscriptions: Subscriptions, lane: Lane, *, copies: bool
+    ) -> None:
+        self._receive = receive
+        self._subscriptions = subscriptions
+        self._lane: Lane = lane
+        self._copies = copies
+        self._last: Delivery | None = None
+        self._surplus = 0
+
+    def __call__(self, delivery: Delivery) -> None:
+        match = self._subscriptions.match(self._lane, delivery.topic)
+        if self._copies and self._is_surplus(delivery, match.copies):
+            if delivery.acknowledge is not None:
+                delivery.acknowledge()
+            return
+        if match.meta is not None:
+            delivery.meta = match.meta
+        self._receive(delivery)
+
+    def _is_surplus(self, delivery: Delivery, copies: int) -> bool:
+        last = self._last
+        if (
+            self._surplus
+            and last is not None
+            and last.topic == delivery.topic
+            and last.retain == delivery.retain
+            and last.payload == delivery.payload
+        ):
+            self._surplus -= 1
+            return True
+        self._last, self._surplus = (delivery, copies - 1) if copies > 1 else (None, 0)
+        return False

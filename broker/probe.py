@@ -1,0 +1,30 @@
+"""Whether something on a port speaks MQTT: more than that the port is open."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+# CONNECT, 3.1.1, clean session, keep alive 5 s, no client id: every broker knows this one.
+_CONNECT = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x05\x00\x00"
+_DISCONNECT = b"\xe0\x00"
+_CONNACK = 0x20
+_CONNACK_BYTES = 4
+
+
+async def speaks_mqtt(host: str, port: int, timeout: float = 1.0) -> bool:
+    """Connect, and see whether a CONNACK comes; one that says "not authorised" will do."""
+    try:
+        async with asyncio.timeout(timeout):
+            reader, writer = await asyncio.open_connection(host, port)
+            try:
+                writer.write(_CONNECT)
+                answer = await reader.readexactly(_CONNACK_BYTES)
+                writer.write(_DISCONNECT)
+            finally:
+                writer.close()
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
+    except (OSError, TimeoutError, asyncio.IncompleteReadError):
+        return False
+    return answer[0] == _CONNACK

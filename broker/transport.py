@@ -1,0 +1,221 @@
+"""The bus's transport over MQTT: two connections that keep themselves alive.
+
+`intake` has the client id and the session that persists; what handlers subscribe to comes on it,
+and it can be paused. `control` publishes, and receives replies and lifecycle events; it is never
+paused and carries the will. With one connection a full intake would hold back the PUBACKs of what
+handlers publish, and so the handlers themselves; and a reply would wait behind telemetry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from dskity.broker.complaints import Complaints
+from dskity.broker.connection import Connection, Identity, log
+from dskity.broker.overlap import Unmarked
+from dskity.broker.settings import ConnectionSettings
+from dskity.broker.sizes import publish_size
+from dskity.broker.subscriptions import Subscription, Subscriptions
+from dskity.broker.tls import client_context
+from dskity.broker.trial import Findings, try_out
+from dskity.broker.wire import Opening, Welcome, WireFactory
+from dskity.bus.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.errors import BrokerRefused, NotConnected, TooLarge, Unsupported
+from dskity.bus.message import Message
+from dskity.bus.transport import Capabilities, Lane, Receiver, TransportEvents
+
+CONTROL_SUFFIX = "-ctl"
+# What was on its way to the control lane outlives a reconnect, and not a restart: a reply to a
+# process that is gone is of no use to the next.
+CONTROL_EXPIRY = 300
+
+
+class MqttTransport:
+    """`Transport` over one MQTT library, which `make_wire` stands for."""
+
+    def __init__(
+        self, settings: ConnectionSettings, make_wire: WireFactory, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        self._settings = settings
+        self._make_wire = make_wire
+        self._clock = clock
+        self._subscriptions = Subscriptions()
+        self._connections: dict[Lane, Connection] = {}
+        self._capabilities = Capabilities()
+        self._findings: Findings | None = None
+        self._learning = asyncio.Lock()
+        self._connected = False
+        self._reason = "the transport is not started"
+        self._receive: Receiver | None = None
+        self._events: TransportEvents | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def client_id(self) -> str:
+        """See `Transport`."""
+        return self._settings.client_id
+
+    @property
+    def connected(self) -> bool:
+        """See `Transport`: both connections are up."""
+        return self._connected
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `Transport`."""
+        return self._capabilities
+
+    async def start(self, receive: Receiver, events: TransportEvents) -> None:
+        """See `Transport`. Raises `InvalidSettings` for TLS files that cannot be used."""
+        if self._settings.address.tls:
+            await asyncio.to_thread(client_context, self._settings.tls)
+        self._receive, self._events = receive, events
+        self._reason = f"not connected to {self._settings.address} yet"
+        complaints = Complaints(log, self._clock)
+        self._connections = {
+            identity.lane: Connection(
+                identity,
+                self._settings,
+                self._subscriptions,
+                self._make_wire,
+                receive,
+                self,
+                complaints,
+                self._clock,
+            )
+            for identity in _identities(self._settings)
+        }
+        self._task = asyncio.create_task(self._run(), name=f"mqtt {self.client_id}")
+
+    async def publish(self, message: Message) -> bool | None:
+        """See `Transport`."""
+        control = self._connections.get("control")
+        if control is None or control.up is None:
+            raise NotConnected(self._reason)
+        can = self._capabilities
+        if message.retain and not can.retained:
+            raise Unsupported(f"{message.topic}: this broker keeps no retained messages")
+        if can.max_packet is not None:
+            size = publish_size(message, properties=can.headers)
+            if size > can.max_packet:
+                raise TooLarge(
+                    f"{message.topic}: a packet of {size} bytes; this broker takes at most "
+                    f"{can.max_packet} (mosquitto: max_packet_size)"
+                )
+        return await control.up.publish(message)
+
+    async def subscribe(
+        self, filter: str, qos: int, identifier: int, lane: Lane = "intake"
+    ) -> None:
+        """See `Transport`."""
+        subscription = Subscription(filter, qos, identifier, lane)
+        if subscription.shared and self._connected and not self._capabilities.shared:
+            raise Unsupported(
+                f"{filter}: this broker has no shared subscriptions: remove group=…, or use "
+                "mosquitto or another broker with MQTT 5"
+            )
+        before = self._subscriptions.get(filter)
+        self._subscriptions.add(subscription)
+        if before is not None and before.lane != lane:
+            await self._drop(before)
+        if lane not in self._connections:
+            return
+        try:
+            await self._connections[lane].place(subscription)
+        except BrokerRefused:
+            if self._subscriptions.get(filter) is subscription:
+                self._subscriptions.remove(filter)
+            raise
+
+    async def unsubscribe(self, filter: str) -> None:
+        """See `Transport`."""
+        subscription = self._subscriptions.get(filter)
+        if subscription is not None:
+            self._subscriptions.remove(filter)
+            await self._drop(subscription)
+
+    def pause(self) -> None:
+        """See `Transport`."""
+        self._connections["intake"].pause()
+
+    def resume(self) -> None:
+        """See `Transport`."""
+        self._connections["intake"].resume()
+
+    async def close(self) -> None:
+        """See `Transport`."""
+        task, self._task = self._task, None
+        if task is None:
+            return
+        for connection in self._connections.values():
+            connection.close()
+        task.cancel()
+        await asyncio.wait((task,))
+        self._connected = False
+        self._reason = "the transport is closed"
+        if not task.cancelled():
+            task.result()
+
+    async def learn(self, opening: Opening, welcome: Welcome) -> Capabilities:
+        """See `Owner`. What CONNACK does not tell is tried once, by whichever lane is first."""
+        capabilities = welcome.capabilities()
+        if capabilities.overlap != "identified":
+            async with self._learning:
+                if self._findings is None:
+                    self._findings = await try_out(opening, self._make_wire)
+            capabilities = self._findings.added_to(capabilities)
+        self._capabilities = capabilities
+        return capabilities
+
+    def receiver(self, lane: Lane, capabilities: Capabilities) -> Receiver:
+        """See `Owner`."""
+        assert self._receive is not None  # noqa: S101  # set by start(), before any connection
+        if capabilities.overlap == "identified":
+            return self._receive
+        copies = capabilities.overlap == "each"
+        return Unmarked(self._receive, self._subscriptions, lane, copies=copies)
+
+    def changed(self, reason: str) -> None:
+        """See `Owner`: two connections make one event."""
+        assert self._events is not None  # noqa: S101  # set by start(), before any connection
+        up = all(connection.up is not None for connection in self._connections.values())
+        if up == self._connected:
+            return
+        self._connected = up
+        if up:
+            intake = self._connections["intake"]
+            # Should only `control` be lost next, then the session of `intake` has gone on.
+            resumed, intake.resumed = intake.resumed, True
+            log.info("connected to %s, %s", self._settings.address, self._capabilities.protocol)
+            self._events.connected(self._capabilities, resumed=resumed)
+        else:
+            self._reason = f"the connection to {self._settings.address} was lost: {reason}"
+            log.warning("%s", self._reason)
+            self._events.disconnected(reason)
+
+    async def _run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for lane, connection in self._connections.items():
+                group.create_task(connection.run(), name=f"mqtt {self.client_id} {lane}")
+
+    async def _drop(self, subscription: Subscription) -> None:
+        connection = self._connections.get(subscription.lane)
+        if connection is not None:
+            await connection.drop(subscription.filter)
+
+
+def _identities(settings: ConnectionSettings) -> tuple[Identity, Identity]:
+    intake = Identity(
+        lane="intake",
+        client_id=settings.client_id,
+        resumes=not settings.clean_start,
+        session_expiry=settings.session_expiry_seconds,
+    )
+    control = Identity(
+        lane="control",
+        client_id=settings.client_id + CONTROL_SUFFIX,
+        resumes=False,
+        session_expiry=min(settings.session_expiry_seconds, CONTROL_EXPIRY),
+        will=settings.will,
+    )
+    return intake, control

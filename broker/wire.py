@@ -1,0 +1,137 @@
+"""What one connection of one MQTT library must do; `connection.py` keeps it alive.
+
+A wire is used once: `open`, then everything else until `lost` or `close`. Rules:
+
+* Every error that leaves it is one of ours. `open` raises `BrokerRefused` for a CONNACK with an
+  error, `Silent` where the broker took the connection but did not answer, `NotConnected` else.
+* Whoever waits for the broker when the connection goes gets `NotConnected` at once.
+* Received messages go to its `Receiver`, synchronously and in order; a message's acknowledgement
+  belongs to this wire only.
+"""
+
+from __future__ import annotations
+
+import math
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+from dskity.broker.settings import ConnectionSettings
+from dskity.broker.tls import explain
+from dskity.broker.url import BrokerUrl
+from dskity.bus.errors import NotConnected
+from dskity.bus.message import Message
+from dskity.bus.transport import Capabilities, Receiver
+
+Version: TypeAlias = Literal[5, 4]
+"""The protocol version as it stands in CONNECT: 5 is MQTT 5, 4 is MQTT 3.1.1."""
+PROTOCOL_NAMES: dict[Version, str] = {5: "MQTT 5", 4: "MQTT 3.1.1"}
+
+# A 3.1.1 broker cannot tell how many unacknowledged publishes it takes; mosquitto acknowledges
+# those over its default of 20 and drops them.
+UNTOLD_RECEIVE_MAXIMUM = 20
+
+
+class Silent(NotConnected):
+    """The broker accepted the connection and closed it, or stayed silent, instead of a CONNACK."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One CONNECT: `settings`, and what differs from lane to lane and from attempt to attempt."""
+
+    settings: ConnectionSettings
+    client_id: str
+    version: Version
+    clean_start: bool
+    session_expiry: int
+    will: Message | None = None
+    tls: ssl.SSLContext | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """What CONNACK says. The defaults are MQTT 5's for what a broker leaves out (spec 3.2.2.3)."""
+
+    version: Version
+    resumed: bool = False
+    receive_maximum: int = 65_535
+    max_packet: int | None = None
+    retained: bool = True
+    shared: bool = True
+    identifiers: bool = True
+    tells_no_match: bool = True
+
+    def capabilities(self) -> Capabilities:
+        """What can be promised by it; on 3.1.1 the least, for CONNACK tells nothing."""
+        five = self.version == 5  # noqa: PLR2004  # MQTT 5
+        return Capabilities(
+            protocol=PROTOCOL_NAMES[self.version],
+            headers=five,
+            expiry=five,
+            reports_no_match=five and self.tells_no_match,
+            retained=self.retained,
+            shared=five and self.shared,
+            overlap="identified" if five and self.identifiers else "once",
+            max_packet=self.max_packet,
+        )
+
+
+class Wire(Protocol):
+    """One connection to a broker, from CONNECT to its end. `receive` may be exchanged."""
+
+    receive: Receiver
+
+    async def open(self) -> Welcome:
+        """Connect, within `connect_timeout`."""
+        ...
+
+    async def publish(self, message: Message) -> bool | None:
+        """Send; for QoS ≥ 1 wait for the acknowledgement. See `Transport.publish`."""
+        ...
+
+    async def subscribe(self, filter: str, qos: int, identifier: int | None) -> None:
+        """Wait for SUBACK; `BrokerRefused` where it refuses."""
+        ...
+
+    async def unsubscribe(self, filter: str) -> None:
+        """Wait for UNSUBACK."""
+        ...
+
+    def pause(self) -> None:
+        """Stop reading, but stay alive for the broker."""
+        ...
+
+    def resume(self) -> None:
+        """Read again."""
+        ...
+
+    async def lost(self) -> str:
+        """Return, with the reason, when the connection is gone."""
+        ...
+
+    async def close(self) -> None:
+        """Send the acknowledgements that are due, and DISCONNECT, if it can be; clean up."""
+        ...
+
+
+WireFactory: TypeAlias = Callable[[Opening, Receiver, Wire | None], Wire]
+"""Makes the next wire. The one before it is passed in, for MQTT's session state outlives a
+connection: a half-finished QoS 2 exchange is taken over."""
+
+
+def unreachable(address: BrokerUrl, error: BaseException) -> NotConnected:
+    """The one error for all the ways not to reach a broker."""
+    if isinstance(error, ssl.SSLError):
+        return NotConnected(f"{address}: {explain(error)}")
+    if isinstance(error, TimeoutError):
+        return NotConnected(f"{address}: no answer in time")
+    if isinstance(error, ConnectionRefusedError):
+        return NotConnected(f"{address}: nobody listens there")
+    return NotConnected(f"{address}: {error}")
+
+
+def expiry_seconds(message: Message) -> int | None:
+    """The message expiry interval: whole seconds, rounded up, for 0 would expire it at once."""
+    return None if message.expires_in is None else max(1, math.ceil(message.expires_in))

@@ -1,0 +1,116 @@
+"""From settings to the services and built-in modules of a runtime, in the order they start."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from dskity.bus.bus import Bus
+from dskity.config import DSkitySettings
+from dskity.config.sections.webhooks import WebhookSettings
+from dskity.modules.commands.module import CommandsModule
+from dskity.modules.commands.service import CommandService
+from dskity.modules.commands.wire import Templates
+from dskity.modules.contract import Check, TransportClients
+from dskity.modules.events_client import BusEvents
+from dskity.modules.grpc.client import GrpcClients
+from dskity.modules.grpc.module import GrpcModule
+from dskity.modules.http.module import HttpModule
+from dskity.modules.kv.module import KvModule, build_kv
+from dskity.modules.kv.service import KeyValue
+from dskity.modules.mqtt_client import BusMqttClient
+from dskity.modules.ops.module import OpsModule
+from dskity.modules.registry.module import RegistryModule
+from dskity.modules.registry.service import ServiceRegistry
+from dskity.modules.tasks import Tasks
+from dskity.modules.webhooks.module import WebhooksModule
+from dskity.modules.webhooks.options import WebhookOptions
+
+_logger = logging.getLogger("dskity")
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The services behind `clients.kv`, `.registry`, `.commands`, `.events` and `.grpc`."""
+
+    kv: KeyValue
+    registry: ServiceRegistry
+    commands: CommandService
+    events: BusEvents
+    grpc: GrpcClients
+
+
+def build_services(settings: DSkitySettings, bus: Bus) -> Services:
+    """Built and not yet started: their modules start them."""
+    kv, registry, commands = settings.kv, settings.common.registry, settings.commands
+    return Services(
+        kv=build_kv(
+            kv.store,
+            bus=bus,
+            default_ttl_seconds=kv.default_ttl_seconds,
+            redis_url=kv.redis.url,
+            redis_key_prefix=kv.redis.key_prefix,
+        ),
+        registry=ServiceRegistry(
+            bus,
+            ttl_seconds=registry.ttl_seconds,
+            heartbeat_interval_seconds=registry.heartbeat_interval_seconds,
+        ),
+        commands=CommandService(
+            bus,
+            Templates(commands.request_topic, commands.reply_topic),
+            ttl=commands.default_ttl_seconds,
+        ),
+        events=BusEvents(bus, Tasks(_logger)),
+        grpc=GrpcClients(),
+    )
+
+
+def build_clients(
+    services: Services, bus: Bus, app: FastAPI, http_client: httpx.AsyncClient
+) -> TransportClients:
+    """The clients that each module gets its copy of."""
+    return TransportClients(
+        bus=bus,
+        mqtt=BusMqttClient(bus, Tasks(_logger)),
+        http=app,
+        grpc=services.grpc,
+        kv=services.kv,
+        registry=services.registry,
+        commands=services.commands,
+        events=services.events,
+        http_client=http_client,
+        logger=_logger,
+    )
+
+
+def built_in_modules(
+    settings: DSkitySettings,
+    services: Services,
+    enabled: Callable[[], Sequence[str]],
+    checks: Mapping[str, Check],
+) -> list[Any]:
+    """Our own modules, in the order they start."""
+    modules: list[Any] = [KvModule(services.kv)]
+    if settings.common.registry.enabled:
+        modules.append(RegistryModule(services.registry))
+    modules += [
+        CommandsModule(services.commands),
+        HttpModule(settings.name, enabled),
+        GrpcModule(settings.grpc.stream_buffer),
+        OpsModule(checks, serve_metrics=settings.metrics.enabled),
+    ]
+    if settings.webhooks:
+        sources = {name: _options(source) for name, source in settings.webhooks.items()}
+        modules.append(WebhooksModule(sources, settings.state_dir))
+    return modules
+
+
+def _options(source: WebhookSettings) -> WebhookOptions:
+    values = source.model_dump(exclude={"secret"})
+    return WebhookOptions(**values, secret=tuple(s.get_secret_value() for s in source.secret))

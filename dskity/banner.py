@@ -1,0 +1,30 @@
+"""What a start tells: which choices were made, where the doors are, and what cannot be promised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from dskity.runtime import Runtime
+
+
+def banner(runtime: Runtime, version: str, token_file: Path | None) -> Iterator[str]:
+    """The lines; `token_file` is that of a token that was made just now."""
+    settings, engine, bus = runtime.settings, runtime.core.engine, runtime.bus
+    yield f"DSkity {version}, {settings.name!r} as {bus.client_id}"
+    protocol = bus.capabilities.protocol if bus.connected else f"not connected: {bus.link.reason}"
+    yield f"broker {engine.name} at {engine.url}, by {runtime.core.client.name} ({protocol})"
+    if runtime.http is not None:
+        yield f"HTTP on http://{runtime.http.host}:{runtime.http.port}"
+    if runtime.grpc is not None:
+        yield f"gRPC on {settings.grpc.host}:{runtime.grpc.port}"
+    if token_file is not None:
+        yield f"a token was made in {token_file}; calls from other machines need it"
+    states = runtime.supervisor.states().values()
+    started = [status.name for status in states if status.state == "started"]
+    yield f"modules started: {', '.join(started)}"
+    for status in states:
+        if status.state in {"failed", "quarantined"}:
+            yield f"module {status.name} {status.state}: {status.reason}"
+    for sentence in (*engine.cannot, *runtime.core.client.cannot):
+        yield f"note: {sentence}"

@@ -1,0 +1,258 @@
+"""The composition root: real things by default, other ones by keyword, no container.
+
+`start` reads top to bottom as the runtime starts: broker and bus (`core.py`), services and modules
+(`assembly.py`), doors. What each step began is ended in reverse order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import signal
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from dskity.assembly import Services, build_clients, build_services, built_in_modules
+from dskity.banner import banner
+from dskity.bus.bus import Bus
+from dskity.bus.transport import Transport
+from dskity.config import DSkitySettings, load_settings
+from dskity.config.sections.doors import ServerTlsSettings
+from dskity.core import start_core
+from dskity.guarding import guarding
+from dskity.handlers import Dispatcher
+from dskity.logs import configure
+from dskity.modules.contract import KV, Commands, Registry, TransportClients
+from dskity.modules.discovery import discover
+from dskity.modules.grpc.server import GrpcServer
+from dskity.modules.http.app import Limits, create_app, furnish
+from dskity.modules.http.guard import OPEN_PATHS, OpenPath
+from dskity.modules.http.server import HttpServer, ServerTls
+from dskity.modules.security import Guard
+from dskity.modules.supervisor import Supervisor
+from dskity.readiness import Readiness
+from dskity.runtime import Runtime
+from dskity.state_dir import StateDir
+from dskity.version import VERSION
+from dskity.wires import choose_client, connection
+
+_logger = logging.getLogger("dskity")
+
+
+async def start(
+    settings: DSkitySettings | None = None,
+    *,
+    modules: Iterable[Any] = (),
+    transport: Transport | None = None,
+    app: FastAPI | None = None,
+) -> Runtime:
+    """Start a runtime; `await runtime.close()`, or `async with`, ends it.
+
+    `modules` are instances that start after ours and before those of the search paths.
+    `transport` takes the place of the MQTT connection; no broker is started then. An `app` is
+    served by whoever made it (with `make_app`); without one, ours is served on `host` and `port`.
+    """
+    settings = settings or load_settings()
+    async with AsyncExitStack() as stack:
+        state = stack.enter_context(StateDir(settings.state_dir))
+        doors = guarding(settings.security, settings.state_dir)
+        client_id = settings.common.mqtt.client_id or state.client_id()
+        core = await start_core(settings, client_id, stack, transport)
+        services = build_services(settings, core.bus)
+        http_client = await stack.enter_async_context(httpx.AsyncClient())
+        stack.push_async_callback(services.grpc.close)
+        served = app or make_app(settings, doors.guard)
+        clients = build_clients(services, core.bus, served, http_client)
+        _provide(core.dispatcher, clients, settings)
+        readiness = Readiness(core.bus, core.engine)
+        supervisor = _supervisor(settings, services, clients, readiness, modules)
+        runtime = Runtime(settings, core, clients, supervisor, served)
+        stack.push_async_callback(supervisor.stop)
+        await supervisor.start()
+        core.bus.open()
+        if app is None and settings.http.enabled:
+            runtime.http = await _serve_http(settings, served, stack)
+        if settings.grpc.enabled:
+            runtime.grpc = await _serve_grpc(settings, services, doors.guard, readiness, stack)
+        stack.callback(core.presence.tell, "draining")
+        stack.callback(readiness.drain)
+        core.presence.tell("ready")
+        for line in banner(runtime, VERSION, doors.made):
+            _logger.info(line)
+        runtime.closing = stack.pop_all()
+        return runtime
+
+
+def make_app(settings: DSkitySettings, guard: Guard) -> FastAPI:
+    """The guarded app, without routes yet."""
+    return create_app(settings.name, guard, _limits(settings), VERSION, _open_paths(settings))
+
+
+def _limits(settings: DSkitySettings) -> Limits:
+    return Limits(settings.http.max_body_bytes, settings.http.max_streams)
+
+
+def _open_paths(settings: DSkitySettings) -> tuple[OpenPath, ...]:
+    return (*OPEN_PATHS, OpenPath("/metrics")) if settings.metrics.public else OPEN_PATHS
+
+
+def _provide(dispatcher: Dispatcher, clients: TransportClients, settings: DSkitySettings) -> None:
+    """What handlers get by type, beside what the binding itself knows."""
+    dispatcher.provide(KV, clients.kv)
+    dispatcher.provide(Registry, clients.registry)
+    dispatcher.provide(Commands, clients.commands)
+    dispatcher.provide(DSkitySettings, settings)
+    dispatcher.provide(httpx.AsyncClient, clients.http_client)
+
+
+def _supervisor(
+    settings: DSkitySettings,
+    services: Services,
+    clients: TransportClients,
+    readiness: Readiness,
+    modules: Iterable[Any],
+) -> Supervisor:
+    found = discover(
+        settings.modules_search_paths,
+        explicit="modules_search_paths" in settings.model_fields_set,
+        disabled=[name for name, entry in settings.modules.items() if not entry.enabled],
+    )
+    ours = built_in_modules(settings, services, lambda: _enabled(supervisor), readiness)
+    supervisor = Supervisor(
+        clients,
+        settings,
+        found,
+        events=services.events,
+        builtins=[*ours, *modules],
+        strict=settings.strict,
+    )
+    readiness.supervise(supervisor)
+    return supervisor
+
+
+def _enabled(supervisor: Supervisor) -> list[str]:
+    return [name for name, status in supervisor.states().items() if status.state != "disabled"]
+
+
+async def _serve_http(settings: DSkitySettings, app: FastAPI, stack: AsyncExitStack) -> HttpServer:
+    http = settings.http
+    server = HttpServer(
+        app,
+        settings.host,
+        settings.port,
+        connections=http.max_connections,
+        head_bytes=http.max_header_bytes,
+        tls=_tls(http.tls),
+    )
+    await server.start()
+    stack.push_async_callback(server.stop, settings.shutdown_grace_seconds)
+    return server
+
+
+def _tls(tls: ServerTlsSettings) -> ServerTls | None:
+    if tls.cert_file is None or tls.key_file is None:
+        return None
+    return ServerTls(tls.cert_file, tls.key_file, tls.client_ca_file)
+
+
+async def _serve_grpc(
+    settings: DSkitySettings,
+    services: Services,
+    guard: Guard,
+    readiness: Readiness,
+    stack: AsyncExitStack,
+) -> GrpcServer:
+    grpc = settings.grpc
+    server = GrpcServer(
+        services.grpc,
+        guard,
+        readiness.all,
+        host=grpc.host,
+        port=grpc.port,
+        max_message_bytes=grpc.max_message_bytes,
+        max_streams=grpc.max_streams,
+        tls=_tls(grpc.tls),
+    )
+    await server.start()
+    stack.push_async_callback(server.stop, settings.shutdown_grace_seconds)
+    return server
+
+
+async def serve(settings: DSkitySettings | None = None, **options: Any) -> None:
+    """Run until SIGTERM or SIGINT, then drain. `options` are those of `start`."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    async with await start(settings, **options):
+        await told.wait()
+        _logger.info("told to stop: draining")
+
+
+def run(settings: DSkitySettings) -> int:
+    """`dskity run`: serve until told to stop, and exit with 0."""
+    configure(settings.logging.level, settings.logging.format)
+    asyncio.run(serve(settings))
+    return 0
+
+
+@contextlib.asynccontextmanager
+async def open_bus(settings: DSkitySettings, *, client_id: str | None = None) -> AsyncIterator[Bus]:
+    """A bus of our own on the broker that the settings name, for a command or a script.
+
+    Raises `NotConnected` where the broker does not answer within `common.mqtt.connect_timeout`.
+    """
+    mqtt, broker = settings.common.mqtt, settings.broker
+    transport = choose_client(mqtt.client).make(
+        connection(
+            mqtt,
+            url=mqtt.url or f"mqtt://{broker.host}:{broker.port}",
+            client_id=client_id or f"dskity-{secrets.token_hex(6)}",
+            clean_start=True,
+        )
+    )
+    dispatcher = Dispatcher()
+    bus = Bus(transport, dispatcher, root=settings.bus.root)
+    try:
+        await bus.start()
+        await bus.link.wait_connected(mqtt.connect_timeout)
+        yield bus
+    finally:
+        await dispatcher.close()
+        await bus.close()
+
+
+def bootstrap(app: FastAPI | None = None, settings: DSkitySettings | None = None) -> FastAPI:
+    """An ASGI application with a runtime inside, for any ASGI server; see `app` below.
+
+    `app` may be an application of your own: modules add their routes to it.
+    """
+    settings = settings or load_settings()
+    guard = guarding(settings.security, settings.state_dir).guard
+    if app is None:
+        served = make_app(settings, guard)
+    else:
+        served = furnish(app, guard, _limits(settings), _open_paths(settings))
+    inner = served.router.lifespan_context
+
+    @contextlib.asynccontextmanager
+    async def lifespan(application: FastAPI) -> AsyncIterator[Any]:
+        async with await start(settings, app=served), inner(application) as state:
+            yield state
+
+    served.router.lifespan_context = lifespan
+    return served
+
+
+def __getattr__(name: str) -> Any:
+    """`dskity.bootstrap:app`, made when it is first asked for."""
+    if name == "app":
+        globals()["app"] = bootstrap()
+        return globals()["app"]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

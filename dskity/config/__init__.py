@@ -1,0 +1,18 @@
+"""Settings: `DSkitySettings` and where its values come from. Only `dskity/` reads these.
+
+Layout, lowest first:
+
+    masking.py    hiding secrets             layer.py      values with their origins
+    sections/     the keys, their defaults, bounds and descriptions
+    schema.py     the tree of keys           nearest.py    the key that was meant
+    decoding.py   text → value               variables.py  ${VAR} in files
+    files.py      YAML and TOML              environment.py DSKITY_… variables
+    faults.py     all faults in one error    sources.py    precedence
+    settings.py   DSkitySettings, load_settings
+    reference.py  docs/reference/settings.md
+"""
+
+from dskity.config.sections.modules import Modules, ModuleSettings
+from dskity.config.settings import DSkitySettings, load_settings
+
+__all__ = ["DSkitySettings", "ModuleSettings", "Modules", "load_settings"]

@@ -1,0 +1,30 @@
+"""`broker`: the MQTT broker that comes with the runtime."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from dskity.broker.listen import Listen
+from dskity.config.sections.section import Section
+
+
+class BrokerSettings(Section):
+    """The broker that comes with the runtime; unused where `common.mqtt.url` names another."""
+
+    engine: Literal["auto", "mosquitto", "amqtt", "rumqttd", "none"] = "auto"
+    """The engine; auto: none with `common.mqtt.url`, else mosquitto if installed, else amqtt."""
+    host: str = "127.0.0.1"
+    """Address to listen on; any but loopback needs `users_file`."""
+    port: int = Field(default=1883, ge=0, le=65_535)
+    """TCP port; 0 takes a free one."""
+    websocket_port: int | None = Field(default=None, ge=0, le=65_535)
+    """Port for MQTT over WebSocket; null means none."""
+    users_file: Path | None = None
+    """File of users and password hashes, as mosquitto_passwd writes it."""
+
+    @model_validator(mode="after")
+    def _open_only_with_users(self) -> Self:
+        if self.engine != "none":
+            Listen(self.host, self.port, self.websocket_port, self.users_file)
+        return self

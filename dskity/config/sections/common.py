@@ -1,0 +1,92 @@
+"""`common`: what every part shares, the addresses, the registry's timing, the way to the broker."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
+
+from dskity.config.sections.section import Section
+from dskity.config.sections.urls import HttpUrl, MqttUrl
+
+
+def _text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) else value
+
+
+class TlsSettings(Section):
+    """TLS towards the broker, for `mqtts://` and `wss://`."""
+
+    ca_file: Path | None = None
+    """PEM file of the authorities to trust; null trusts the system's."""
+    cert_file: Path | None = None
+    """PEM file of the client certificate."""
+    key_file: Path | None = None
+    """PEM file of its private key, where that is not in `cert_file`."""
+    insecure: bool = False
+    """Accept any certificate of any host; for a first try on a bench only."""
+
+    @model_validator(mode="after")
+    def _key_of_something(self) -> Self:
+        if self.key_file is not None and self.cert_file is None:
+            raise ValueError("key_file needs cert_file beside it")
+        return self
+
+
+class MqttSettings(Section):
+    """The connection to the broker."""
+
+    url: MqttUrl | None = None
+    """The broker (mqtt, mqtts, ws or wss); null means the broker of `broker.*`."""
+    client: Literal["auto", "mqttium", "aiomqtt"] = "auto"
+    """The client library; auto takes mqttium where it is installed, else aiomqtt."""
+    client_id: str | None = Field(default=None, min_length=1, max_length=65_000)
+    """MQTT client identifier; null means one that is made once and kept in `state_dir`."""
+    username: str | None = None
+    """User name for the broker."""
+    password: SecretStr | None = None
+    """Password for the broker."""
+    keepalive: int = Field(default=30, ge=1, le=65_535)
+    """Seconds between signs of life (MQTT keep-alive)."""
+    session_expiry_seconds: int = Field(default=86_400, ge=0, le=4_294_967_295)
+    """Seconds for which the broker keeps our session and its messages while we are away."""
+    protocol: Annotated[Literal["auto", "5", "3.1.1"], BeforeValidator(_text)] = "auto"
+    """MQTT version; auto is 5, and 3.1.1 where the broker has no 5."""
+    connect_timeout: float = Field(default=5, gt=0)
+    """Seconds until an attempt to connect is given up, and another one follows."""
+    max_in_flight: int = Field(default=1000, ge=1, le=65_535)
+    """Publishes of ours with QoS ≥ 1 that the broker has not acknowledged, at most; more wait."""
+    tls: TlsSettings = TlsSettings()
+    """TLS towards the broker."""
+
+
+class RegistrySettings(Section):
+    """Timing of the service registry."""
+
+    enabled: bool = True
+    """Announce the enabled modules and follow other services."""
+    heartbeat_interval_seconds: float = Field(default=30, gt=0)
+    """Seconds between heartbeats."""
+    ttl_seconds: float = Field(default=60, gt=0)
+    """Seconds without a heartbeat after which an instance counts as expired."""
+
+    @model_validator(mode="after")
+    def _heartbeat_within_ttl(self) -> Self:
+        if self.heartbeat_interval_seconds >= self.ttl_seconds:
+            raise ValueError(
+                f"heartbeat_interval_seconds ({self.heartbeat_interval_seconds:g}) must be below "
+                f"ttl_seconds ({self.ttl_seconds:g}), best at half of it or less"
+            )
+        return self
+
+
+class CommonSettings(Section):
+    """What every part shares."""
+
+    advertise_url: HttpUrl = "http://127.0.0.1:8000"
+    """URL by which others reach this service; not set, it follows `advertise_url` or `port`."""
+    internal_base_url: HttpUrl = "http://127.0.0.1:8000"
+    """URL by which this process reaches itself; not set, it follows `host` and `port`."""
+    registry: RegistrySettings = RegistrySettings()
+    """The service registry."""
+    mqtt: MqttSettings = MqttSettings()
+    """The connection to the broker."""

@@ -1,0 +1,43 @@
+"""`metrics`, `tracing` and `logging`: what the runtime tells about itself."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from dskity.config.sections.section import Section
+from dskity.config.sections.urls import HttpUrl
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+class MetricsSettings(Section):
+    """Prometheus metrics at `/metrics`."""
+
+    enabled: bool = True
+    """Serve them."""
+    public: bool = False
+    """Serve them without a token."""
+
+
+class TracingSettings(Section):
+    """OpenTelemetry traces; needs the extra `otel`."""
+
+    enabled: bool = False
+    """Record and send traces."""
+    endpoint: HttpUrl = "http://127.0.0.1:4318"
+    """OTLP/HTTP address of the collector."""
+    sample_ratio: float = Field(default=1.0, ge=0, le=1)
+    """Share of the traces begun here that are recorded."""
+
+
+class LoggingSettings(Section):
+    """The log, written to standard error."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(_lower)
+    ] = "info"
+    """Least level that is written."""
+    format: Literal["text", "json"] = "text"
+    """For people, or one JSON object a line."""

@@ -1,0 +1,51 @@
+"""`security`: who may pass the doors."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from dskity.bus.topics import parse
+from dskity.config.sections.section import Section
+
+
+def _filters(filters: tuple[str, ...]) -> tuple[str, ...]:
+    for text in filters:
+        if parse(text).names:
+            raise ValueError(f"filter {text!r}: write + or # instead of a capture")
+    return filters
+
+
+Filters = Annotated[tuple[str, ...], AfterValidator(_filters)]
+
+
+class TokenSettings(Section):
+    """One token and what its holder may do."""
+
+    name: str = Field(min_length=1)
+    """Who holds it; appears in logs."""
+    token: SecretStr | None = Field(default=None, min_length=16)
+    """The token, of 16 characters at least."""
+    token_file: Path | None = None
+    """A file that holds the token, instead of `token`."""
+    publish: Filters = ("#",)
+    """Filters of the topics that may be published to."""
+    subscribe: Filters = ("#",)
+    """Filters that may be subscribed to."""
+    admin: bool = False
+    """May see the settings and manage the runtime."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.token is None) == (self.token_file is None):
+            raise ValueError("set either token or token_file")
+        return self
+
+
+class SecuritySettings(Section):
+    """Who may pass the doors."""
+
+    tokens: tuple[TokenSettings, ...] = ()
+    """Known tokens; with none, one is made in `state_dir` and shown once."""
+    loopback: Literal["auto", "open", "closed"] = "auto"
+    """Whether calls from this machine pass without a token; auto: while `tokens` is empty."""

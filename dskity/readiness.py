@@ -1,0 +1,74 @@
+"""What readiness asks: the connection, our broker, and each module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from dskity.broker.engine import Engine
+from dskity.bus.bus import Bus
+from dskity.modules.contract import Check
+from dskity.modules.supervisor import Supervisor
+
+_WELL = {"started", "disabled"}
+
+
+class Readiness(Mapping[str, Check]):
+    """The checks by name: `mqtt`, `broker` where we run one, `module:<name>` for each module.
+
+    `supervise` tells of the modules once there is a supervisor.
+    """
+
+    def __init__(self, bus: Bus, engine: Engine) -> None:
+        self._bus = bus
+        self._engine = engine
+        self._supervisor: Supervisor | None = None
+        self._draining = False
+
+    def supervise(self, supervisor: Supervisor) -> None:
+        """Ask for its modules too."""
+        self._supervisor = supervisor
+
+    def drain(self) -> None:
+        """Not ready any more: the runtime is ending."""
+        self._draining = True
+
+    def __getitem__(self, name: str) -> Check:
+        if name == "mqtt":
+            return self._mqtt
+        if name == "broker":
+            return self._broker
+        if name == "runtime":
+            return self._runtime
+        module = name.removeprefix("module:")
+
+        async def check() -> str | None:
+            assert self._supervisor is not None  # noqa: S101  # its modules gave the name
+            status = self._supervisor.states()[module]
+            return None if status.state in _WELL else f"{status.state}: {status.reason}"
+
+        return check
+
+    def __iter__(self) -> Iterator[str]:
+        yield from ("runtime", "mqtt", "broker")
+        if self._supervisor is not None:
+            yield from (f"module:{name}" for name in self._supervisor.states())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    async def all(self) -> str | None:
+        """One check for all: None, or the first reason."""
+        for name in self:
+            reason = await self[name]()
+            if reason is not None:
+                return f"{name}: {reason}"
+        return None
+
+    async def _mqtt(self) -> str | None:
+        return None if self._bus.connected else self._bus.link.reason or "connecting"
+
+    async def _broker(self) -> str | None:
+        return None if self._engine.healthy else f"{self._engine.name} is not running"
+
+    async def _runtime(self) -> str | None:
+        return "draining" if self._draining else None

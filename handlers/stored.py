@@ -1,0 +1,168 @@
+"""`ack="stored"`: the disk inbox of one route, between the wire and its handler.
+
+Under `handled` a slow handler holds the broker's window for everything behind it, for PUBACKs leave
+in arrival order ([MQTT-4.6.0-2]). Here a message is written to the disk, acknowledged, and then
+handled from there; it leaves the disk when it is handled. What a crash left is handled at the
+next start, with the duplicate flag.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dskity.bus.clock import Clock
+from dskity.bus.delivery import Delivery, Meta
+from dskity.bus.errors import DSkityError
+from dskity.bus.spool import Spool, Stored
+
+if TYPE_CHECKING:
+    from dskity.bus.topics import Pattern
+    from dskity.handlers.flow import Flow
+    from dskity.handlers.route import HandlerRoute
+
+_BATCH = 500  # messages written together
+_PAUSE = 1.0  # seconds before another try to write: the disk may get room again
+_logger = logging.getLogger(__name__)
+
+
+class StoredRoute:
+    """A `Consumer` in front of a `HandlerRoute`."""
+
+    def __init__(
+        self, route: HandlerRoute, pattern: Pattern, spool: Spool, flow: Flow, clock: Clock
+    ) -> None:
+        self._route = route
+        self._pattern = pattern
+        self._spool = spool
+        self._flow = flow
+        self._clock = clock
+        self._lane = f"{route.name} {pattern.text}"
+        self._window = 2 * route.policy.concurrency
+        self._arrived: deque[Delivery] = deque()
+        self._handled: list[int] = []
+        self._handling = 0
+        self._last = 0
+        self._first_of_ours: int | None = None
+        self._stopping = False
+        self._to_store, self._to_handle = asyncio.Event(), asyncio.Event()
+        self._tasks = [
+            asyncio.get_running_loop().create_task(work, name=f"inbox {self._lane}: {name}")
+            for name, work in (("store", self._store()), ("handle", self._handle()))
+        ]
+        self._to_handle.set()  # what an earlier process left
+
+    @property
+    def qos(self) -> int:
+        """See `Consumer`."""
+        return self._route.qos
+
+    @property
+    def group(self) -> str | None:
+        """See `Consumer`."""
+        return self._route.group
+
+    def accept(self, delivery: Delivery, captures: Mapping[str, str]) -> None:
+        """See `Consumer`: it waits for the disk, and is acknowledged then."""
+        del captures  # computed again from the topic
+        self._flow.enter(len(delivery.payload))
+        self._arrived.append(delivery)
+        self._to_store.set()
+
+    async def drain(self) -> None:
+        """See `Consumer`: end what is being handled; the rest stays on the disk."""
+        self._stopping = True
+        await self._route.drain()
+        await self._forget_handled()
+        await self.close()
+
+    async def close(self) -> None:
+        """Stop at once; what is not handled stays on the disk."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self._tasks = []
+
+    async def _store(self) -> None:
+        while True:
+            await self._to_store.wait()
+            self._to_store.clear()
+            while self._arrived:
+                batch = [self._arrived.popleft() for _ in range(min(len(self._arrived), _BATCH))]
+                await self._write(batch)
+                for delivery in batch:
+                    self._flow.leave(len(delivery.payload))
+                    delivery.done()
+                self._to_handle.set()
+
+    async def _write(self, batch: list[Delivery]) -> None:
+        """Write, however long it takes: until then nothing is acknowledged, nor read."""
+        messages = [delivery.message() for delivery in batch]
+        while True:
+            try:
+                ids = await self._spool.put(messages, self._clock.time(), self._lane)
+            except DSkityError as error:
+                _logger.warning("messages of %s are not acknowledged: %s", self._lane, error)
+                await self._clock.sleep(_PAUSE)
+            else:
+                self._first_of_ours = self._first_of_ours or ids[0]
+                return
+
+    async def _handle(self) -> None:
+        while True:
+            await self._to_handle.wait()
+            self._to_handle.clear()
+            try:
+                await self._forget_handled()
+                await self._begin_more()
+            except DSkityError as error:
+                _logger.warning("the inbox of %s cannot be read: %s", self._lane, error)
+                await self._clock.sleep(_PAUSE)
+                self._to_handle.set()
+
+    async def _begin_more(self) -> None:
+        room = self._window - self._handling
+        if room < self._window // 2 or self._stopping:
+            return  # half at a time: a page for every message would cost a query for each
+        for stored in await self._spool.page(self._last, room, self._lane):
+            self._last = stored.id
+            self._handling += 1
+            delivery = self._delivery(stored)
+            self._route.accept(delivery, self._pattern.capture(delivery.topic))
+
+    def _delivery(self, stored: Stored) -> Delivery:
+        message = stored.message
+        remaining = stored.expires_at and stored.expires_at - self._clock.time()
+        again = self._first_of_ours is None or stored.id < self._first_of_ours
+        return Delivery(
+            message.topic,
+            message.payload,
+            message.qos,
+            message.retain,
+            again,
+            Meta(
+                message.content_type,
+                message.headers,
+                message.reply_to,
+                message.correlation,
+                remaining,
+            ),
+            partial(self._end, stored.id),
+        )
+
+    def _end(self, id: int) -> None:
+        self._handled.append(id)
+        self._handling -= 1
+        self._to_handle.set()
+
+    async def _forget_handled(self) -> None:
+        handled, self._handled = self._handled, []
+        if handled:
+            await self._spool.remove(handled)

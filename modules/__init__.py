@@ -1,0 +1,54 @@
+"""Units that register handlers: what users write, and the built-ins, which are modules like theirs.
+
+Layout, lowest first; each file imports only from those above it:
+
+    contract.py       what modules are written against, and what they are given
+    shape.py          whether an object is a module, and what its meta says
+    failure.py        an error as one sentence, a place and a digest
+    found.py          what discovery returns          order.py      dependency order
+    loading.py        imports under private names     discovery.py  search paths → modules
+    tasks.py          tasks with a name and a parent  calls.py      async and plain handlers
+    announcer.py      publishing that never blocks    hydrate.py    `additional_settings`
+    mqtt_client.py    `clients.mqtt`                  events_client.py  `clients.events`
+    scope.py          all that one module has added   unit.py       one module's life
+    supervisor.py     start, stop, failure and state of all
+
+`security.py` and the folders (`kv/`, `registry/`, …) are the built-ins' own. What a module's author
+needs is importable from here.
+"""
+
+from dskity.bus.bus import Bus
+from dskity.bus.message import Message
+from dskity.handlers.declare import on
+from dskity.handlers.outcome import Drop, Reject, Retry
+from dskity.handlers.policy import RetryPolicy
+from dskity.modules.contract import (
+    KV,
+    Commands,
+    Events,
+    GrpcClient,
+    Module,
+    ModuleMeta,
+    MqttClient,
+    Registry,
+    TransportClients,
+)
+
+__all__ = [
+    "KV",
+    "Bus",
+    "Commands",
+    "Drop",
+    "Events",
+    "GrpcClient",
+    "Message",
+    "Module",
+    "ModuleMeta",
+    "MqttClient",
+    "Registry",
+    "Reject",
+    "Retry",
+    "RetryPolicy",
+    "TransportClients",
+    "on",
+]

@@ -1,0 +1,109 @@
+"""Where executions change: stepped on, stored, told to watchers, published, timed out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from typing import Literal, TypeAlias
+
+from dskity.bus.bus import Bus
+from dskity.bus.errors import NotFound, Overloaded
+from dskity.bus.events import CommandChanged
+from dskity.modules.commands.deadlines import Deadlines
+from dskity.modules.commands.feed import EventFeed
+from dskity.modules.commands.states import Change, State, Verdict, has_ended, step
+from dskity.modules.commands.store import ExecutionStore
+from dskity.modules.commands.watching import Watchers
+from dskity.modules.contract import Execution
+
+Outcome: TypeAlias = Verdict | Literal["unknown"]
+
+
+class Ledger:
+    """All executions of this runtime; at most `max_open` of them have not ended."""
+
+    def __init__(self, bus: Bus, store: ExecutionStore, max_open: int) -> None:
+        self._clock = bus.clock
+        self._store = store
+        self._max_open = max_open
+        self._deadlines = Deadlines(bus.clock)
+        self._feed = EventFeed(bus)
+        self._watchers = Watchers()
+
+    async def run(self) -> None:
+        """Publish changes and time executions out, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._feed.run(), name="commands-events")
+            tasks.create_task(self._time_out(), name="commands-deadlines")
+
+    async def drain(self, seconds: float) -> None:
+        """Return when all changes are published, or after `seconds`."""
+        await self._feed.drain(seconds)
+
+    def open(self, execution: Execution, ttl: float) -> None:
+        """Keep a new execution, which times out in `ttl` seconds; `Overloaded` at the bound."""
+        if len(self._deadlines) >= self._max_open:
+            raise Overloaded(f"{self._max_open} commands are under way: try again as they end")
+        self._deadlines.add(execution.id, ttl)
+        self._keep(execution)
+
+    def apply(self, execution: str, change: Change) -> Outcome:
+        """Step an execution on, and tell everybody if that changed it."""
+        current = self._store.get(execution)
+        if current is None:
+            return "unknown"
+        after = step(current, change, self._clock.time())
+        if after.verdict == "changed":
+            if has_ended(after.execution):
+                self._deadlines.discard(execution)
+            self._keep(after.execution)
+        return after.verdict
+
+    def get(self, execution: str) -> Execution:
+        """`NotFound` where it never was, or is forgotten."""
+        found = self._store.get(execution)
+        if found is None:
+            raise NotFound(f"no execution {execution!r}: it never was, or ended long ago")
+        return found
+
+    def find(self, target: str | None, state: str | None) -> list[Execution]:
+        """Those of a target and in a state (None: any), newest first."""
+        return self._store.find(target, state)
+
+    def by_key(self, idempotency_key: str) -> Execution | None:
+        """The execution that holds an idempotency key."""
+        return self._store.by_key(idempotency_key)
+
+    def release_key(self, execution: str) -> None:
+        """Its idempotency key may be used again."""
+        self._store.save(replace(self.get(execution), idempotency_key=None))
+
+    async def watch(self, execution: str) -> AsyncGenerator[Execution, None]:
+        """Its present state, then each change, until it has ended."""
+        with self._watchers.changes(execution) as changes:
+            current = self.get(execution)
+            yield current
+            while not has_ended(current):
+                current = await changes.get()
+                yield current
+
+    async def _time_out(self) -> None:
+        while True:
+            execution = await self._deadlines.next()
+            self.apply(execution, Change(State.TIMED_OUT))
+
+    def _keep(self, execution: Execution) -> None:
+        self._store.save(execution)
+        self._watchers.tell(execution)
+        self._feed.put(
+            CommandChanged(
+                execution.target,
+                execution.id,
+                execution.state,
+                execution.command,
+                execution.result,
+                execution.error,
+                execution.progress,
+            )
+        )

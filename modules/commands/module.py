@@ -1,0 +1,69 @@
+"""The module `commands`: the service and its life, and `{root}/commands/execute` on the bus."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dskity.handlers.policy import RetryPolicy
+from dskity.modules.commands.service import CommandService
+from dskity.modules.contract import Execution, Module, ModuleMeta, TransportClients
+
+_MAX_WAIT = 300.0
+_MAX_KEY = 255  # characters of an idempotency key
+
+
+class Execute(BaseModel):
+    """The body of a request to `{root}/commands/execute`; the reply is the execution.
+
+    `wait` is how many seconds the reply may take for the command's end to be in it; `ttl` is in
+    seconds too, None for `commands.ttl`.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    target: str
+    command: str
+    payload: Any = None
+    wait: float = Field(default=0.0, ge=0, le=_MAX_WAIT)
+    ttl: float | None = Field(default=None, gt=0)
+    idempotency_key: str | None = Field(default=None, max_length=_MAX_KEY)
+    require_responder: bool = False
+
+
+class CommandsModule(Module):
+    """Starts and stops the service that is `clients.commands`, and opens it to the bus."""
+
+    meta: ClassVar[ModuleMeta] = ModuleMeta(name="commands", base_path="/commands")
+
+    def __init__(self, service: CommandService) -> None:
+        self._service = service
+
+    async def on_startup(self, clients: TransportClients) -> None:
+        """Start the service, then take requests."""
+        await self._service.start()
+        await clients.bus.subscribe(
+            f"{clients.bus.root}/commands/execute",
+            self.execute,
+            order_by=None,  # a command to one device does not wait for another's
+            timeout=None,  # `wait` and `ttl` bound it
+            retry=RetryPolicy(attempts=1),  # the error is the caller's answer
+        )
+
+    async def on_shutdown(self, clients: TransportClients) -> None:
+        """Stop the service."""
+        del clients
+        await self._service.stop()
+
+    async def execute(self, request: Execute) -> Execution:
+        """Answer one request."""
+        return await self._service.execute(
+            request.target,
+            request.command,
+            request.payload,
+            wait=request.wait,
+            ttl=request.ttl,
+            idempotency_key=request.idempotency_key,
+            require_responder=request.require_responder,
+        )

@@ -1,0 +1,149 @@
+"""Round every call: the guard before it, and our errors as statuses after it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeAlias, TypeVar
+
+import grpc
+from grpc_status import rpc_status
+
+from dskity.bus.errors import DSkityError, Unavailable, Unsupported
+from dskity.modules.grpc import call
+from dskity.modules.grpc.status import status
+from dskity.modules.security import Guard
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Behaviour: TypeAlias = Callable[[Any, Context], Any]
+
+OPEN = frozenset({"grpc.health.v1.Health"})
+"""Services that a probe without a token may ask, as `/health/*` over HTTP."""
+
+log = logging.getLogger(__name__)
+
+
+class Door(grpc.aio.ServerInterceptor):
+    """The one interceptor."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self._streams: set[asyncio.Task[Any]] = set()
+        self._closing = False
+
+    def end_streams(self) -> None:
+        """End each response stream, and each that still comes, with UNAVAILABLE: a subscription
+        has no end of its own that a stop could wait for."""
+        self._closing = True
+        for task in self._streams:
+            task.cancel()
+
+    async def intercept_service(
+        self,
+        continuation: Callable[
+            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Q, A] | None]
+        ],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Q, A] | None:
+        """See `grpc.aio.ServerInterceptor`; an unknown method stays UNIMPLEMENTED."""
+        handler = await continuation(handler_call_details)
+        return None if handler is None else self._wrap(handler, handler_call_details.method)
+
+    def _wrap(
+        self, handler: grpc.RpcMethodHandler[Q, A], method: str
+    ) -> grpc.RpcMethodHandler[Q, A]:
+        kind = _kind(handler)
+        behaviour = getattr(handler, kind)
+        if not (inspect.iscoroutinefunction(behaviour) or inspect.isasyncgenfunction(behaviour)):
+            behaviour = _not_served
+        wrap = self._streaming if handler.response_streaming else self._single
+        wrapped = wrap(behaviour, method)
+        make = getattr(grpc, f"{kind}_rpc_method_handler")
+        made: grpc.RpcMethodHandler[Q, A] = make(
+            wrapped, handler.request_deserializer, handler.response_serializer
+        )
+        return made
+
+    def _single(self, behaviour: Behaviour, method: str) -> Behaviour:
+        async def answer(request: Any, context: Context) -> Any:
+            async with self._admitted(context, method):
+                return await behaviour(request, context)
+
+        return answer
+
+    def _streaming(self, behaviour: Behaviour, method: str) -> Behaviour:
+        """A coroutine that writes, because grpc leaves a cancelled generator to the collector."""
+
+        async def answer(request: Any, context: Context) -> None:
+            async with self._admitted(context, method), self._ending():
+                if not inspect.isasyncgenfunction(behaviour):
+                    await behaviour(request, context)
+                    return
+                async with contextlib.aclosing(behaviour(request, context)) as responses:
+                    async for response in responses:
+                        await context.write(response)
+
+        return answer
+
+    @contextlib.asynccontextmanager
+    async def _ending(self) -> AsyncIterator[None]:
+        """Within: a stream that `end_streams` can end."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # a coroutine runs in a task
+        self._streams.add(task)
+        try:
+            if self._closing:
+                raise Unavailable("the server stops")
+            yield
+        except asyncio.CancelledError:
+            if not self._closing:
+                raise
+            task.uncancel()
+            raise Unavailable("the server stops") from None
+        finally:
+            self._streams.discard(task)
+
+    @contextlib.asynccontextmanager
+    async def _admitted(self, context: Context, method: str) -> AsyncIterator[None]:
+        """Within: a call that the guard has let pass, and whose errors become statuses."""
+        metadata = {key: str(value) for key, value in context.invocation_metadata() or ()}
+        request_id = call.request_id(metadata)
+        context.set_trailing_metadata(((call.REQUEST_ID, request_id),))
+        try:
+            if method.split("/")[1] not in OPEN:
+                principal = call.principal(self._guard, metadata, context.peer())
+                call.enter(call.Call(principal, request_id))
+            yield
+        except grpc.aio.BaseError:
+            raise  # the servicer has aborted the call itself
+        except Exception as error:  # each has its row in the table
+            if not isinstance(error, DSkityError):
+                log.exception("gRPC %s failed", method, extra={"request_id": request_id})
+            await _abort(context, error, request_id)
+
+
+async def _not_served(request: Any, context: Context) -> None:
+    """In place of what would block the loop; a method that a servicer left out is such a one."""
+    del request, context
+    raise Unsupported("this method is not implemented, or not written with `async def`")
+
+
+async def _abort(context: Context, error: Exception, request_id: str) -> None:
+    found = rpc_status.to_status(status(error, request_id))
+    await context.abort(
+        found.code,
+        found.details,
+        (*found.trailing_metadata, (call.REQUEST_ID, request_id)),
+    )
+
+
+def _kind(handler: grpc.RpcMethodHandler[Any, Any]) -> str:
+    """`unary_unary`, `unary_stream`, `stream_unary` or `stream_stream`."""
+    request = "stream" if handler.request_streaming else "unary"
+    response = "stream" if handler.response_streaming else "unary"
+    return f"{request}_{response}"

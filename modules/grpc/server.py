@@ -1,0 +1,112 @@
+"""The gRPC server: what modules have added, health and reflection, behind the guard."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+
+from dskity.bus.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.errors import EngineError
+from dskity.modules.contract import Check
+from dskity.modules.grpc.client import GrpcClients, Servicers
+from dskity.modules.grpc.door import Door
+from dskity.modules.grpc.health import Health
+from dskity.modules.grpc.tls import ServerTls, credentials
+from dskity.modules.security import Guard
+
+_KEEPALIVE_MS = 60_000  # a subscriber whose machine is gone is noticed within this and 20 s more
+
+
+class GrpcServer:
+    """Start it last: what is in `clients` by then is served.
+
+    `port` 0 takes a free one; the property tells which. `ready` is asked for the health service.
+    """
+
+    def __init__(
+        self,
+        clients: GrpcClients,
+        guard: Guard,
+        ready: Check,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 50_051,
+        max_message_bytes: int = 4 * 1024 * 1024,
+        max_streams: int = 1000,
+        tls: ServerTls | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._clients = clients
+        self._door = Door(guard)
+        self._ready = ready
+        self._host = host
+        self._port = port
+        self._tls = tls
+        self._options = [
+            ("grpc.so_reuseport", 0),  # by default a port in use would be shared, unnoticed
+            ("grpc.max_receive_message_length", max_message_bytes),
+            ("grpc.max_concurrent_streams", max_streams),
+            ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
+        ]
+        self._clock = clock
+        self._server: grpc.aio.Server | None = None
+        self._health: Health | None = None
+        self._following: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return self._port
+
+    async def start(self) -> None:
+        """Listen and serve; `EngineError` where the port is taken."""
+        servicers = self._clients.take()
+        names = (*servicers.names, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        self._health = Health(self._ready, names, self._clock)
+        _add(servicers, self._health, health_pb2_grpc.add_HealthServicer_to_server)
+        _add(
+            servicers,
+            reflection.aio.ReflectionServicer(names),
+            reflection_pb2_grpc.add_ServerReflectionServicer_to_server,
+        )
+        self._server = grpc.aio.server(
+            handlers=servicers.handlers, interceptors=[self._door], options=self._options
+        )
+        self._port = await self._bind(self._server)
+        await self._server.start()
+        await self._health.refresh()
+        self._following = asyncio.create_task(self._health.follow(), name="grpc-health")
+
+    async def stop(self, grace: float = 0.0) -> None:
+        """Say NOT_SERVING, end streams, let other calls end for `grace` seconds, then cancel."""
+        if self._server is None or self._health is None or self._following is None:
+            return
+        self._following.cancel()
+        await asyncio.wait({self._following})
+        await self._health.enter_graceful_shutdown()
+        self._door.end_streams()
+        await self._server.stop(grace)
+        self._server = None
+
+    async def _bind(self, server: grpc.aio.Server) -> int:
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        address = f"{host}:{self._port}"
+        secret = None if self._tls is None else await asyncio.to_thread(credentials, self._tls)
+        try:
+            if secret is None:
+                return server.add_insecure_port(address)
+            return server.add_secure_port(address, secret)
+        except RuntimeError as error:
+            raise EngineError(
+                f"gRPC cannot listen on {address}: is the port in use? Free it, or set "
+                "`grpc.port` to another one (0 takes a free one)"
+            ) from error
+
+
+def _add(servicers: Servicers, servicer: Any, register: Callable[[Any, Any], None]) -> None:
+    register(servicer, servicers)

@@ -1,0 +1,1 @@
+"""What `scripts/protos` generates from `dskity.proto`, package `dskity.v1`."""

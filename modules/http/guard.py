@@ -1,0 +1,86 @@
+"""The guard at the HTTP door: every route asks for a caller, also those that user modules add.
+
+It stands before routing, so no route can be forgotten. Open without a token are `OPEN_PATHS` alone:
+reading `/health`, which orchestrators do, and posting to `/webhooks`, which carry signatures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from dskity.bus.errors import Unauthenticated
+from dskity.modules.http.problems import respond
+from dskity.modules.security import Guard, Principal, is_forwarding_header
+
+_READ = frozenset({"GET", "HEAD"})
+_POLICY_VIOLATION = 1008  # RFC 6455 7.4.1; before the handshake it becomes a 403
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPath:
+    """A path, and all below it, that needs no token for these methods."""
+
+    path: str
+    methods: frozenset[str] = _READ
+
+    def admits(self, method: str, path: str) -> bool:
+        """Whether a call to `path` is open."""
+        below = path.startswith(self.path) and path[len(self.path) :][:1] in {"", "/"}
+        return below and method in self.methods
+
+
+OPEN_PATHS = (OpenPath("/health"), OpenPath("/webhooks", frozenset({"POST"})))
+
+
+class HttpGuard:
+    """ASGI middleware: sets `request.state.principal`, or answers 401."""
+
+    def __init__(self, app: ASGIApp, guard: Guard, open_paths: Iterable[OpenPath]) -> None:
+        self._app = app
+        self._guard = guard
+        self._open_paths = tuple(open_paths)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in {"http", "websocket"} and not self._is_open(scope):
+            try:
+                scope.setdefault("state", {})["principal"] = self._authorize(scope)
+            except Unauthenticated as error:
+                await _refuse(error, scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _is_open(self, scope: Scope) -> bool:
+        method, path = scope.get("method", ""), scope["path"]
+        return any(open_path.admits(method, path) for open_path in self._open_paths)
+
+    def _authorize(self, scope: Scope) -> Principal:
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        return self._guard.authorize(
+            _bearer(headers.get("authorization")),
+            scope["client"][0] if scope.get("client") else None,
+            headers.get("host"),
+            any(map(is_forwarding_header, headers)),
+            headers.get("origin"),
+        )
+
+
+def _bearer(authorization: str | None) -> str | None:
+    if authorization is None:
+        return None
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer":
+        raise Unauthenticated("write `Authorization: Bearer …` with a token")
+    return token.strip()
+
+
+async def _refuse(error: Unauthenticated, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": str(error)})
+    else:
+        response = respond(error, scope, {"www-authenticate": "Bearer"})
+        await response(scope, receive, send)

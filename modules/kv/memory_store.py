@@ -1,0 +1,185 @@
+"""The store in this process: `kv.store: inmemory`. What it keeps ends with the runtime."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+import math
+from functools import partial
+from typing import Any, Final, Literal, TypeAlias
+
+from dskity.bus.clock import SYSTEM_CLOCK, Clock
+from dskity.modules.contract import Entry
+from dskity.modules.kv.alarm import Alarm
+from dskity.modules.kv.store import Listener, Pace, StoreChange, conflict
+from dskity.modules.kv.values import Frozen, freeze, thaw
+from dskity.modules.tasks import Tasks
+
+_Item: TypeAlias = tuple[float, str, int, Frozen, float | None]
+"""Deadline, key, version, value, time to live. One tuple serves the table and the heap, which is
+most of what keeps a key small; two items are ordered by deadline and key, and never by value,
+since a key has each version once."""
+_DEADLINE: Final = 0
+_KEY: Final = 1
+_VERSION: Final = 2
+_VALUE: Final = 3
+_TTL: Final = 4
+
+_SLICE = 1_000
+"""Keys that expire before the event loop gets a turn: about 2 ms."""
+_MIN_STALE = 1_024
+"""A heap with fewer outdated items than this is not worth rebuilding."""
+
+log = logging.getLogger(__name__)
+
+
+def _no_listener(change: StoreChange) -> None:
+    """What is told before anybody listens goes nowhere."""
+    del change
+
+
+class MemoryStore:
+    """See `Store`. Deadlines run on the clock's monotonic time; one sleeper waits for the next one.
+
+    A key that was written again or deleted leaves its old item in the heap; once these are more
+    than half of it, it is rebuilt.
+    """
+
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
+        self._now = clock.monotonic
+        self._items: dict[str, _Item] = {}
+        self._heap: list[_Item] = []
+        self._stale = 0
+        self._floor = 0
+        self._alarm = Alarm(clock)
+        self._running = False
+        self._tasks = Tasks(log)
+        self._made: Listener = _no_listener
+        self._seen: Listener = _no_listener
+        self._pace: Pace = partial(asyncio.sleep, 0)
+
+    def listen(self, made: Listener, seen: Listener, pace: Pace) -> None:
+        """See `Store`."""
+        self._made, self._seen, self._pace = made, seen, pace
+
+    async def start(self) -> None:
+        """See `Store`."""
+        if not self._running:
+            self._running = True
+            self._tasks.spawn(self._expire_for_ever(), "kv: expiry")
+
+    async def stop(self) -> None:
+        """See `Store`."""
+        self._running = False
+        await self._tasks.close()
+
+    async def get(self, key: str, default: Any) -> Any:
+        """See `Store`."""
+        item = self._items.get(key)
+        if item is None or item[_DEADLINE] <= self._now():
+            return default
+        return thaw(item[_VALUE])
+
+    async def entry(self, key: str) -> Entry | None:
+        """See `Store`."""
+        item = self._items.get(key)
+        now = self._now()
+        if item is None or item[_DEADLINE] <= now:
+            return None
+        left = None if item[_TTL] is None else item[_DEADLINE] - now
+        return Entry(key, thaw(item[_VALUE]), item[_VERSION], left)
+
+    async def put(self, key: str, value: Any, ttl: float | None, if_version: int | None) -> int:
+        """See `Store`."""
+        frozen = freeze(value)
+        now = self._now()
+        old = self._items.get(key)
+        if old is not None and old[_DEADLINE] <= now:
+            self._expire(old)
+            old = None
+        present = 0 if old is None else old[_VERSION]
+        if if_version is not None and if_version != present:
+            raise conflict(key, present, if_version)
+        version = (present or self._floor) + 1
+        deadline = math.inf if ttl is None else now + ttl
+        item = (deadline, key, version, frozen, ttl)
+        self._items[key] = item
+        if ttl is not None:
+            heapq.heappush(self._heap, item)
+            if deadline < self._alarm.moment:
+                self._alarm.no_later_than(deadline)
+        if old is not None and old[_TTL] is not None:
+            self._outdated()
+        self._tell(StoreChange("set", key, version, present, ttl, frozen))
+        return version
+
+    async def delete(self, key: str, if_version: int | None) -> bool:
+        """See `Store`."""
+        item = self._items.get(key)
+        if item is not None and item[_DEADLINE] <= self._now():
+            self._expire(item)
+            item = None
+        present = 0 if item is None else item[_VERSION]
+        if if_version is not None and if_version != present:
+            raise conflict(key, present, if_version)
+        if item is None:
+            return False
+        self._end(item, "deleted")
+        if item[_TTL] is not None:
+            self._outdated()
+        return True
+
+    async def keys(self, prefix: str) -> list[str]:
+        """See `Store`."""
+        now = self._now()
+        return sorted(
+            key
+            for key, item in self._items.items()
+            if key.startswith(prefix) and item[_DEADLINE] > now
+        )
+
+    def _tell(self, change: StoreChange) -> None:
+        self._made(change)
+        self._seen(change)
+
+    def _end(self, item: _Item, kind: Literal["deleted", "expired"]) -> None:
+        version = item[_VERSION]
+        del self._items[item[_KEY]]
+        self._floor = max(self._floor, version)
+        self._tell(StoreChange(kind, item[_KEY], version, version, item[_TTL]))
+
+    def _expire(self, item: _Item) -> None:
+        """End a key whose time is over before its turn in the heap has come."""
+        self._end(item, "expired")
+        self._outdated()
+
+    def _outdated(self) -> None:
+        """One more item of the heap is not in the table any more."""
+        self._stale += 1
+        if self._stale > _MIN_STALE and self._stale > len(self._heap) // 2:
+            self._heap = [item for item in self._heap if self._items.get(item[_KEY]) is item]
+            heapq.heapify(self._heap)
+            self._stale = 0
+
+    async def _expire_for_ever(self) -> None:
+        while True:
+            if self._expire_due():
+                await self._pace()
+            else:
+                next_deadline = self._heap[0][_DEADLINE] if self._heap else math.inf
+                await self._alarm.sleep_until(next_deadline)
+
+    def _expire_due(self) -> bool:
+        """Expire the first keys that are due; whether there may be more."""
+        heap, now = self._heap, self._now()
+        for _ in range(_SLICE):
+            if not heap or heap[0][_DEADLINE] > now:
+                return False
+            item = heapq.heappop(heap)
+            if self._items.get(item[_KEY]) is item:
+                self._end(item, "expired")
+            else:
+                self._stale -= 1
+        return True

@@ -1,0 +1,74 @@
+"""The module `kv`: the store's life, and its place on the bus."""
+
+from __future__ import annotations
+
+import logging
+from typing import ClassVar
+
+from dskity.bus.bus import Bus
+from dskity.bus.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.errors import InvalidSettings
+from dskity.modules.contract import Module, ModuleMeta, TransportClients
+from dskity.modules.kv.memory_store import MemoryStore
+from dskity.modules.kv.requests import KvRequests
+from dskity.modules.kv.service import KeyValue
+from dskity.modules.kv.store import Store
+from dskity.modules.tasks import Tasks
+
+STORES = ("inmemory", "redis")
+
+log = logging.getLogger(__name__)
+
+
+def build_kv(
+    store: str,
+    *,
+    bus: Bus,
+    default_ttl_seconds: float = 60.0,
+    redis_url: str = "redis://127.0.0.1:6379/0",
+    redis_key_prefix: str = "dskity",
+    clock: Clock = SYSTEM_CLOCK,
+) -> KeyValue:
+    """`clients.kv` over the named store; `InvalidSettings` where there is no such store."""
+    return KeyValue(
+        _store(store, bus, redis_url, redis_key_prefix, clock),
+        bus,
+        default_ttl_seconds=default_ttl_seconds,
+    )
+
+
+def _store(name: str, bus: Bus, redis_url: str, redis_key_prefix: str, clock: Clock) -> Store:
+    if name == "inmemory":
+        return MemoryStore(clock)
+    if name == "redis":
+        # Importing the client takes 0.1 s, which a runtime without Redis need not wait for.
+        from dskity.modules.kv.redis_store import RedisStore  # noqa: PLC0415
+
+        return RedisStore(
+            redis_url,
+            key_prefix=redis_key_prefix,
+            may_sweep=lambda: bus.connected,
+            clock=clock,
+        )
+    raise InvalidSettings(f"kv.store {name!r}: there are {' and '.join(STORES)}")
+
+
+class KvModule(Module):
+    """Starts and stops the store that is `clients.kv`, and opens it to the bus."""
+
+    meta: ClassVar[ModuleMeta] = ModuleMeta(name="kv", base_path="/kv")
+
+    def __init__(self, kv: KeyValue) -> None:
+        self._kv = kv
+        self._tasks = Tasks(log)
+
+    async def on_startup(self, clients: TransportClients) -> None:
+        """Start the store; take requests as soon as there is a broker."""
+        await self._kv.start()
+        self._tasks.spawn(KvRequests(self._kv, clients.bus).subscribe(), "kv: requests")
+
+    async def on_shutdown(self, clients: TransportClients) -> None:
+        """Stop the store; what is subscribed ends with the module's bus."""
+        del clients
+        await self._tasks.close()
+        await self._kv.stop()

@@ -1,0 +1,94 @@
+"""Changes as Redis publishes them: by every runtime, in the order in which they were made.
+
+One connection listens on the channel of the store's prefix. While it is down changes are missed:
+watching is for watching. What must not be missed, expiry, comes from the sweep.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from dskity.bus.clock import Clock
+from dskity.modules.kv.store import StoreChange
+
+_RETRY = 0.5
+_PING = 5.0
+"""Seconds of silence after which the connection is tried; a reply is due after as many more."""
+
+log = logging.getLogger(__name__)
+
+FeedListener = Callable[[StoreChange, bytes], None]
+"""Is told a change, and the origin: the token of the store object that made it."""
+
+
+class RedisFeed:
+    """Reads the channel until it is cancelled, and connects again for ever.
+
+    `opened` is called each time the channel is open: changes before that were not heard.
+    """
+
+    def __init__(
+        self,
+        client: Redis,
+        channel: str,
+        tell: FeedListener,
+        opened: Callable[[], None],
+        clock: Clock,
+    ) -> None:
+        self._client = client
+        self._channel = channel
+        self._tell = tell
+        self._opened = opened
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Listen; returns never."""
+        while True:
+            try:
+                await self._listen()
+            except (RedisError, OSError) as error:
+                log.info("no news from redis: %s; trying again in %g s", error, _RETRY)
+            await self._clock.sleep(_RETRY)
+
+    async def _listen(self) -> None:
+        async with self._client.pubsub(ignore_subscribe_messages=True) as pubsub:
+            await pubsub.subscribe(self._channel)
+            self._opened()
+            silent = False
+            while True:
+                message = await pubsub.get_message(timeout=_PING)
+                if message is not None:
+                    silent = False
+                    if message["type"] == "message":
+                        self._hear(message["data"])
+                elif silent:
+                    raise ConnectionResetError(f"no answer within {_PING:g} s")
+                else:
+                    silent = True
+                    await pubsub.ping()
+
+    def _hear(self, data: bytes) -> None:
+        try:
+            told = json.loads(data)
+            change = StoreChange(
+                told["kind"],
+                told["key"],
+                int(told["version"]),
+                int(told["previous"]),
+                seconds(told["ttl"]),
+                told["value"].encode(),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            log.warning("somebody else's message on the redis channel %s: ignored", self._channel)
+            return
+        self._tell(change, told["origin"].encode())
+
+
+def seconds(ttl: str | bytes) -> float | None:
+    """A time to live as the scripts write it: empty for never."""
+    return float(ttl) if ttl else None

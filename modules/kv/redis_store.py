@@ -1,0 +1,231 @@
+"""The store in a Redis that runtimes share: `kv.store: redis`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import re
+import secrets
+from collections.abc import Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from dskity.bus.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.errors import InvalidSettings, StoreUnavailable
+from dskity.modules.contract import Entry
+from dskity.modules.kv import redis_scripts as scripts
+from dskity.modules.kv.alarm import Alarm
+from dskity.modules.kv.redis_feed import RedisFeed, seconds
+from dskity.modules.kv.store import Listener, Pace, StoreChange, conflict
+from dskity.modules.kv.values import thaw, to_json
+from dskity.modules.tasks import Tasks
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from redis.commands.core import AsyncScript
+
+TIMEOUT = 1.5
+"""Seconds for one call, connecting included; then it is `StoreUnavailable`."""
+_STEP_TIMEOUT = 1.0
+"""Seconds for one step of it: a free connection, connecting, an answer."""
+_CONNECTIONS = 16
+_CLAIMS = 200
+"""Keys that one sweep ends: Redis serves nobody else for about 1 ms."""
+_POLL = 5.0
+"""Other runtimes' keys are learnt from the feed; where it is down, after so many seconds."""
+_RETRY = 0.5
+_MICRO = 1e6
+
+log = logging.getLogger(__name__)
+
+
+def _always() -> bool:
+    return True
+
+
+class RedisStore:
+    """See `Store`. Every store object sweeps; the scripts see to it that one of them claims a key.
+
+    `may_sweep` says whether events could be published now: while they could not, expired keys are
+    left to others, or to later. No connection is made before the first call or `start`, and each
+    call finds out anew whether Redis is there, so an outage heals by itself.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        key_prefix: str = "dskity",
+        may_sweep: Callable[[], bool] = _always,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._client = _client(url)
+        self._prefix = key_prefix
+        self._origin = secrets.token_hex(8)
+        self._may_sweep = may_sweep
+        self._clock = clock
+        self._alarm = Alarm(clock)
+        register = self._client.register_script
+        self._read: AsyncScript = register(scripts.READ)
+        self._put: AsyncScript = register(scripts.PUT)
+        self._delete: AsyncScript = register(scripts.DELETE)
+        self._sweep: AsyncScript = register(scripts.SWEEP)
+        self._feed = RedisFeed(
+            self._client, f"{key_prefix}:changes", self._hear, self._sweep_soon, clock
+        )
+        self._running = False
+        self._feeding = Tasks(log)
+        self._sweeping = Tasks(log)
+        self._made: Listener
+        self._seen: Listener
+        self._pace: Pace
+
+    def listen(self, made: Listener, seen: Listener, pace: Pace) -> None:
+        """See `Store`."""
+        self._made, self._seen, self._pace = made, seen, pace
+
+    async def start(self) -> None:
+        """See `Store`."""
+        if not self._running:
+            self._running = True
+            self._feeding.spawn(self._feed.run(), "kv: redis feed")
+            self._sweeping.spawn(self._sweep_for_ever(), "kv: redis sweep")
+
+    async def stop(self) -> None:
+        """See `Store`. A sweep under way is not cut off: what it claimed is ours to report."""
+        self._running = False
+        self._sweep_soon()
+        await self._sweeping.settle()
+        await self._feeding.close()
+        await self._client.aclose()
+
+    async def get(self, key: str, default: Any) -> Any:
+        """See `Store`."""
+        found = await self._call(self._read, key)
+        return thaw(found[0]) if found else default
+
+    async def entry(self, key: str) -> Entry | None:
+        """See `Store`."""
+        found = await self._call(self._read, key)
+        if not found:
+            return None
+        left = int(found[2]) / _MICRO if found[2] else None
+        return Entry(key, thaw(found[0]), int(found[1]), left)
+
+    async def put(self, key: str, value: Any, ttl: float | None, if_version: int | None) -> int:
+        """See `Store`."""
+        data = to_json(value)
+        reply = await self._call(self._put, key, data, _text(ttl), _text(if_version))
+        stored, before, expired, *new = reply
+        self._report_expired(key, expired)
+        if not stored:
+            raise conflict(key, int(before), if_version or 0)
+        version = int(new[0])
+        if ttl is not None:
+            self._alarm.no_later_than(self._clock.monotonic() + ttl)
+        self._made(StoreChange("set", key, version, int(before), ttl, data))
+        return version
+
+    async def delete(self, key: str, if_version: int | None) -> bool:
+        """See `Store`."""
+        reply = await self._call(self._delete, key, _text(if_version))
+        deleted, before, expired, *ttl = reply
+        self._report_expired(key, expired)
+        version = int(before)
+        if not deleted:
+            raise conflict(key, version, if_version or 0)
+        if version:
+            self._made(StoreChange("deleted", key, version, version, seconds(ttl[0])))
+        return version > 0
+
+    async def keys(self, prefix: str) -> list[str]:
+        """See `Store`. Walks Redis' whole key space, in steps of 1,000."""
+        base = f"{self._prefix}:value:"
+        pattern = re.sub(r"([*?\[\]\\^-])", r"\\\1", base + prefix) + "*"
+        async with self._translated():
+            walk: AsyncIterator[bytes] = self._client.scan_iter(match=pattern, count=1_000)
+            found = {key.decode().removeprefix(base) async for key in walk}
+            instant, micro = await self._client.time()
+            now = instant * 1_000_000 + micro
+            due = await self._client.zrangebyscore(f"{self._prefix}:deadlines", "-inf", now)
+        return sorted(found - {key.decode() for key in cast("list[bytes]", due)})
+
+    async def _call(self, script: AsyncScript, *arguments: str | bytes) -> list[Any]:
+        async with self._translated(), asyncio.timeout(TIMEOUT):
+            reply: list[Any] = await script([self._prefix], [self._origin, *arguments])
+            return reply
+
+    @asynccontextmanager
+    async def _translated(self) -> AsyncIterator[None]:
+        """Redis' errors, and the network's, as ours."""
+        try:
+            yield
+        except (RedisError, OSError) as error:
+            reason = str(error) or f"no answer within {TIMEOUT:g} s"
+            raise StoreUnavailable(f"redis (kv.redis.url) cannot be used: {reason}") from error
+
+    def _report_expired(self, key: str, expired: list[bytes]) -> None:
+        """What a write found at the end of its time, and ended."""
+        if expired:
+            version = int(expired[0])
+            self._made(StoreChange("expired", key, version, version, seconds(expired[1])))
+
+    def _hear(self, change: StoreChange, origin: bytes) -> None:
+        """A change of the data, by us too: only here do they all come in order."""
+        if change.ttl is not None and origin != self._origin.encode():
+            self._alarm.no_later_than(self._clock.monotonic() + change.ttl)
+        self._seen(change)
+
+    def _sweep_soon(self) -> None:
+        self._alarm.no_later_than(-math.inf)
+
+    async def _sweep_for_ever(self) -> None:
+        while self._running:
+            pause = _RETRY
+            if self._may_sweep():
+                try:
+                    pause = await self._sweep_once()
+                    await self._pace()
+                except StoreUnavailable as error:
+                    log.info("no sweep of expired keys: %s", error)
+            await self._alarm.sleep_until(self._clock.monotonic() + pause)
+
+    async def _sweep_once(self) -> float:
+        """End the keys that are due; the seconds until the next sweep."""
+        claimed, left = await self._call(self._sweep, str(_CLAIMS))
+        for key, *expired in claimed:
+            self._report_expired(key.decode(), expired)
+        if not left:
+            return _POLL
+        return min(max(int(left), 0) / _MICRO, _POLL)
+
+
+def _client(url: str) -> Redis:
+    """A client that has not connected yet, and that never tries twice: a write must not be made
+    twice, and the pool replaces broken connections before it hands them out."""
+    try:
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=_CONNECTIONS,
+            timeout=_STEP_TIMEOUT,
+            socket_timeout=_STEP_TIMEOUT,
+            socket_connect_timeout=_STEP_TIMEOUT,
+            retry=Retry(NoBackoff(), 0),
+            driver_info=None,  # it would look up its own version on disk for every connection
+        )
+    except ValueError as error:
+        raise InvalidSettings(
+            f"kv.redis.url: {error}; write redis://host:6379/0, rediss:// for TLS"
+        ) from error
+    return Redis.from_pool(pool)
+
+
+def _text(number: float | None) -> str:
+    return "" if number is None else repr(number)

@@ -1,0 +1,67 @@
+"""`/health/live`: the process answers. `/health/ready`: it can do its work, check by check."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import JSONResponse
+
+from dskity.bus.errors import DSkityError
+from dskity.modules.contract import Check
+
+CHECK_TIMEOUT = 2.0  # seconds; orchestrators commonly give a probe one to five
+
+
+def routes(checks: Mapping[str, Check]) -> APIRouter:
+    """The probes. `checks` is read at each call, so that what is added later counts too."""
+    router = APIRouter(prefix="/health", tags=["health"])
+
+    @router.get("/live")
+    async def live() -> dict[str, str]:
+        """200 while the process can answer at all."""
+        return {"status": "ok"}
+
+    @router.get("/ready")
+    async def ready() -> JSONResponse:
+        """200 when every check is well, else 503; each with its reason."""
+        reasons = await ask(checks)
+        well = not any(reasons.values())
+        body = {
+            "status": _word(None if well else "not ready"),
+            "checks": {
+                name: {"status": _word(reason), "reason": reason}
+                for name, reason in reasons.items()
+            },
+        }
+        return JSONResponse(body, HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE)
+
+    return router
+
+
+async def ask(checks: Mapping[str, Check]) -> dict[str, str | None]:
+    """What each check says, all asked at once; None where it is well."""
+    asked: dict[str, asyncio.Task[str | None]] = {}
+    async with asyncio.TaskGroup() as group:
+        for name, check in tuple(checks.items()):
+            asked[name] = group.create_task(_ask(check), name=f"check {name}")
+    return {name: task.result() for name, task in asked.items()}
+
+
+async def _ask(check: Check) -> str | None:
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT):
+            return await check()
+    except TimeoutError:
+        return f"no answer within {CHECK_TIMEOUT:g} s"
+    except DSkityError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001  # a broken check is a reason, not a broken probe
+        return f"the check failed with {type(error).__name__}"
+
+
+def _word(reason: Any) -> str:
+    return "ok" if reason is None else "failed"

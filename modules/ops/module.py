@@ -1,0 +1,26 @@
+"""The module `ops`: adds the probes and the metrics to the app."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from dskity.modules.contract import Check, Module, ModuleMeta, TransportClients
+from dskity.modules.ops import health, metrics
+
+
+class OpsModule(Module):
+    """`checks` are what readiness asks, by name: `mqtt`, `module:<name>`; it may grow."""
+
+    meta: ClassVar[ModuleMeta] = ModuleMeta(name="ops", version="1")
+
+    def __init__(self, checks: Mapping[str, Check], *, serve_metrics: bool = True) -> None:
+        self._checks = checks
+        self._serve_metrics = serve_metrics
+
+    def register(self, clients: TransportClients, config: Any) -> None:
+        """Add the routes."""
+        del config  # all that it needs came to the constructor
+        clients.http.include_router(health.routes(self._checks))
+        if self._serve_metrics:
+            clients.http.include_router(metrics.routes(clients.bus))

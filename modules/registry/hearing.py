@@ -1,0 +1,112 @@
+"""What the registry hears: entries and runtimes' states, on the lane that no flood holds up."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+from collections.abc import Mapping
+
+from dskity.bus.bus import Bus, Subscription
+from dskity.bus.delivery import Delivery
+from dskity.bus.errors import InvalidPayload
+from dskity.bus.topics import unquote
+from dskity.modules.registry.entry import Record, decode
+from dskity.modules.registry.own import OwnInstances
+from dskity.modules.registry.presence import Presence
+
+log = logging.getLogger(__name__)
+
+
+class Hearing:
+    """Tells `own` what the broker has of ours, and `others` everything else."""
+
+    def __init__(self, bus: Bus, own: OwnInstances, others: Presence) -> None:
+        self._bus = bus
+        self._own = own
+        self._others = others
+        self._subscriptions: tuple[Subscription, ...] = ()
+        self._returned = False
+        self._watching = False
+
+    async def start(self) -> None:
+        """Subscribe; returns at once, also where the broker is away."""
+        if not self._watching:
+            self._bus.link.watch(self._link_changed)
+            self._watching = True
+        await self.ask_again()
+
+    async def ask_again(self) -> None:
+        """Subscribe, be it once more: at each SUBSCRIBE a broker sends what it has retained
+        ([MQTT-3.8.4-3]), and what it has can be compared with what we know."""
+        former, root = self._subscriptions, self._bus.root
+        self._subscriptions = (
+            await self._bus.attach(
+                f"{root}/runtime/{{runtime}}/state", self._on_state, lane="control"
+            ),
+            await self._bus.attach(
+                f"{root}/registry/{{service}}/{{instance}}", self._on_entry, lane="control"
+            ),
+        )
+        for subscription in former:
+            await subscription.cancel()
+
+    async def stop(self) -> None:
+        """Hear no more."""
+        former, self._subscriptions = self._subscriptions, ()
+        for subscription in former:
+            await subscription.cancel()
+
+    def take_return(self) -> bool:
+        """Whether the connection has come (back) since the last call."""
+        returned, self._returned = self._returned, False
+        return returned
+
+    def _link_changed(self, connected: bool, *, resumed: bool) -> None:
+        """A resumed session brings what was missed, if the broker kept it for long enough; that
+        is not known, so it makes no difference."""
+        del resumed
+        self._returned = self._returned or connected
+
+    def _on_state(self, delivery: Delivery, captures: Mapping[str, str]) -> None:
+        with contextlib.suppress(ValueError):  # a stranger's payload says nothing
+            body = json.loads(delivery.payload)
+            if isinstance(body, dict):
+                state = str(body.get("state"))
+                now = self._bus.clock.monotonic()
+                self._others.runtime(unquote(captures["runtime"]), state, now)
+        delivery.done()
+
+    def _on_entry(self, delivery: Delivery, captures: Mapping[str, str]) -> None:
+        service, instance = unquote(captures["service"]), unquote(captures["instance"])
+        if not delivery.payload:
+            self._own.cleared((service, instance), self._bus.clock.monotonic())
+            self._others.cleared(service, instance)
+        else:
+            try:
+                record = decode(service, instance, delivery.payload, self._bus.clock.time())
+            except InvalidPayload as error:
+                log.warning("%s: %s", delivery.topic, error)
+            else:
+                self._hear(record, delivery)
+        delivery.done()
+
+    def _hear(self, record: Record, delivery: Delivery) -> None:
+        if self._own.confirmed(record):
+            return
+        remaining, now = self._remaining(record, delivery), self._bus.clock.monotonic()
+        if record.runtime != self._bus.client_id:
+            self._others.heard(record, remaining, now, retained=delivery.retain)
+        elif delivery.retain:
+            self._others.left_over(record, remaining, now)
+
+    def _remaining(self, record: Record, delivery: Delivery) -> float | None:
+        """Seconds of an entry's life: the broker's word on MQTT 5, else by the writer's clock."""
+        ttl = record.instance.ttl_seconds
+        if not ttl:
+            return None
+        if not delivery.retain:
+            return ttl
+        if delivery.meta is not None and delivery.meta.expires_in is not None:
+            return delivery.meta.expires_in
+        return ttl - max(0.0, self._bus.clock.time() - record.instance.last_seen)

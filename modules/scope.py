@@ -1,0 +1,129 @@
+"""All that one module has added, so that it can be suspended or taken away again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from dskity.bus.bus import Subscription
+from dskity.modules.contract import TransportClients
+from dskity.modules.events_client import BusEvents
+from dskity.modules.mqtt_client import BusMqttClient
+from dskity.modules.tasks import Tasks
+
+_logger = logging.getLogger(__name__)
+
+
+class Scope:
+    """A module's own clients, and what it did with them.
+
+    `drain_timeout` is how long, in seconds, its handlers have to finish when they are ended. What
+    it added to the gRPC server, or to the HTTP app beside routes, stays.
+    """
+
+    def __init__(
+        self, name: str, clients: TransportClients, events: BusEvents, drain_timeout: float
+    ) -> None:
+        own = clients.for_module(name)
+        self.tasks = Tasks(own.logger, held=True)
+        self._events = events.scope(own.bus, self.tasks)
+        self.clients = replace(own, mqtt=BusMqttClient(own.bus, self.tasks), events=self._events)
+        self._name = name
+        self._drain_timeout = drain_timeout
+        self._suspended: tuple[Subscription, ...] = ()
+        self._routes = _Routes(own.http)
+
+    def complete(self) -> None:
+        """The module has started: what it adds from now on is its own affair."""
+        self._routes.complete()
+        self.tasks.go_live()
+
+    @property
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """The module's subscriptions, suspended or live."""
+        return (*self._suspended, *self._live)
+
+    @property
+    def _live(self) -> tuple[Subscription, ...]:
+        bus = self.clients.bus
+        return tuple(entry for entry in bus.subscriptions if entry.bus is bus)
+
+    async def suspend(self) -> None:
+        """End the subscriptions, and remember them."""
+        self._events.set_active(False)
+        live = self._live
+        await self._cancel(live)
+        self._suspended += live
+
+    async def resume(self) -> None:
+        """Make the remembered subscriptions again."""
+        suspended, self._suspended = self._suspended, ()
+        for old in suspended:
+            consumer = old.consumer
+            await self.clients.bus.attach(
+                old.pattern,
+                old.accept,
+                qos=1 if consumer is None else consumer.qos,
+                group=None if consumer is None else consumer.group,
+                lane=old.lane,
+                consumer=consumer,
+            )
+        self._events.set_active(True)
+
+    async def close(self) -> None:
+        """Take away everything."""
+        await self.tasks.close()
+        self._events.clear()
+        self._suspended = ()
+        await self._cancel(self._live)
+        self._routes.remove()
+
+    async def _cancel(self, subscriptions: Iterable[Subscription]) -> None:
+        """All at once, so that none takes new messages while another drains."""
+        tasks = [
+            asyncio.create_task(s.cancel(), name=f"cancel {s.filter} of {self._name}")
+            for s in subscriptions
+        ]
+        if not tasks:
+            return
+        done, late = await asyncio.wait(tasks, timeout=self._drain_timeout)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+            _logger.warning(
+                "module %s: handlers of %d filters did not finish within %g s",
+                self._name, len(late), self._drain_timeout,
+            )  # fmt: skip
+        for task in done:
+            if (error := task.exception()) is not None:
+                _logger.warning("module %s: %s: %s", self._name, task.get_name(), error)
+
+
+class _Routes:
+    """The HTTP routes that were added between construction and `complete`."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._before = set(map(id, self._present))
+        self._added: list[Any] | None = None
+
+    @property
+    def _present(self) -> list[Any]:
+        return [] if self._app is None else self._app.router.routes
+
+    def complete(self) -> None:
+        self._added = self._new()
+
+    def remove(self) -> None:
+        added = self._new() if self._added is None else self._added
+        if added:
+            gone = set(map(id, added))
+            self._present[:] = [route for route in self._present if id(route) not in gone]
+            self._app.openapi_schema = None  # it is cached, with the routes in it
+
+    def _new(self) -> list[Any]:
+        return [route for route in self._present if id(route) not in self._before]

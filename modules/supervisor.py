@@ -1,0 +1,180 @@
+"""Starts, stops and watches over modules: one that fails never takes another down.
+
+Every change of state is a log line, and an event on `{root}/modules/{module}/{state}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dskity.bus.errors import Conflict, ModuleFailed, NotFound
+from dskity.bus.events import EVENT_TYPE, ModuleChanged
+from dskity.bus.message import Message
+from dskity.modules.contract import TransportClients
+from dskity.modules.events_client import BusEvents
+from dskity.modules.failure import describe, digest
+from dskity.modules.found import Found, built_in, unique
+from dskity.modules.hydrate import Config, enabled
+from dskity.modules.order import order
+from dskity.modules.unit import Limits, ModuleStatus, State, Unit
+
+_logger = logging.getLogger("dskity.modules")
+
+
+class Supervisor:
+    """The modules of one runtime.
+
+    `builtins` are instances that start in front of `found`. With `strict` the first failure ends
+    the start with `ModuleFailed`; what has started until then is ended by `stop()`.
+    """
+
+    def __init__(
+        self,
+        clients: TransportClients,
+        config: Config,
+        found: Iterable[Found],
+        *,
+        events: BusEvents,
+        builtins: Iterable[Any] = (),
+        strict: bool = False,
+        limits: Limits | None = None,
+    ) -> None:
+        self._clients = clients
+        self._config = config
+        self._events = events
+        self._strict = strict
+        self._changing = asyncio.Lock()
+        every = unique([*map(built_in, builtins), *found])
+        units = {entry.name: Unit(entry, limits or Limits()) for entry in every}
+        start_order = order({name: unit.meta.depends_on for name, unit in units.items()})
+        self._units = {name: units[name] for name in start_order.names}
+        self._faults = start_order.faults
+
+    def states(self) -> Mapping[str, ModuleStatus]:
+        """The status of every module, in start order."""
+        return {name: unit.status() for name, unit in self._units.items()}
+
+    async def start(self) -> None:
+        """Start all that are enabled, each after those it depends on."""
+        self._events.announcer.start()
+        async with self._changing:
+            for unit in self._units.values():
+                if enabled(unit.name, self._config) and not _left_out(unit.found):
+                    await self._start(unit)
+                else:
+                    unit.state = "disabled"
+
+    async def stop(self) -> None:
+        """Stop all, in reverse order: handlers drain, `on_shutdown` runs, an event tells."""
+        async with self._changing:
+            for unit in reversed(self._units.values()):
+                if unit.loaded:
+                    await unit.stop()
+                    self._change(unit, "stopped")
+        await self._events.announcer.close()
+
+    async def quarantine(self, name: str, reason: str) -> None:
+        """End a module's handlers but keep it loaded, until `resume`."""
+        async with self._changing:
+            unit = self._in_state(name, "started")
+            await unit.suspend()
+            self._change(unit, "quarantined", reason)
+
+    async def resume(self, name: str) -> None:
+        """Have a quarantined module's handlers again."""
+        async with self._changing:
+            unit = self._in_state(name, "quarantined")
+            await unit.resume()
+            self._change(unit, "started", event="resumed")
+
+    async def disable(self, name: str) -> None:
+        """Stop a module; `Conflict` while another one that runs depends on it."""
+        async with self._changing:
+            unit = self._in_state(name, "started", "quarantined")
+            users = [u.name for u in self._units.values() if u.loaded and name in u.meta.depends_on]
+            if users:
+                raise Conflict(
+                    f"module {name!r} is needed by {', '.join(users)}: disable them first"
+                )
+            await unit.stop()
+            self._change(unit, "disabled", "disabled by request", event="stopped")
+
+    async def enable(self, name: str) -> None:
+        """Start a module that is disabled, or once more one that failed."""
+        async with self._changing:
+            unit = self._in_state(name, "disabled", "failed", "stopped")
+            if _left_out(unit.found):
+                raise Conflict(f"module {name!r} was not imported, being disabled: restart with it")
+            await self._start(unit)
+
+    async def _start(self, unit: Unit) -> None:
+        unit.state = "starting"
+        try:
+            self._check_dependencies(unit)
+            await unit.start(self._clients, self._events, self._config)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # its failure is its own
+            await self._fail(unit, error)
+        except BaseException:
+            unit.state = "stopped"
+            raise
+        else:
+            self._change(unit, "started")
+
+    def _check_dependencies(self, unit: Unit) -> None:
+        if unit.found.error is None and unit.name in self._faults:
+            raise ModuleFailed(unit.name, self._faults[unit.name])
+        for name in unit.meta.depends_on:
+            state = self._units[name].state
+            if state != "started":
+                raise ModuleFailed(unit.name, f"its dependency {name!r} is {state}")
+
+    async def _fail(self, unit: Unit, error: BaseException) -> None:
+        text = await asyncio.to_thread(describe, error, unit.home)  # it asks the file system
+        reason = text.removeprefix(f"module {unit.name!r}: ")
+        self._change(unit, "failed", reason, digest(error))
+        _logger.error("module %s failed: %s", unit.name, reason, exc_info=error)
+        if self._strict:
+            raise ModuleFailed(unit.name, reason) from error
+
+    def _change(
+        self, unit: Unit, state: State, reason: str = "", digest: str = "", event: str = ""
+    ) -> None:
+        unit.state, unit.reason, unit.digest = state, reason, digest
+        unit.changes += 1
+        changed = ModuleChanged(
+            unit.name,
+            event or state,
+            self._clients.bus.client_id,
+            unit.changes,
+            reason,
+            digest,
+        )
+        self._announce(changed)
+        if state != "failed":  # which is logged with its traceback
+            _logger.info("module %s %s%s", unit.name, changed.state, reason and f": {reason}")
+
+    def _announce(self, changed: ModuleChanged) -> None:
+        bus = self._clients.bus
+        data = changed.encode(bus.source, bus.clock.time())
+        self._events.announcer.put(
+            Message(changed.topic_under(bus.root), data, content_type=EVENT_TYPE)
+        )
+
+    def _in_state(self, name: str, *states: State) -> Unit:
+        unit = self._units.get(name)
+        if unit is None:
+            near = difflib.get_close_matches(name, self._units, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(self._units)}"
+            raise NotFound(f"no module {name!r}: {hint}")
+        if unit.state not in states:
+            raise Conflict(f"module {name!r} is {unit.state}, not {' or '.join(states)}")
+        return unit
+
+
+def _left_out(found: Found) -> bool:
+    """Whether discovery did not import it, as it is disabled."""
+    return found.module is None and found.error is None

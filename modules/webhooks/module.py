@@ -1,0 +1,98 @@
+"""The module `webhooks`: `POST /webhooks/{source}`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, ClassVar
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse
+
+from dskity.bus.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.errors import NotFound, TooLarge
+from dskity.modules.contract import Module, ModuleMeta, TransportClients
+from dskity.modules.webhooks.intake import Intake, Outcome
+from dskity.modules.webhooks.options import WebhookOptions
+from dskity.modules.webhooks.seen import SqliteSeen
+from dskity.modules.webhooks.source import Source
+
+FILE = "webhooks.db"
+
+
+class WebhooksModule(Module):
+    """`sources` are the settings under `webhooks`; bad ones raise `InvalidSettings` at once.
+
+    The ids of deliveries are kept in `state_dir`, or in memory where it is None.
+    """
+
+    meta: ClassVar[ModuleMeta] = ModuleMeta(name="webhooks", base_path="/webhooks", version="1")
+
+    def __init__(
+        self,
+        sources: Mapping[str, WebhookOptions],
+        state_dir: Path | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._sources = {name: Source.of(name, options) for name, options in sources.items()}
+        self._clock = clock
+        self._seen = SqliteSeen(
+            state_dir and state_dir / FILE,
+            clock,
+            keep=max((source.dedupe_window for source in self._sources.values()), default=0.0),
+        )
+
+    def register(self, clients: TransportClients, config: Any) -> None:
+        """Add the route."""
+        del config  # all that it needs came to the constructor
+        intake = Intake(clients.bus, self._seen, self._clock, clients.logger)
+        clients.http.include_router(_routes(self._sources, intake))
+
+    async def on_startup(self, clients: TransportClients) -> None:
+        """Open the record of deliveries."""
+        del clients
+        await self._seen.open()
+
+    async def on_shutdown(self, clients: TransportClients) -> None:
+        """Close it."""
+        del clients
+        await self._seen.close()
+
+
+def _routes(sources: Mapping[str, Source], intake: Intake) -> APIRouter:
+    router = APIRouter(tags=["webhooks"])
+
+    @router.post("/webhooks/{source}", status_code=202)
+    async def receive(request: Request, source: str) -> JSONResponse:
+        """202 once the delivery is safe on the bus; 200 where it was already."""
+        if source not in sources:
+            raise NotFound(f"no webhook source {source!r}")
+        found = sources[source]
+        body = await _body(request, found)
+        outcome = await intake.take(found, request.headers, body, request.state.request_id)
+        return _response(outcome)
+
+    return router
+
+
+async def _body(request: Request, source: Source) -> bytes:
+    """The raw body, read no further than the source's limit."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > source.max_body_bytes:
+            raise TooLarge(
+                f"the body is over {source.max_body_bytes} bytes, "
+                f"which `webhooks.{source.name}.max_body_bytes` allows"
+            )
+    return bytes(body)
+
+
+def _response(outcome: Outcome) -> JSONResponse:
+    if outcome.answer is not None:
+        return JSONResponse(dict(outcome.answer))
+    if outcome.duplicate:
+        return JSONResponse({"id": outcome.id, "duplicate": True})
+    body = {"id": outcome.id, "topic": outcome.topic, "accepted": outcome.accepted}
+    return JSONResponse(body, HTTPStatus.ACCEPTED)

@@ -1,0 +1,47 @@
+"""Rules that every test lives under, beside those in pyproject.toml.
+
+There: warnings are errors, a test has 60 seconds, asyncio runs in debug mode. Here: no setting of
+the machine leaks in, no task outlives its test, and the loop is never blocked by our code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from blockbuster import blockbuster_ctx
+from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+# Two shared cores make single examples slow at times, which says nothing about the code.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
+
+
+@pytest.fixture(autouse=True)
+def no_setting_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`DSKITY_…` is the user's; what steers the tests themselves stays."""
+    for name in list(os.environ):
+        if name.startswith("DSKITY_") and name != "DSKITY_REQUIRE_SERVICES":
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def rules_of_the_loop(request: pytest.FixtureRequest) -> None:
+    """Tests that run on a loop are watched."""
+    if inspect.iscoroutinefunction(getattr(request, "function", None)):
+        request.getfixturevalue("watched_loop")
+
+
+@pytest.fixture
+async def watched_loop() -> AsyncIterator[None]:
+    """Every task has a parent that ends it; a blocking call of ours would stop all handlers."""
+    with blockbuster_ctx(scanned_modules=["dskity"]):
+        yield
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    assert not left, f"tasks outlive the test: {sorted(task.get_name() for task in left)}"

@@ -1,0 +1,218 @@
+"""A broker and the clients of one test, the same handles for every cell."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from dskity.broker.aiomqtt_transport import AiomqttTransport
+from dskity.broker.embedded import EmbeddedBroker
+from dskity.broker.listen import Listen
+from dskity.broker.mqttium_transport import MqttiumTransport
+from dskity.broker.settings import ConnectionSettings
+from dskity.broker.transport import MqttTransport
+from dskity.bus.delivery import Delivery
+from dskity.bus.memory import MemoryBroker, MemoryTransport
+from dskity.bus.message import Message
+from dskity.bus.transport import Capabilities, Transport
+from tests.contract.cells import Cell
+from tests.servers import ServerProcess, TcpProxy, free_port, mosquitto, tcp_proxy
+from tests.waiting import until
+
+TRANSPORTS: dict[str, type[AiomqttTransport] | type[MqttiumTransport]] = {
+    "aiomqtt": AiomqttTransport,
+    "mqttium": MqttiumTransport,
+}
+
+
+@dataclass(eq=False)
+class Client:
+    """A transport, and all that it told. `handle` is what is done with a delivery."""
+
+    transport: Transport
+    proxy: TcpProxy | None = None
+    handle: Callable[[Delivery], None] = Delivery.done
+    deliveries: list[Delivery] = field(default_factory=list)
+    ups: list[bool] = field(default_factory=list)
+    downs: list[str] = field(default_factory=list)
+
+    def receive(self, delivery: Delivery) -> None:
+        """The transport's receiver."""
+        self.deliveries.append(delivery)
+        self.handle(delivery)
+
+    def connected(self, capabilities: Capabilities, *, resumed: bool) -> None:
+        """See `TransportEvents`."""
+        assert capabilities == self.transport.capabilities
+        self.ups.append(resumed)
+
+    def disconnected(self, reason: str) -> None:
+        """See `TransportEvents`."""
+        self.downs.append(reason)
+
+    @property
+    def payloads(self) -> list[bytes]:
+        """The payloads, in the order of arrival."""
+        return [delivery.payload for delivery in self.deliveries]
+
+    async def start(self) -> None:
+        """Begin to connect."""
+        await self.transport.start(self.receive, self)
+
+    async def up(self, times: int = 1) -> None:
+        """Wait until it has connected that often."""
+        await until(lambda: len(self.ups) >= times, f"{times} connections, {self.downs}")
+
+    async def got(self, count: int) -> None:
+        """Wait for that many deliveries."""
+        await until(
+            lambda: len(self.deliveries) >= count, f"{count} deliveries, not {self.payloads!r:.200}"
+        )
+
+    async def publish(self, topic: str, payload: bytes = b"", **fields: Any) -> bool | None:
+        """Publish a message."""
+        return await self.transport.publish(Message(topic, payload, **fields))
+
+    async def cut(self) -> None:
+        """Break its connection, and wait until it is back."""
+        times = len(self.ups) + 1
+        if self.proxy is not None:
+            self.proxy.cut()
+        else:
+            assert isinstance(self.transport, MemoryTransport)
+            self.transport.cut()
+        await self.up(times)
+
+    async def kill(self) -> None:
+        """End it without a goodbye, as `kill -9` does."""
+        if self.proxy is not None:
+            self.proxy.refuse()
+            self.proxy.cut()
+            await until(lambda: self.downs, "the loss is noticed")
+            await self.transport.close()
+        else:
+            assert isinstance(self.transport, MemoryTransport)
+            self.transport.kill()
+
+
+class Broker(Protocol):
+    """A broker that can go away and come back, with what it has kept."""
+
+    port: int
+
+    async def stop(self) -> None:
+        """Go away."""
+        ...
+
+    async def start(self) -> None:
+        """Come back."""
+        ...
+
+
+class House:
+    """The broker of a test, and a maker of clients that are closed with it."""
+
+    def __init__(self, cell: Cell, broker: Broker, stack: contextlib.AsyncExitStack) -> None:
+        self.cell = cell
+        self.broker = broker
+        self._stack = stack
+
+    async def client(self, client_id: str = "one", **settings: Any) -> Client:
+        """A client that is not started yet."""
+        if isinstance(self.broker, _Memory):
+            will = settings.get("will")
+            client = Client(MemoryTransport(self.broker.memory, client_id, will))
+        else:
+            proxy = await self._stack.enter_async_context(tcp_proxy(self.broker.port))
+            client = Client(self.mqtt(client_id, proxy.port, **settings), proxy)
+        self._stack.push_async_callback(client.transport.close)
+        return client
+
+    async def connected(self, client_id: str = "one", **settings: Any) -> Client:
+        """A client that is connected."""
+        client = await self.client(client_id, **settings)
+        await client.start()
+        await client.up()
+        return client
+
+    def mqtt(self, client_id: str, port: int, **settings: Any) -> MqttTransport:
+        """The transport of this cell, towards a port."""
+        choice = {"mosquitto-5": "5", "mosquitto-3.1.1": "3.1.1"}.get(self.cell.broker, "auto")
+        given = {"url": f"mqtt://127.0.0.1:{port}", "protocol": choice, "connect_timeout": 1.0}
+        return TRANSPORTS[self.cell.transport](
+            ConnectionSettings(client_id=client_id, **(given | settings))
+        )
+
+
+class _Memory:
+    port = 0
+
+    def __init__(self) -> None:
+        self.memory = MemoryBroker()
+
+    async def stop(self) -> None:
+        self.memory.stop()
+
+    async def start(self) -> None:
+        self.memory.start()
+
+
+class _Mosquitto:
+    def __init__(self, process: ServerProcess) -> None:
+        self.port = process.port
+        self._process = process
+
+    async def stop(self) -> None:
+        self._process.kill()
+
+    async def start(self) -> None:
+        self._process.start()
+
+
+class _Amqtt:
+    def __init__(self) -> None:
+        self.port = free_port()
+        self._broker: EmbeddedBroker | None = None
+
+    async def stop(self) -> None:
+        if self._broker is not None:
+            await self._broker.stop()
+            self._broker = None
+
+    async def start(self) -> None:
+        self._broker = EmbeddedBroker(Listen(port=self.port))
+        await self._broker.start()
+
+
+@contextlib.contextmanager
+def _mosquitto(lines: tuple[str, ...], *, persistence: bool) -> Iterator[_Mosquitto]:
+    with mosquitto(lines, persistence=persistence) as process:
+        yield _Mosquitto(process)
+
+
+@contextlib.asynccontextmanager
+async def _amqtt() -> AsyncIterator[_Amqtt]:
+    broker = _Amqtt()
+    await broker.start()
+    try:
+        yield broker
+    finally:
+        await broker.stop()
+
+
+@contextlib.asynccontextmanager
+async def open_house(
+    cell: Cell, lines: tuple[str, ...] = (), *, persistence: bool = False
+) -> AsyncIterator[House]:
+    """The broker of a cell; `lines` and `persistence` are mosquitto's."""
+    async with contextlib.AsyncExitStack() as stack:
+        broker: Broker
+        if cell.broker == "memory":
+            broker = _Memory()
+        elif cell.broker == "amqtt":
+            broker = await stack.enter_async_context(_amqtt())
+        else:
+            broker = stack.enter_context(_mosquitto(lines, persistence=persistence))
+        yield House(cell, broker, stack)

@@ -1,0 +1,68 @@
+"""Which engine `broker.engine` and `common.mqtt.url` lead to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dskity.broker.engine import EngineName, choose_engine
+from dskity.broker.listen import Listen
+from dskity.bus.errors import DSkityError, EngineError, InvalidSettings, Unsupported
+
+THERE = "mqtts://broker.example:8883"
+PROGRAM = "/usr/sbin/mosquitto"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "url", "installed", "chosen"),
+    [
+        ("auto", None, True, "mosquitto"),
+        ("auto", None, False, "amqtt"),
+        ("auto", THERE, True, "external"),
+        ("auto", THERE, False, "external"),
+        ("none", THERE, True, "external"),
+        ("mosquitto", None, True, "mosquitto"),
+        ("amqtt", None, True, "amqtt"),
+        ("amqtt", None, False, "amqtt"),
+    ],
+)
+def test_the_choice(
+    wanted: EngineName, url: str | None, installed: bool, chosen: str, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    engine = choose_engine(
+        wanted,
+        url,
+        listen=Listen(port=2883),
+        state_dir=state,
+        find=lambda: PROGRAM if installed else None,
+    )
+    assert engine.name == chosen
+    assert engine.url == (url or "mqtt://127.0.0.1:2883")
+    assert all(sentence.endswith(".") for sentence in engine.cannot)
+    assert bool(engine.cannot) == (chosen != "external")
+    assert not state.exists(), "to choose opens nothing"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "url", "error", "mend"),
+    [
+        ("mosquitto", None, EngineError, "apt-get install mosquitto"),
+        ("none", None, InvalidSettings, "set common.mqtt.url"),
+        ("rumqttd", None, Unsupported, "set broker.engine to auto, mosquitto or amqtt"),
+        ("amqtt", THERE, InvalidSettings, "leave out one of the two"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_mend(
+    wanted: EngineName, url: str | None, error: type[DSkityError], mend: str, tmp_path: Path
+) -> None:
+    with pytest.raises(error, match=mend):
+        choose_engine(wanted, url, listen=Listen(), state_dir=tmp_path, find=lambda: None)
+
+
+async def test_an_external_broker_is_neither_started_nor_stopped(tmp_path: Path) -> None:
+    engine = choose_engine("auto", THERE, listen=Listen(), state_dir=tmp_path)
+    await engine.start()
+    assert engine.healthy
+    await engine.stop()

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from dskity.bus.errors import NotFound
+from dskity.bus.message import Message
+from dskity.handlers import RetryPolicy
+from tests.http.conftest import Door
+
+
+async def test_the_reply_is_the_response(door: Door) -> None:
+    """Its bytes, its content type, and its headers as `Dskity-Header-…` and `ce-…`."""
+
+    async def diagnose(message: Message) -> None:
+        await door.house.bus.reply(
+            message,
+            b"fine: " + message.payload,
+            content_type="text/x-verdict",
+            headers={"Grün": "ja\nnein", "ce-id": "7"},
+        )
+
+    await door.house.bus.subscribe("devices/d1/diagnose", diagnose)
+    response = await door.client.post("/requests/devices/d1/diagnose?timeout=2", content=b"fan")
+    assert response.status_code == 200
+    assert response.content == b"fine: fan"
+    assert response.headers["content-type"] == "text/x-verdict"
+    assert response.headers["dskity-header-gr%c3%bcn"] == "ja%0Anein"
+    assert response.headers["ce-id"] == "7"
+
+
+async def test_the_request_id_travels_with_the_request(door: Door) -> None:
+    """So that logs on both sides can be put together."""
+
+    async def echo(message: Message) -> str:
+        return message.headers["request-id"]
+
+    await door.house.bus.subscribe("echo", echo)
+    response = await door.client.post("/requests/echo", headers={"x-request-id": "abc-1"})
+    assert response.text == "abc-1"
+    assert response.headers["x-request-id"] == "abc-1"
+
+
+async def test_nobody_subscribed_is_404(door: Door) -> None:
+    """Where the broker says so."""
+    response = await door.client.post("/requests/nobody")
+    assert response.status_code == 404
+    assert "nobody is subscribed" in response.json()["detail"]
+
+
+async def test_no_reply_is_504(door: Door) -> None:
+    """After `timeout` seconds."""
+    await door.received("silent")
+    response = await door.client.post("/requests/silent?timeout=0.05")
+    assert response.status_code == 504
+    assert "0.05 s" in response.json()["detail"]
+
+
+async def test_a_responders_error_keeps_its_status_and_its_problem(door: Door) -> None:
+    """A missing thing behind the bus is a missing thing at the door."""
+
+    async def find(message: Message) -> None:
+        raise NotFound(f"no fan at {message.topic}")
+
+    await door.house.bus.subscribe("fans/1", find, retry=RetryPolicy(attempts=1))
+    response = await door.client.post("/requests/fans/1", headers={"x-request-id": "r"})
+    assert response.status_code == 404
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["detail"] == "no fan at fans/1"
+    assert response.json()["request_id"] == "r"
+
+
+async def test_timeouts_beyond_the_bound_are_refused(door: Door) -> None:
+    """A call cannot hold its connection for hours."""
+    for timeout in ("0", "-1", "nan", "301"):
+        response = await door.client.post(f"/requests/a?timeout={timeout}")
+        assert response.status_code == 422, timeout
+
+
+async def test_without_a_broker_a_request_fails_at_once(door: Door) -> None:
+    """503, not a wait for `timeout`."""
+    door.house.broker.stop()
+    response = await door.client.post("/requests/a?timeout=60", timeout=2)
+    assert response.status_code == 503

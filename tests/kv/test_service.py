@@ -1,0 +1,403 @@
+"""`clients.kv`: defaults, refusals, events on the bus, watching, and requests over the bus."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import types
+from collections.abc import AsyncIterator, Callable
+from typing import Any, cast
+
+import pytest
+
+from dskity.bus.bus import Bus
+from dskity.bus.clock import VirtualClock
+from dskity.bus.errors import InvalidInput, InvalidSettings, RemoteError
+from dskity.bus.memory import CAPABILITIES, MemoryBroker
+from dskity.bus.message import Message
+from dskity.modules.contract import KV, Change, TransportClients
+from dskity.modules.kv.memory_store import MemoryStore
+from dskity.modules.kv.module import KvModule, build_kv
+from dskity.modules.kv.publisher import LIMIT as LIMIT_OF_EVENTS
+from dskity.modules.kv.publisher import EventPublisher
+from dskity.modules.kv.service import KeyValue
+from dskity.modules.kv.store import StoreChange
+from dskity.modules.kv.watch import LIMIT
+from tests.house_bus import House, memory_house
+from tests.waiting import until
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture
+async def house(clock: VirtualClock) -> AsyncIterator[House]:
+    async with memory_house(clock=clock, publish_timeout=0.05) as house:
+        yield house
+
+
+@pytest.fixture
+async def kv(house: House, clock: VirtualClock) -> AsyncIterator[KeyValue]:
+    kv = build_kv("inmemory", bus=house.bus, clock=clock)
+    await kv.start()
+    yield kv
+    await kv.stop()
+
+
+@pytest.fixture
+async def heard(house: House) -> list[dict[str, Any]]:
+    """The events on the bus."""
+    heard: list[dict[str, Any]] = []
+    for kind in ("set", "deleted", "expired"):
+        await house.bus.attach(f"dskity/kv/{kind}/#", lambda delivery, _: _note(delivery, heard))
+    return heard
+
+
+def _note(delivery: Any, heard: list[dict[str, Any]]) -> None:
+    heard.append(json.loads(delivery.payload) | {"topic": delivery.topic, "qos": delivery.qos})
+    delivery.done()
+
+
+async def test_it_is_a_kv(kv: KeyValue) -> None:
+    """The assignment is checked by mypy."""
+    contract: KV = kv
+    assert contract is kv
+
+
+async def test_ttl_left_out_is_the_default_and_zero_is_never(
+    kv: KeyValue, clock: VirtualClock
+) -> None:
+    await kv.put("default", 1)
+    await kv.put("never", 1, ttl_seconds=0)
+    await kv.put("short", 1, ttl_seconds=0.5)
+    default = await kv.entry("default")
+    assert default is not None
+    assert default.expires_in == 60
+    await clock.advance(0.5)
+    assert await kv.keys() == ["default", "never"]
+    await clock.advance(59.5)
+    assert await kv.keys() == ["never"]
+    await clock.advance(1e6)
+    assert await kv.get("never") == 1
+
+
+@pytest.mark.parametrize(
+    "ttl", [-1, -0.0001, 0.0009, float("nan"), float("inf"), 1e10, True, "60"], ids=repr
+)
+async def test_a_ttl_that_is_none_is_refused_with_the_mend(kv: KeyValue, ttl: Any) -> None:
+    with pytest.raises(InvalidInput, match=r"ttl_seconds .*: write "):
+        await kv.put("k", 1, ttl)
+    assert await kv.get("k") is None
+
+
+@pytest.mark.parametrize("key", ["", None, 5, "a" * 16_385, "ø" * 8_193, "\ud800"], ids=repr)
+async def test_a_bad_key_is_refused_by_every_method(kv: KeyValue, key: Any) -> None:
+    calls: list[Callable[[], Any]] = [
+        lambda: kv.get(key),
+        lambda: kv.put(key, 1),
+        lambda: kv.delete(key),
+        lambda: kv.entry(key),
+    ]
+    for call in calls:
+        with pytest.raises(InvalidInput, match="key"):
+            await call()
+
+
+@pytest.mark.parametrize("version", [-1, 1.0, True, "1"], ids=repr)
+async def test_an_if_version_that_is_none_is_refused(kv: KeyValue, version: Any) -> None:
+    with pytest.raises(InvalidInput, match="if_version"):
+        await kv.put("k", 1, if_version=version)
+    with pytest.raises(InvalidInput, match="if_version"):
+        await kv.delete("k", if_version=version)
+
+
+async def test_an_unknown_store_is_refused_with_those_that_exist(house: House) -> None:
+    with pytest.raises(InvalidSettings, match=r"kv\.store 'sqlite'.*inmemory and redis"):
+        build_kv("sqlite", bus=house.bus)
+
+
+@pytest.mark.parametrize("ttl", [-1, 0.0001, float("nan")])
+async def test_a_default_ttl_that_is_none_names_its_setting(house: House, ttl: float) -> None:
+    with pytest.raises(InvalidSettings, match=r"kv\.default_ttl_seconds"):
+        build_kv("inmemory", bus=house.bus, default_ttl_seconds=ttl)
+
+
+async def test_a_redis_url_that_is_none_names_its_setting(house: House) -> None:
+    with pytest.raises(InvalidSettings, match=r"kv\.redis\.url.*redis://host"):
+        build_kv("redis", bus=house.bus, redis_url="http://127.0.0.1")
+
+
+async def test_every_change_is_an_event_on_the_bus(
+    kv: KeyValue, clock: VirtualClock, heard: list[dict[str, Any]]
+) -> None:
+    await kv.put("a/b+c", 1, ttl_seconds=5)
+    await kv.put("a/b+c", 2, ttl_seconds=5)
+    await kv.delete("a/b+c")
+    await kv.put("k", 1, ttl_seconds=2)
+    await clock.advance(2)
+    await until(lambda: len(heard) == 5, "five events")
+    assert [(event["topic"], event["data"]) for event in heard] == [
+        ("dskity/kv/set/a/b%2Bc", _data("a/b+c", 1, 0, 5, "api")),
+        ("dskity/kv/set/a/b%2Bc", _data("a/b+c", 2, 1, 5, "api")),
+        ("dskity/kv/deleted/a/b%2Bc", _data("a/b+c", 2, 2, 5, "api")),
+        ("dskity/kv/set/k", _data("k", 3, 0, 2, "api")),
+        ("dskity/kv/expired/k", _data("k", 3, 3, 2, "ttl")),
+    ]
+    assert {event["qos"] for event in heard} == {1}
+
+
+def _data(key: str, version: int, previous: int, ttl: float, cause: str) -> dict[str, Any]:
+    return {
+        "key": key,
+        "version": version,
+        "previous_version": previous,
+        "ttl_seconds": ttl,
+        "cause": cause,
+    }
+
+
+async def test_no_two_events_of_a_key_have_one_id_over_all_its_lives(
+    kv: KeyValue, clock: VirtualClock, heard: list[dict[str, Any]]
+) -> None:
+    for _ in range(3):
+        await kv.put("k", 1, ttl_seconds=1)
+        await clock.advance(1)
+        await kv.put("k", 1)
+        await kv.delete("k")
+    await until(lambda: len(heard) == 12, "twelve events")
+    assert len({event["id"] for event in heard}) == 12
+
+
+async def test_a_put_does_not_wait_for_an_absent_broker_and_its_event_comes_later(
+    kv: KeyValue, house: House, heard: list[dict[str, Any]]
+) -> None:
+    house.broker.stop()
+    for n in range(200):
+        await asyncio.wait_for(kv.put("k", n), 1)
+    house.broker.start()
+    await until(lambda: len(heard) == 200, "all events arrive")
+    assert [event["data"]["version"] for event in heard] == list(range(1, 201))
+    assert kv.events.dropped == 0
+
+
+async def test_of_more_events_than_the_bound_the_oldest_are_dropped_and_counted(
+    house: House, heard: list[dict[str, Any]]
+) -> None:
+    events = EventPublisher(house.bus, limit=3)
+    for version in range(1, 6):
+        events.add(StoreChange("set", "k", version, version - 1, None))
+    assert events.dropped == 2
+    events.start()
+    await until(lambda: len(heard) == 3, "the newest three")
+    await events.stop()
+    assert [event["data"]["version"] for event in heard] == [3, 4, 5]
+
+
+async def test_keys_that_expire_all_at_once_are_each_published(
+    house: House, clock: VirtualClock, heard: list[dict[str, Any]]
+) -> None:
+    """Three times as many as the queue takes: the store waits for it, and none is dropped."""
+    store, events = MemoryStore(clock), EventPublisher(house.bus, limit=2_000)
+
+    def add(change: StoreChange) -> None:
+        if change.kind == "expired":
+            events.add(change)
+
+    store.listen(add, lambda _: None, events.room)
+    for n in range(6_000):
+        await store.put(f"k{n}", 1, 10, None)
+    events.start()
+    await store.start()
+    await clock.advance(10)
+    await until(lambda: len(heard) >= 6_000, "all expire")
+    assert events.dropped == 0
+    assert len({event["id"] for event in heard}) == 6_000
+    await store.stop()
+    await events.stop()
+
+
+async def test_keys_expire_also_while_their_events_find_no_broker(
+    kv: KeyValue, house: House, clock: VirtualClock
+) -> None:
+    house.broker.stop()
+    watch = kv.watch("last")
+    for n in range(20_000):
+        await kv.put(f"k{n}", 1, ttl_seconds=10)
+    await kv.put("last", 1, ttl_seconds=11)
+    await clock.advance(11)
+    assert [(await anext(watch)).kind for _ in range(2)] == ["set", "expired"]
+    assert kv.events.dropped == 40_002 - LIMIT_OF_EVENTS
+
+
+async def test_stopping_publishes_what_waits(
+    house: House, clock: VirtualClock, heard: list[dict[str, Any]]
+) -> None:
+    kv = build_kv("inmemory", bus=house.bus, clock=clock)
+    await kv.start()
+    for n in range(300):
+        await kv.put(f"k{n}", n)
+    await kv.stop()
+    await until(lambda: len(heard) == 300, "all events")
+
+
+async def test_stopping_does_not_wait_for_an_absent_broker(house: House, kv: KeyValue) -> None:
+    house.broker.stop()
+    await kv.put("k", 1)
+    await asyncio.wait_for(kv.stop(), 0.5)
+
+
+async def test_a_watch_yields_the_changes_under_its_prefix_from_its_making_on(
+    kv: KeyValue, clock: VirtualClock
+) -> None:
+    await kv.put("a/before", 1)
+    watch = kv.watch("a/")
+    await kv.put("a/x", {"n": 1}, ttl_seconds=1)
+    await kv.put("b/x", 1)
+    await clock.advance(1)
+    await kv.put("a/y", None)
+    await kv.delete("a/y")
+    assert [await anext(watch) for _ in range(4)] == [
+        Change("set", "a/x", 1, {"n": 1}),
+        Change("expired", "a/x", 1),
+        Change("set", "a/y", 2, None),
+        Change("deleted", "a/y", 2),
+    ]
+    await watch.aclose()
+    assert [change async for change in watch] == []
+
+
+async def test_a_watcher_that_does_not_read_loses_the_oldest(kv: KeyValue) -> None:
+    watch = kv.watch()
+    for n in range(LIMIT + 5):
+        await kv.put("k", n)
+    assert watch.dropped == 5
+    assert (await anext(watch)).value == 5
+
+
+async def test_a_watch_that_nobody_holds_is_forgotten(kv: KeyValue) -> None:
+    assert await _first_change(kv) == Change("set", "k", 1, 1)
+    await kv.put("k", 2)
+    assert not kv._watchers._any
+
+
+async def _first_change(kv: KeyValue) -> Change | None:
+    watch = kv.watch()
+    await kv.put("k", 1)
+    async for change in watch:
+        return change
+    return None
+
+
+async def test_stopping_ends_the_watchers_iterations(house: House, clock: VirtualClock) -> None:
+    kv = build_kv("inmemory", bus=house.bus, clock=clock)
+    watch = kv.watch()
+    await kv.stop()
+    assert [change async for change in watch] == []
+
+
+@pytest.fixture
+async def module(house: House, clock: VirtualClock) -> AsyncIterator[KvModule]:
+    module = KvModule(build_kv("inmemory", bus=house.bus, clock=clock))
+    clients = _clients(house.bus)
+    await module.on_startup(clients)
+    await until(lambda: len(house.bus.subscriptions) == 4, "the requests are subscribed")
+    yield module
+    await module.on_shutdown(clients)
+
+
+def _clients(bus: Bus) -> TransportClients:
+    return cast("TransportClients", types.SimpleNamespace(bus=bus))
+
+
+async def _ask(bus: Bus, verb: str, **body: Any) -> Any:
+    return json.loads((await bus.request(f"dskity/kv/{verb}", body)).payload)
+
+
+async def test_the_store_is_reached_over_the_bus(module: KvModule, house: House) -> None:
+    bus = house.bus
+    assert await _ask(bus, "put", key="k", value={"a": None}, ttl_seconds=5) == {
+        "key": "k",
+        "stored": True,
+        "version": 1,
+    }
+    assert await _ask(bus, "put", key="n", value=None, ttl_seconds=0, if_version=0) == {
+        "key": "n",
+        "stored": True,
+        "version": 1,
+    }
+    assert await _ask(bus, "get", key="k") == {
+        "key": "k",
+        "value": {"a": None},
+        "version": 1,
+        "expires_in": 5.0,
+    }
+    assert (await _ask(bus, "get", key="n"))["expires_in"] is None
+    assert await _ask(bus, "keys") == {"keys": ["k", "n"]}
+    assert await _ask(bus, "keys", prefix="k") == {"keys": ["k"]}
+    assert await _ask(bus, "delete", key="k") == {"key": "k", "deleted": True}
+    assert await _ask(bus, "delete", key="k") == {"key": "k", "deleted": False}
+
+
+@pytest.mark.parametrize(
+    ("verb", "body", "status"),
+    [
+        ("get", {"key": "none"}, 404),
+        ("get", {}, 422),
+        ("get", {"key": ""}, 400),
+        ("put", {"key": "k"}, 422),
+        ("put", {"key": "k", "value": 1, "ttl_seconds": -1}, 400),
+        ("put", {"key": "k", "value": 1, "if_version": 3}, 409),
+        ("put", {"key": "k", "value": 1, "ttl": 3}, 422),
+        ("delete", {"key": "k", "if_version": 3}, 409),
+    ],
+)
+async def test_an_error_is_answered_as_a_problem(
+    module: KvModule, house: House, verb: str, body: dict[str, Any], status: int
+) -> None:
+    with pytest.raises(RemoteError) as caught:
+        await _ask(house.bus, verb, **body)
+    assert caught.value.status == status
+    assert caught.value.problem["status"] == status
+
+
+@pytest.mark.parametrize(("shared", "answers"), [(True, 1), (False, 2)])
+async def test_one_of_several_runtimes_answers_where_the_broker_can_share(
+    *, shared: bool, answers: int
+) -> None:
+    broker = MemoryBroker(capabilities=CAPABILITIES.but(shared=shared))
+    async with (
+        memory_house(broker=broker, client_id="one") as one,
+        memory_house(broker=broker, client_id="two") as two,
+    ):
+        modules = [KvModule(build_kv("inmemory", bus=house.bus)) for house in (one, two)]
+        for module, house in zip(modules, (one, two), strict=True):
+            await module.on_startup(_clients(house.bus))
+        await until(lambda: len(one.bus.subscriptions + two.bus.subscriptions) == 8, "both serve")
+        replies: list[Message] = []
+        async with one.bus.stream("answers") as stream:
+            await one.bus.send(
+                Message("dskity/kv/put", b'{"key":"k","value":1}', reply_to="answers")
+            )
+            replies.append(await anext(stream))
+            await one.bus.publish("answers", b"end")
+            async for message in stream:
+                if message.payload == b"end":
+                    break
+                replies.append(message)
+        assert len(replies) == answers
+        for module, house in zip(modules, (one, two), strict=True):
+            await module.on_shutdown(_clients(house.bus))
+
+
+async def test_it_starts_without_a_broker_and_serves_when_one_comes(clock: VirtualClock) -> None:
+    broker = MemoryBroker(clock=clock)
+    broker.stop()
+    async with memory_house(broker=broker, clock=clock) as house:
+        module = KvModule(build_kv("inmemory", bus=house.bus, clock=clock))
+        await asyncio.wait_for(module.on_startup(_clients(house.bus)), 0.5)
+        broker.start()
+        await until(lambda: len(house.bus.subscriptions) == 4, "the requests are subscribed")
+        assert await _ask(house.bus, "keys") == {"keys": []}
+        await module.on_shutdown(_clients(house.bus))

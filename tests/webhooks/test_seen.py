@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from dskity.bus.clock import VirtualClock
+from dskity.bus.errors import StoreUnavailable
+from dskity.modules.webhooks import seen
+from dskity.modules.webhooks.seen import SqliteSeen
+
+DAY = 86_400.0
+
+
+@asynccontextmanager
+async def record(path: Path | None, clock: VirtualClock | None = None) -> AsyncIterator[SqliteSeen]:
+    store = SqliteSeen(path, clock or VirtualClock(), keep=DAY)
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+async def test_a_delivery_is_known_for_its_window(tmp_path: Path, on_disk: bool) -> None:
+    """By source and id; a window may be shorter than what is kept."""
+    clock = VirtualClock()
+    async with record(tmp_path / "state" / "w.db" if on_disk else None, clock) as store:
+        assert not await store.has("github", "1", DAY)
+        await store.add("github", "1")
+        await clock.advance(100)
+        assert await store.has("github", "1", DAY)
+        assert not await store.has("github", "1", 99)
+        assert not await store.has("github", "2", DAY)
+        assert not await store.has("stripe", "1", DAY)
+        await store.add("github", "1")
+        assert await store.has("github", "1", 99)
+        await clock.advance(DAY)
+        assert not await store.has("github", "1", DAY)
+
+
+async def test_it_is_known_after_a_restart(tmp_path: Path) -> None:
+    """That is what the file is for."""
+    path = tmp_path / "w.db"
+    async with record(path) as store:
+        await store.add("github", "1")
+    async with record(path) as store:
+        assert await store.has("github", "1", DAY)
+
+
+async def test_the_file_is_bounded_in_time_and_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is too old or too much goes, the oldest first."""
+    monkeypatch.setattr(seen, "PRUNE_EVERY", 1)
+    monkeypatch.setattr(seen, "MAX_ROWS", 3)
+    clock = VirtualClock()
+    path = tmp_path / "w.db"
+    async with record(path, clock) as store:
+        for number in range(6):
+            await store.add("s", str(number))
+        assert not await store.has("s", "1", DAY)
+        assert await store.has("s", "5", DAY)
+        await clock.advance(DAY)
+        await store.add("s", "new")
+    with sqlite3.connect(path) as database:
+        assert database.execute("SELECT delivery FROM seen").fetchall() == [("new",)]
+    database.close()
+
+
+async def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    """Garbage, a newer version, a place where no file can be."""
+    garbage = tmp_path / "garbage.db"
+    garbage.write_bytes(b"no database at all" * 100)
+    newer = tmp_path / "newer.db"
+    with sqlite3.connect(newer) as database:
+        database.execute("PRAGMA user_version = 9")
+    database.close()
+    for path, says in (
+        (garbage, "garbage.db"),
+        (newer, "newer version"),
+        (newer / "x", "newer.db"),
+    ):
+        with pytest.raises(StoreUnavailable, match=says):
+            async with record(path):
+                pass
+
+
+async def test_a_closed_record_says_so() -> None:
+    """Before it is opened, and after it is closed."""
+    store = SqliteSeen(None, VirtualClock(), DAY)
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await store.has("s", "1", DAY)
