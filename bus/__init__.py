@@ -7,8 +7,11 @@ Layout, lowest first; each file imports only from those above it:
     topics.py      filters, captures, quoting    router.py    topic → routes
     delivery.py    a message until it is acked   transport.py what a wire must do
     memory.py      the in-process transport      envelope.py  MQTT 5 fields on 3.1.1
+    database.py    a SQLite file of ours         seen.py      keys seen in a window
+    spool.py       messages on disk              outbox.py    publishes that wait for the broker
     events.py      lifecycle events              requests.py  replies by correlation
-    bus.py         publish, subscribe, stream, request
+    stream.py      messages as an iterator       consumer.py  what receives, and its maker
+    link.py        is the broker there           bus.py       publish, subscribe, stream, request
 
 Needs the standard library and pydantic only, and opens nothing when imported.
 """

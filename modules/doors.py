@@ -34,12 +34,14 @@ async def publish_now(
     expires_in: float | None = None,
     request_id: str | None = None,
 ) -> Receipt:
-    """`bus.publish` that never waits for an absent broker.
+    """`bus.publish` that never waits for an absent broker: without one the outbox keeps a message,
+    and where it is not kept (QoS 0, or no outbox) `NotConnected` says so at once.
 
     The request id travels where headers do. On MQTT 3.1.1 headers would put the payload into an
     envelope, and an id is not worth that.
     """
-    require_broker(bus)
+    if qos == 0 or not bus.keeps:
+        require_broker(bus)
     if request_id is not None and bus.capabilities.headers:
         headers = {**headers, REQUEST_ID: request_id}
     return await bus.publish(

@@ -5,9 +5,9 @@ Layout, lowest first:
     options.py   one source's settings as plain values
     signature.py MACs, freshness, and the one refusal that tells nothing
     presets/     how each kind of sender signs, and what it calls its deliveries
-    template.py  the topic of a delivery          seen.py   the ids of deliveries on disk
-    turns.py     one at a time for each key       source.py options → preset and template
-    intake.py    verify, recognise, publish       module.py `POST /webhooks/{source}`
+    template.py  the topic of a delivery          source.py options → preset and template
+    turns.py     one at a time for each key       intake.py verify, recognise, publish
+    module.py    `POST /webhooks/{source}`
 """
 
 from dskity.modules.webhooks.module import WebhooksModule

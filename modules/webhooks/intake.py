@@ -11,9 +11,9 @@ from typing import Any
 from dskity.bus.bus import Bus
 from dskity.bus.clock import Clock
 from dskity.bus.errors import StoreUnavailable
+from dskity.bus.seen import Seen
 from dskity.modules.doors import publish_now
 from dskity.modules.webhooks.presets import Delivered
-from dskity.modules.webhooks.seen import Seen
 from dskity.modules.webhooks.source import Source
 from dskity.modules.webhooks.turns import Turns
 

@@ -12,10 +12,10 @@ from starlette.responses import JSONResponse
 
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.errors import NotFound, TooLarge
+from dskity.bus.seen import Seen
 from dskity.modules.contract import Module, ModuleMeta, TransportClients
 from dskity.modules.webhooks.intake import Intake, Outcome
 from dskity.modules.webhooks.options import WebhookOptions
-from dskity.modules.webhooks.seen import SqliteSeen
 from dskity.modules.webhooks.source import Source
 
 FILE = "webhooks.db"
@@ -37,10 +37,11 @@ class WebhooksModule(Module):
     ) -> None:
         self._sources = {name: Source.of(name, options) for name, options in sources.items()}
         self._clock = clock
-        self._seen = SqliteSeen(
+        self._seen = Seen(
             state_dir and state_dir / FILE,
-            clock,
+            what="the record of webhook deliveries",
             keep=max((source.dedupe_window for source in self._sources.values()), default=0.0),
+            clock=clock,
         )
 
     def register(self, clients: TransportClients, config: Any) -> None:

@@ -13,10 +13,10 @@ from dskity.bus.clock import VirtualClock
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidSettings, NotConnected, StoreUnavailable
 from dskity.bus.message import Message
+from dskity.bus.seen import Seen
 from dskity.modules.http import create_app
 from dskity.modules.security import Guard
 from dskity.modules.webhooks import WebhookOptions, WebhooksModule
-from dskity.modules.webhooks.seen import SqliteSeen
 from tests.house_bus import House, memory_house
 from tests.http.conftest import clients_of, serving
 from tests.waiting import until
@@ -201,16 +201,16 @@ async def test_a_record_that_fails_never_doubts_what_is_published(
 ) -> None:
     """Once it is on the bus it is accepted, with a warning; unknown is 503 before that."""
 
-    async def full(self: SqliteSeen, source: str, delivery: str) -> None:
+    async def full(self: Seen, source: str, delivery: str) -> None:
         raise StoreUnavailable("disk full")
 
-    async def away(self: SqliteSeen, source: str, delivery: str, window: float) -> bool:
+    async def away(self: Seen, source: str, delivery: str, window: float) -> bool:
         raise StoreUnavailable("disk away")
 
-    monkeypatch.setattr(SqliteSeen, "add", full)
+    monkeypatch.setattr(Seen, "add", full)
     assert (await hooks.post("github", BODY, github(BODY))).status_code == 202
     assert "d-1 is not recorded: disk full" in caplog.text
-    monkeypatch.setattr(SqliteSeen, "has", away)
+    monkeypatch.setattr(Seen, "has", away)
     assert (await hooks.post("github", BODY, github(BODY, id="d-2"))).status_code == 503
     assert len(hooks.messages) == 1
 

@@ -1,3 +1,5 @@
+"""What was seen is known for its window, also after a restart."""
+
 from __future__ import annotations
 
 import sqlite3
@@ -7,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from dskity.bus import seen
 from dskity.bus.clock import VirtualClock
-from dskity.bus.errors import StoreUnavailable
-from dskity.modules.webhooks import seen
-from dskity.modules.webhooks.seen import SqliteSeen
+from dskity.bus.errors import StateUnusable, StoreUnavailable
+from dskity.bus.seen import Seen
 
 DAY = 86_400.0
 
 
 @asynccontextmanager
-async def record(path: Path | None, clock: VirtualClock | None = None) -> AsyncIterator[SqliteSeen]:
-    store = SqliteSeen(path, clock or VirtualClock(), keep=DAY)
+async def record(path: Path | None, clock: VirtualClock | None = None) -> AsyncIterator[Seen]:
+    store = Seen(path, what="the record", keep=DAY, clock=clock or VirtualClock())
     await store.open()
     try:
         yield store
@@ -29,7 +31,7 @@ async def record(path: Path | None, clock: VirtualClock | None = None) -> AsyncI
 async def test_a_delivery_is_known_for_its_window(tmp_path: Path, on_disk: bool) -> None:
     """By source and id; a window may be shorter than what is kept."""
     clock = VirtualClock()
-    async with record(tmp_path / "state" / "w.db" if on_disk else None, clock) as store:
+    async with record(tmp_path / "w.db" if on_disk else None, clock) as store:
         assert not await store.has("github", "1", DAY)
         await store.add("github", "1")
         await clock.advance(100)
@@ -68,7 +70,7 @@ async def test_the_file_is_bounded_in_time_and_rows(
         await clock.advance(DAY)
         await store.add("s", "new")
     with sqlite3.connect(path) as database:
-        assert database.execute("SELECT delivery FROM seen").fetchall() == [("new",)]
+        assert database.execute("SELECT key FROM seen").fetchall() == [("new",)]
     database.close()
 
 
@@ -82,16 +84,16 @@ async def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     database.close()
     for path, says in (
         (garbage, "garbage.db"),
-        (newer, "newer version"),
+        (newer, "newer DSkity"),
         (newer / "x", "newer.db"),
     ):
-        with pytest.raises(StoreUnavailable, match=says):
+        with pytest.raises(StateUnusable, match=says):
             async with record(path):
                 pass
 
 
 async def test_a_closed_record_says_so() -> None:
     """Before it is opened, and after it is closed."""
-    store = SqliteSeen(None, VirtualClock(), DAY)
-    with pytest.raises(StoreUnavailable, match="closed"):
+    store = Seen(None, what="the record", keep=DAY)
+    with pytest.raises(StoreUnavailable, match="not open"):
         await store.has("s", "1", DAY)
