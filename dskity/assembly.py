@@ -30,6 +30,7 @@ from dskity.modules.registry.service import ServiceRegistry
 from dskity.modules.tasks import Tasks
 from dskity.modules.webhooks.module import WebhooksModule
 from dskity.modules.webhooks.options import WebhookOptions
+from dskity.runtime import Runtime
 
 _logger = logging.getLogger("dskity")
 
@@ -109,6 +110,17 @@ def built_in_modules(
         sources = {name: _options(source) for name, source in settings.webhooks.items()}
         modules.append(WebhooksModule(sources, settings.state_dir))
     return modules
+
+
+def announce_modules(runtime: Runtime, registry: ServiceRegistry) -> None:
+    """Every module that runs is a service; this runtime is its instance."""
+    url = runtime.settings.common.advertise_url
+    if url.endswith(":0") and runtime.http is not None:
+        url = f"{url[:-1]}{runtime.http.port}"
+    for status in runtime.supervisor.states().values():
+        if status.state == "started":
+            about = {"version": status.version, "base_path": status.base_path}
+            registry.announce(status.name, runtime.bus.client_id, f"{url}{status.base_path}", about)
 
 
 def _options(source: WebhookSettings) -> WebhookOptions:

@@ -18,7 +18,13 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from dskity.assembly import Services, build_clients, build_services, built_in_modules
+from dskity.assembly import (
+    Services,
+    announce_modules,
+    build_clients,
+    build_services,
+    built_in_modules,
+)
 from dskity.banner import banner
 from dskity.bus.bus import Bus
 from dskity.bus.transport import Transport
@@ -80,6 +86,8 @@ async def start(
             runtime.http = await _serve_http(settings, served, stack)
         if settings.grpc.enabled:
             runtime.grpc = await _serve_grpc(settings, services, doors.guard, readiness, stack)
+        if settings.common.registry.enabled:
+            announce_modules(runtime, services.registry)
         stack.callback(core.presence.tell, "draining")
         stack.callback(readiness.drain)
         core.presence.tell("ready")

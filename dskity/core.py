@@ -10,6 +10,9 @@ from dskity.broker.engine import Engine, ExternalBroker, choose_engine
 from dskity.broker.listen import Listen
 from dskity.bus.bus import Bus
 from dskity.bus.errors import NotConnected
+from dskity.bus.outbox import Outbox
+from dskity.bus.seen import Seen
+from dskity.bus.spool import Bounds, Spool
 from dskity.bus.transport import Transport
 from dskity.config import DSkitySettings
 from dskity.handlers import Dispatcher
@@ -46,11 +49,14 @@ async def start_core(
         transport = _transport(settings, client, engine.url, client_id)
     else:
         engine = ExternalBroker(f"memory:{transport.client_id}")
-    limits = settings.bus
+    inbox, seen = await _open_records(settings, stack)
     dispatcher = Dispatcher(
-        max_in_flight=limits.max_in_flight, max_in_flight_bytes=limits.max_in_flight_bytes
+        max_in_flight=settings.bus.max_in_flight,
+        max_in_flight_bytes=settings.bus.max_in_flight_bytes,
+        inbox=inbox,
+        seen=seen,
     )
-    bus = Bus(transport, dispatcher, root=limits.root)
+    bus = Bus(transport, dispatcher, root=settings.bus.root, outbox=_outbox(settings))
     presence = Presence(bus)
     stack.push_async_callback(bus.close)
     stack.push_async_callback(presence.end)
@@ -60,6 +66,36 @@ async def start_core(
     with contextlib.suppress(NotConnected):
         await bus.link.wait_connected(_FIRST_CONNECTION)
     return Core(engine, client, dispatcher, bus, presence)
+
+
+async def _open_records(settings: DSkitySettings, stack: AsyncExitStack) -> tuple[Spool, Seen]:
+    """The files behind `ack="stored"` and `dedupe`."""
+    limits = settings.bus.inbox
+    inbox = Spool(
+        settings.state_dir / "inbox.db",
+        what="the inbox",
+        bounds=Bounds(limits.max_messages, limits.max_bytes),
+    )
+    seen = Seen(
+        settings.state_dir / "seen.db",
+        what="the record of handled keys",
+        keep=settings.bus.dedupe_max_window_seconds,
+    )
+    for record in (inbox, seen):
+        await record.open()
+        stack.push_async_callback(record.close)
+    return inbox, seen
+
+
+def _outbox(settings: DSkitySettings) -> Outbox | None:
+    limits = settings.bus.outbox
+    if not limits.enabled:
+        return None
+    return Outbox(
+        settings.state_dir / "outbox.db",
+        bounds=Bounds(limits.max_messages, limits.max_bytes, limits.policy),
+        max_age=limits.max_age_seconds,
+    )
 
 
 def _engine(settings: DSkitySettings) -> Engine:

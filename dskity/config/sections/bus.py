@@ -1,6 +1,6 @@
 """`bus` and `commands`: topics and bounds of what travels."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ByteSize, Field
 
@@ -32,6 +32,30 @@ def _reply_topic(pattern: str) -> str:
     return pattern
 
 
+class OutboxSettings(Section):
+    """The disk outbox in `state_dir`: publishes with QoS ≥ 1 that wait for the broker."""
+
+    enabled: bool = True
+    """Keep publishes while the broker is away; without it they fail after a while."""
+    max_messages: int = Field(default=100_000, ge=1)
+    """Messages in it at most."""
+    max_bytes: ByteSize = Field(default=ByteSize(256 * MIB), ge=1024)
+    """Bytes in it at most."""
+    max_age_seconds: float | None = Field(default=604_800, gt=0)
+    """Seconds after which a message is not sent any more; null keeps it for ever."""
+    policy: Literal["reject", "drop_oldest"] = "reject"
+    """At the bound: refuse new messages, or delete the oldest."""
+
+
+class InboxSettings(Section):
+    """The disk inbox in `state_dir`, for handlers with `ack="stored"`."""
+
+    max_messages: int = Field(default=100_000, ge=1)
+    """Messages in it at most; when full, the broker keeps the rest."""
+    max_bytes: ByteSize = Field(default=ByteSize(256 * MIB), ge=1024)
+    """Bytes in it at most."""
+
+
 class BusSettings(Section):
     """The bus itself."""
 
@@ -41,6 +65,12 @@ class BusSettings(Section):
     """Messages between wire and handlers at most; when full, the broker keeps the rest."""
     max_in_flight_bytes: ByteSize = Field(default=ByteSize(64 * MIB), ge=1024)
     """Bytes between wire and handlers at most."""
+    dedupe_max_window_seconds: float = Field(default=86_400, gt=0)
+    """Seconds for which the keys of handlers with `dedupe` are kept; no window may be longer."""
+    outbox: OutboxSettings = OutboxSettings()
+    """Publishes that wait for the broker."""
+    inbox: InboxSettings = InboxSettings()
+    """Messages that wait for slow handlers."""
 
 
 class CommandsSettings(Section):

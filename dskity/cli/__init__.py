@@ -1,0 +1,24 @@
+"""The command `dskity`: one file a verb, each importing what it needs only when it runs.
+
+Layout, lowest first:
+
+    output.py      text or JSON out, errors to stderr     options.py  options that verbs share
+    group.py       the default verb, errors → exit codes  reading.py  options → DSkitySettings
+    survey.py      the modules that there are             scaffold.py the files of a new project
+    run.py demo.py init.py list.py validate.py pub.py sub.py request.py      the verbs
+    app.py         puts them together                     reference.py docs/reference/cli.md
+
+Exit codes: 0 done, 1 failed, 2 the command line is wrong.
+"""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """The entry point of the command."""
+    from dskity.cli.app import app
+
+    app()
+
+
+__all__ = ["main"]

@@ -1,0 +1,70 @@
+"""What the verbs print: results to stdout as text or JSON, everything else to stderr."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dskity.bus.message import Message
+
+
+def print_json(value: Any) -> None:
+    """One line of JSON."""
+    typer.echo(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Columns, as wide as the terminal allows."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in head:
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False, markup=False).print(table)
+
+
+def note(text: str) -> None:
+    """Something for the person at the terminal, which is no result."""
+    typer.echo(text, err=True)
+
+
+def complain(error: Exception, *, as_json: bool) -> None:
+    """An error of ours, without traceback."""
+    if as_json:
+        problem = {"error": type(error).__name__, "detail": str(error)}
+        typer.echo(json.dumps(problem, ensure_ascii=False), err=True)
+    else:
+        typer.secho(f"error: {error}", err=True, fg="red")
+
+
+def message_fields(message: Message) -> dict[str, Any]:
+    """A message as JSON values; a payload that is not UTF-8 is under `payload_base64`."""
+    fields: dict[str, Any] = {"topic": message.topic}
+    try:
+        fields["payload"] = message.payload.decode()
+    except UnicodeDecodeError:
+        fields["payload_base64"] = base64.b64encode(message.payload).decode()
+    fields |= {
+        "qos": message.qos,
+        "retain": message.retain,
+        "content_type": message.content_type,
+        "headers": dict(message.headers),
+        "reply_to": message.reply_to,
+        "expires_in": message.expires_in,
+        "duplicate": message.duplicate,
+    }
+    return fields
+
+
+def payload_text(payload: bytes) -> str:
+    """A payload for the terminal; bytes that are no text are escaped."""
+    return payload.decode(errors="backslashreplace")

@@ -1,0 +1,67 @@
+"""docs/reference/cli.md, from the verbs; `python -m dskity.cli.reference` writes it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer.main
+
+from dskity.cli.app import app
+
+PATH = Path("docs/reference/cli.md")
+_INTRODUCTION = """\
+<!-- Made from the verbs in dskity/cli/: change it there. -->
+
+# Command line
+
+`dskity` alone is `dskity run`. Every verb has `--json`: results are JSON on standard output, an
+error one JSON object on standard error. Exit codes: 0 done, 1 failed, 2 the command line is wrong,
+130 ended by Ctrl-C.
+`--debug`, anywhere on the line, shows the traceback of an error.
+
+`pub`, `sub` and `request` talk to the broker of a running instance: the one at `--url`, else at
+`common.mqtt.url`, else our own at `broker.host` and `broker.port`.
+"""
+
+
+def render() -> str:
+    """The page's text."""
+    group: Any = typer.main.get_command(app)
+    return "\n".join([_INTRODUCTION, *(_verb(verb) for verb in group.commands.values())])
+
+
+def _verb(verb: Any) -> str:
+    arguments = [p for p in verb.params if p.param_type_name == "argument"]
+    usage = " ".join(["dskity", verb.name, "[OPTIONS]", *map(_placeholder, arguments)])
+    lines = [f"## `{verb.name}`", "", verb.help, "", "```sh", usage, "```", "", *_HEAD]
+    return "\n".join([*lines, *_rows(verb), ""])
+
+
+_HEAD = ("| argument or option | default | meaning |", "|---|---|---|")
+
+
+def _placeholder(argument: Any) -> str:
+    name = argument.name.upper()
+    return name if argument.required else f"[{name}]"
+
+
+def _rows(verb: Any) -> Iterator[str]:
+    for param in verb.params:
+        argument = param.param_type_name == "argument"
+        names = _placeholder(param) if argument else ", ".join(param.opts)
+        metavar = f" {param.metavar}" if param.metavar and not argument else ""
+        yield f"| `{names}{metavar}` | {_default(param)} | {param.help or ''} |"
+
+
+def _default(param: Any) -> str:
+    if param.required:
+        return "required"
+    return "" if param.default in (None, False, "", ()) else f"`{param.default}`"
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else PATH
+    target.write_text(render(), encoding="utf-8")

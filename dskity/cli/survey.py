@@ -1,0 +1,73 @@
+"""The modules that the settings lead to, and what is wrong with them."""
+
+from __future__ import annotations
+
+import pkgutil
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from dskity import modules
+from dskity.bus.errors import InvalidInput
+from dskity.config import DSkitySettings
+from dskity.config.nearest import mend
+from dskity.modules.discovery import discover
+from dskity.modules.found import Found
+from dskity.modules.hydrate import hydrate
+from dskity.modules.order import order
+from dskity.modules.shape import meta_of
+
+State: TypeAlias = Literal["enabled", "disabled", "broken"]
+BUILT_IN = tuple(entry.name for entry in pkgutil.iter_modules(modules.__path__) if entry.ispkg)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One module: where it is, and why it is broken if it is."""
+
+    name: str
+    state: State
+    source: str
+    reason: str = ""
+
+
+def survey(settings: DSkitySettings) -> list[Row]:
+    """Every module of the search paths; those that are enabled are imported, none is started."""
+    off = {name for name, module in settings.modules.items() if not module.enabled}
+    found = discover(
+        settings.modules_search_paths,
+        explicit="modules_search_paths" in settings.model_fields_set,
+        disabled=off,
+    )
+    faults = _dependency_faults(found)
+    return [_row(entry, off, faults.get(entry.name), settings) for entry in found]
+
+
+def _row(entry: Found, off: set[str], fault: str | None, settings: DSkitySettings) -> Row:
+    row = Row(entry.name, "enabled", entry.source)
+    if entry.error is not None:
+        reason = str(entry.error).removeprefix(f"module {entry.name!r}: ")
+        return replace(row, state="broken", reason=reason)
+    if entry.module is None or entry.name in off:
+        return replace(row, state="disabled")
+    try:
+        hydrate(entry.module, entry.name, settings)
+    except InvalidInput as error:
+        fault = str(error)
+    return row if fault is None else replace(row, state="broken", reason=fault)
+
+
+def _dependency_faults(found: list[Found]) -> dict[str, str]:
+    needs: dict[str, tuple[str, ...]] = dict.fromkeys(BUILT_IN, ())
+    for entry in found:
+        needs[entry.name] = () if entry.module is None else meta_of(entry.module).depends_on
+    return dict(order(needs).faults)
+
+
+def unknown_modules(settings: DSkitySettings, rows: list[Row]) -> list[str]:
+    """A line for each name under `modules` in the settings that is no module."""
+    names = {*BUILT_IN, *(row.name for row in rows)}
+    return [
+        f"modules.{name}: no module of this name was found; {mend(name, names)}"
+        for name in settings.modules
+        if name not in names
+    ]

@@ -1,0 +1,73 @@
+"""`dskity validate`: everything that can be checked without starting."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dskity.bus.errors import InvalidSettings
+from dskity.cli.group import FAILED
+from dskity.cli.options import Config, Json, Set
+from dskity.cli.output import note, print_json
+from dskity.cli.reading import read_settings
+
+Strict = Annotated[bool, typer.Option("--strict", help="Warnings count as faults.")]
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a check has found."""
+
+    modules: list[dict[str, Any]] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def validate(
+    config: Config = None, assignments: Set = None, strict: Strict = False, as_json: Json = False
+) -> None:
+    """Check the settings, and find and import the modules. Exit 1 where something is wrong."""
+    findings = _check(config, assignments)
+    valid = not findings.faults and not (strict and findings.warnings)
+    if as_json:
+        print_json({"valid": valid, **asdict(findings)})
+    else:
+        _print(findings, valid=valid)
+    raise typer.Exit(0 if valid else FAILED)
+
+
+def _check(config: Path | None, assignments: list[str] | None) -> Findings:
+    findings = Findings()
+    try:
+        settings = read_settings(config, assignments, {})
+        from dskity.cli.survey import survey, unknown_modules
+
+        rows = survey(settings)
+    except InvalidSettings as error:
+        findings.faults.append(str(error))
+        return findings
+    findings.modules = [asdict(row) for row in rows]
+    findings.faults = [f"module {r.name}: {r.reason}" for r in rows if r.state == "broken"]
+    findings.warnings = unknown_modules(settings, rows)
+    if not rows:
+        findings.warnings.append(f"no modules in {', '.join(settings.modules_search_paths)}")
+    return findings
+
+
+def _print(findings: Findings, *, valid: bool) -> None:
+    for kind, lines in (("fault", findings.faults), ("warning", findings.warnings)):
+        for line in lines:
+            note(f"{kind}: {line}")
+    counts = (
+        _count(len(findings.modules), "module"),
+        _count(len(findings.faults), "fault"),
+        _count(len(findings.warnings), "warning"),
+    )
+    typer.echo(f"{'valid' if valid else 'not valid'}: {', '.join(counts)}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
