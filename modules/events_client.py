@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dskity.bus import topics
-from dskity.bus.bus import Bus, Subscription
+from dskity.bus.bus import Bus
 from dskity.bus.errors import InvalidPayload
 from dskity.bus.events import EVENT_TYPE, SPEC_VERSION
 from dskity.bus.message import Message, encode_payload
+from dskity.bus.subscriptions import Subscription
 from dskity.modules.announcer import Announcer
 from dskity.modules.calls import Call, call, check_call, name_of
 from dskity.modules.tasks import Tasks

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from dskity.bus.bus import Subscription
+from dskity.bus.subscriptions import Subscription
 from dskity.modules.contract import TransportClients
 from dskity.modules.events_client import BusEvents
 from dskity.modules.mqtt_client import BusMqttClient

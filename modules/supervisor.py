@@ -12,8 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dskity.bus.errors import Conflict, ModuleFailed, NotFound
-from dskity.bus.events import EVENT_TYPE, ModuleChanged
-from dskity.bus.message import Message
+from dskity.bus.events import ModuleChanged
 from dskity.modules.contract import TransportClients
 from dskity.modules.events_client import BusEvents
 from dskity.modules.failure import describe, digest
@@ -153,16 +152,9 @@ class Supervisor:
             reason,
             digest,
         )
-        self._announce(changed)
+        self._events.announcer.put(self._clients.bus.event_message(changed))
         if state != "failed":  # which is logged with its traceback
             _logger.info("module %s %s%s", unit.name, changed.state, reason and f": {reason}")
-
-    def _announce(self, changed: ModuleChanged) -> None:
-        bus = self._clients.bus
-        data = changed.encode(bus.source, bus.clock.time())
-        self._events.announcer.put(
-            Message(changed.topic_under(bus.root), data, content_type=EVENT_TYPE)
-        )
 
     def _in_state(self, name: str, *states: State) -> Unit:
         unit = self._units.get(name)

@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from dskity.bus.bus import Bus, Subscription
+from dskity.bus.bus import Bus
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import DSkityError
+from dskity.bus.subscriptions import Subscription
 from dskity.bus.topics import unquote
 from dskity.handlers.route import HandlerRoute
 from dskity.modules.contract import Instance

@@ -7,9 +7,10 @@ import json
 import logging
 from collections.abc import Mapping
 
-from dskity.bus.bus import Bus, Subscription
+from dskity.bus.bus import Bus
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidPayload
+from dskity.bus.subscriptions import Subscription
 from dskity.bus.topics import unquote
 from dskity.modules.registry.entry import Record, decode
 from dskity.modules.registry.own import OwnInstances

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -36,6 +37,7 @@ class OwnInstances:
         self._heartbeat = heartbeat
         self._settle = settle
         self._own: dict[Key, _Own] = {}
+        self._turn = asyncio.Lock()
 
     def __iter__(self) -> Iterator[Instance]:
         return (own.record.instance for own in self._own.values())
@@ -43,11 +45,13 @@ class OwnInstances:
     def add(self, instance: Instance) -> Instance:
         """Keep an instance from the next `beat` on; one with the same name is changed to it, and
         lives on."""
-        before = self._own.get((instance.service, instance.instance))
-        if before is not None:
-            instance = replace(instance, registered_at=before.record.instance.registered_at)
-        record = Record(instance, self._bus.client_id)
-        self._own[record.key] = _Own(record, before is not None and before.announced)
+        own = self._own.get((instance.service, instance.instance))
+        if own is None:
+            record = Record(instance, self._bus.client_id)
+            self._own[record.key] = _Own(record)
+        else:
+            instance = replace(instance, registered_at=own.record.instance.registered_at)
+            own.record, own.beat_at = replace(own.record, instance=instance), 0.0
         return instance
 
     def get(self, key: Key) -> Instance | None:
@@ -78,44 +82,51 @@ class OwnInstances:
 
     async def beat(self, now: float) -> None:
         """Publish what is due; raises `Unavailable` where that is not possible."""
-        for own in tuple(self._own.values()):
-            if own.missing_since is not None:
-                if now < own.missing_since + self._settle:
-                    continue
-                self._renew(own)
-            if now >= own.beat_at:
-                await self.publish(own.record.key, now)
+        for key in tuple(self._own):
+            await self.publish(key, now)
 
     async def publish(self, key: Key, now: float) -> None:
-        """Publish one entry, and `up` where it is new."""
-        own = self._own[key]
-        seen = replace(own.record.instance, last_seen=self._bus.clock.time())
-        own.record = replace(own.record, instance=seen)
-        await self._bus.publish(
-            entry_topic(self._bus.root, *key),
-            encode(own.record),
-            retain=True,
-            expires_in=seen.ttl_seconds,
-        )
-        if not own.announced:
-            await say_up(self._bus, seen)
-            own.announced = True
-        own.beat_at = now + min(self._heartbeat, seen.ttl_seconds / 3)
+        """Publish one entry if it is due, and `up` where it is new."""
+        async with self._turn:
+            own = self._own.get(key)
+            if own is None or not self._is_due(own, now):
+                return
+            seen = replace(own.record.instance, last_seen=self._bus.clock.time())
+            own.record = record = replace(own.record, instance=seen)
+            await self._bus.publish(
+                entry_topic(self._bus.root, *key),
+                encode(record),
+                retain=True,
+                expires_in=seen.ttl_seconds,
+            )
+            if not own.announced:
+                await say_up(self._bus, seen)
+                own.announced = True
+            if own.record is record:  # else it was changed meanwhile, and is due
+                own.beat_at = now + min(self._heartbeat, seen.ttl_seconds / 3)
 
     async def remove(self, key: Key, cause: Cause) -> bool:
         """Keep it no longer, and say so; whether it was ours.
 
         While the broker is away nothing is said: the entry lapses, or is found when we are back.
         """
-        own = self._own.pop(key, None)
-        if own is None:
-            return False
-        if self._bus.connected:
-            with contextlib.suppress(Unavailable):
-                if own.announced:
-                    await say_down(self._bus, own.record.instance, cause)
-                await clear(self._bus, key)
-        return True
+        async with self._turn:
+            own = self._own.pop(key, None)
+            if own is None:
+                return False
+            if self._bus.connected:
+                with contextlib.suppress(Unavailable):
+                    if own.announced:
+                        await say_down(self._bus, own.record.instance, cause)
+                    await clear(self._bus, key)
+            return True
+
+    def _is_due(self, own: _Own, now: float) -> bool:
+        if own.missing_since is not None:
+            if now < own.missing_since + self._settle:
+                return False
+            self._renew(own)
+        return now >= own.beat_at
 
     def _renew(self, own: _Own) -> None:
         now = self._bus.clock.time()

@@ -58,7 +58,10 @@ UNTOLD: dict[BrokerName, dict[str, str]] = {
     "memory": {},
     "mosquitto-5": {},
     "mosquitto-3.1.1": {},
-    "amqtt": {},
+    "amqtt": {
+        "replacing": "amqtt keeps the QoS of the first subscription to a filter",
+        "no will after a goodbye": "amqtt sends the will after DISCONNECT, too",
+    },
 }
 
 

@@ -1,0 +1,14 @@
+"""What one connection of the bus has seen since it was made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Counters:
+    """`unrouted` arrived and was for nobody here."""
+
+    received: int = 0
+    unrouted: int = 0
+    published: int = 0

@@ -1,0 +1,77 @@
+"""What arrives on one connection: replies to their requests, the rest to its subscriptions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dskity.bus import envelope
+from dskity.bus.clock import Clock
+from dskity.bus.counters import Counters
+from dskity.bus.delivery import Delivery
+from dskity.bus.requests import Replies
+from dskity.bus.subscriptions import Subscriptions
+
+
+class Receiving:
+    """`receive` is the transport's `Receiver`.
+
+    While it holds, messages for handlers are kept, so that a broker that has queued messages for
+    us cannot deliver them before the handlers are there. What arrives on the control lane is
+    handed on all the same: the parts that need it are there from the start.
+    """
+
+    def __init__(
+        self, subscriptions: Subscriptions, replies: Replies, counters: Counters, clock: Clock
+    ) -> None:
+        self._subscriptions = subscriptions
+        self._replies = replies
+        self._counters = counters
+        self._clock = clock
+        self._held: list[Delivery] | None = None
+
+    def hold(self) -> None:
+        """Keep messages for handlers until `open`."""
+        self._held = []
+
+    def open(self) -> None:
+        """Hand on what was held, and from now on everything at once."""
+        held, self._held = self._held, None
+        for delivery in held or ():
+            self._route(delivery)
+
+    def receive(self, delivery: Delivery) -> None:
+        """Take one message."""
+        self._counters.received += 1
+        if delivery.payload.startswith(envelope.PREFIX):
+            self._open_envelope(delivery)
+        if delivery.topic.startswith(self._replies.prefix):
+            self._replies.accept(delivery.message())
+            delivery.done()
+        elif self._held is not None and not self._is_control(delivery):
+            self._held.append(delivery)
+        else:
+            self._route(delivery)
+
+    def _open_envelope(self, delivery: Delivery) -> None:
+        opened = envelope.unwrap(delivery.payload, self._clock.time())
+        if opened is not None:
+            delivery.payload, meta = opened
+            ids = delivery.meta.subscriptions if delivery.meta else ()
+            delivery.meta = replace(meta, subscriptions=ids)
+
+    def _is_control(self, delivery: Delivery) -> bool:
+        return any(entry.lane == "control" for entry, _ in self._subscriptions.find(delivery))
+
+    def _route(self, delivery: Delivery) -> None:
+        found = self._subscriptions.find(delivery)
+        if len(found) == 1:  # nearly always: no need for a loop
+            subscription, captures = found[0]
+            subscription.accept(delivery, captures)
+            return
+        if not found:
+            self._counters.unrouted += 1
+            delivery.done()
+            return
+        delivery.holders = len(found)
+        for subscription, captures in found:
+            subscription.accept(delivery, captures)

@@ -1,0 +1,88 @@
+"""What the devices said they did and heard, kept to be looked through and waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dskity.demo.finding import CheckFailed
+
+LIMIT = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One line of the devices' process: `device` says that `event` happened at Unix time `at`."""
+
+    device: str
+    event: str
+    at: float
+    topic: str = ""
+    payload: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, line: bytes) -> Sighting:
+        """The sighting in a line."""
+        return cls(**json.loads(line))
+
+    def json(self) -> Any:
+        """The payload as JSON; None where it is not."""
+        try:
+            return json.loads(self.payload)
+        except ValueError:
+            return None
+
+
+class Sightings:
+    """The newest `LIMIT` of them."""
+
+    def __init__(self) -> None:
+        self._seen: deque[Sighting] = deque(maxlen=LIMIT)
+        self._news = asyncio.Event()
+
+    def add(self, sighting: Sighting) -> None:
+        """One more."""
+        self._seen.append(sighting)
+        self._news.set()
+
+    def heard(self, device: str, topic: str) -> list[Sighting]:
+        """The messages that `device` has heard on `topic`, where a final `/` stands for all below."""
+        return list(self._heard(device, topic))
+
+    async def wait(
+        self,
+        device: str,
+        topic: str,
+        wanted: Callable[[Sighting], object] = bool,
+        *,
+        count: int = 1,
+        within: float = 10.0,
+    ) -> list[Sighting]:
+        """As `heard`, with only the wanted ones, as soon as there are `count`."""
+        found: list[Sighting] = []
+        try:
+            async with asyncio.timeout(within):
+                while True:
+                    found = [seen for seen in self._heard(device, topic) if wanted(seen)]
+                    if len(found) >= count:
+                        return found
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError as error:
+            raise CheckFailed(
+                f"{device} heard {len(found)} of {count} on {topic} within {within:g} s"
+            ) from error
+
+    def _heard(self, device: str, topic: str) -> Iterator[Sighting]:
+        for seen in self._seen:
+            if seen.device == device and seen.event == "heard" and _covers(topic, seen.topic):
+                yield seen
+
+
+def _covers(wanted: str, topic: str) -> bool:
+    return topic.startswith(wanted) if wanted.endswith("/") else topic == wanted

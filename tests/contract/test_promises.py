@@ -1,0 +1,37 @@
+"""What each cell cannot promise, it says itself: nothing is silently different."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.contract.cells import CANNOT, UNTOLD, Cell
+from tests.contract.house import House
+
+PROMISES = ("headers", "expiry", "reports_no_match", "shared", "redelivery", "persistent")
+
+
+async def test_capabilities_tell_what_the_table_tells(cell: Cell, house: House) -> None:
+    """A route that needs more can be refused at start."""
+    client = await house.connected()
+    told = {name: getattr(client.transport.capabilities, name) for name in PROMISES}
+    assert told == {name: name not in CANNOT[cell.broker] for name in PROMISES}
+
+
+async def test_the_protocol_is_told(cell: Cell, house: House) -> None:
+    """MQTT 5 first; amqtt is asked in 5 and answers in 3.1.1."""
+    client = await house.connected()
+    expected = {"memory": "memory", "mosquitto-5": "MQTT 5"}.get(cell.broker, "MQTT 3.1.1")
+    assert client.transport.capabilities.protocol == expected
+
+
+async def test_overlapping_filters_are_told(cell: Cell, house: House) -> None:
+    """MQTT 5 names subscriptions; on 3.1.1 mosquitto 2 and our amqtt send one copy."""
+    client = await house.connected()
+    expected = {"mosquitto-3.1.1": "once", "amqtt": "once"}.get(cell.broker, "identified")
+    assert client.transport.capabilities.overlap == expected
+
+
+@pytest.mark.parametrize("table", [CANNOT, UNTOLD])
+def test_the_tables_know_every_broker(table: dict[str, dict[str, str]], cell: Cell) -> None:
+    """Also those that can do all."""
+    assert cell.broker in table
