@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import copy
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from dskity.bus import topics
@@ -69,7 +70,7 @@ class Bus:
             clock=clock,
         )
         self._others: dict[str, Bus] = {}
-        self._owned: set[Subscription] = set()
+        self._owned: dict[Subscription, None] = {}
 
     # Life
 
@@ -90,17 +91,18 @@ class Bus:
         """Disconnect; subscriptions of a persistent session stay with the broker."""
         await self._sending.close()
         await self._transport.close()
+        self.link.disconnected("the bus is closed")
 
     def scope(self, owner: str) -> Bus:
         """The same bus under an owner's name; `cancel_all` ends what is subscribed through it."""
         scoped = copy.copy(self)
         scoped.owner = owner
-        scoped._owned = set()  # noqa: SLF001  # a copy of ourselves
+        scoped._owned = {}  # noqa: SLF001  # a copy of ourselves
         return scoped
 
     async def cancel_all(self) -> None:
         """Cancel what was subscribed through this scope, on any connection."""
-        for subscription in tuple(self._owned):
+        for subscription in self.owned:
             await subscription.cancel()
 
     # Several connections
@@ -152,6 +154,11 @@ class Bus:
     def subscriptions(self) -> tuple[Subscription, ...]:
         """Every subscription of every scope."""
         return tuple(self._subscriptions)
+
+    @property
+    def owned(self) -> tuple[Subscription, ...]:
+        """What was subscribed through this scope, on any connection."""
+        return tuple(self._owned)
 
     # Out
 
@@ -289,12 +296,17 @@ class Bus:
         pattern = topics.parse(filter) if isinstance(filter, str) else filter
         wire = pattern.filter if group is None else topics.share(group, pattern.filter)
         subscription = Subscription(pattern, wire, lane, accept, consumer, self._detach)
+        subscription.again = partial(
+            self.attach, pattern, accept, qos=qos, group=group, lane=lane, consumer=consumer
+        )
         granted = self._subscriptions.add(subscription, qos)
-        self._owned.add(subscription)
+        self._owned[subscription] = None
+        if consumer is not None:
+            consumer.open()
         try:
             await self._transport.subscribe(wire, granted, subscription.identifier, lane)
         except BaseException:
-            self._owned.discard(subscription)
+            self._owned.pop(subscription, None)
             self._subscriptions.remove(subscription)
             raise
         return subscription
@@ -323,7 +335,7 @@ class Bus:
         self._transport.resume()
 
     async def _detach(self, subscription: Subscription) -> None:
-        self._owned.discard(subscription)
+        self._owned.pop(subscription, None)
         if self._subscriptions.remove(subscription):
             with contextlib.suppress(NotConnected):
                 await self._transport.unsubscribe(subscription.wire_filter)

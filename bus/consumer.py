@@ -30,12 +30,16 @@ class Consumer(Protocol):
         """The shared-subscription group, or None."""
         ...
 
+    def open(self) -> None:
+        """It is subscribed from now on; after `drain`, again."""
+        ...
+
     def accept(self, delivery: Delivery, captures: Mapping[str, str]) -> None:
         """See `Accept`."""
         ...
 
     async def drain(self) -> None:
-        """Return when what was accepted is done."""
+        """It is subscribed no more: return when what was accepted is done."""
         ...
 
 

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from dskity.bus import topics
 from dskity.bus.consumer import Accept, Consumer
 from dskity.bus.delivery import Delivery
+from dskity.bus.errors import InvalidInput
 from dskity.bus.router import Router
 from dskity.bus.transport import Lane
 
@@ -18,7 +19,8 @@ Found: TypeAlias = tuple[tuple["Subscription", dict[str, str]], ...]
 
 @dataclass(slots=True, eq=False)
 class Subscription:
-    """One handler's place on the bus. `await cancel()` ends it, after what it has begun."""
+    """One handler's place on the bus. `await cancel()` ends it, after what it has begun;
+    `await renew()` makes a cancelled one again."""
 
     pattern: topics.Pattern
     wire_filter: str
@@ -26,6 +28,7 @@ class Subscription:
     accept: Accept = field(repr=False)
     consumer: Consumer | None = field(default=None, repr=False)
     detach: Callable[[Subscription], Awaitable[None]] | None = field(default=None, repr=False)
+    again: Callable[[], Awaitable[Subscription]] | None = field(default=None, repr=False)
     identifier: int = 0
 
     def __post_init__(self) -> None:
@@ -42,6 +45,12 @@ class Subscription:
             await self.detach(self)
         if self.consumer is not None:
             await self.consumer.drain()
+
+    async def renew(self) -> Subscription:
+        """The same subscription again, after `cancel`."""
+        if self.again is None:
+            raise InvalidInput(f"{self.filter!r} was not subscribed through a bus")
+        return await self.again()
 
 
 class Subscriptions:

@@ -41,12 +41,17 @@ class Dispatcher:
     ) -> None:
         self._inbox = inbox
         self._seen = seen
-        self._stored: list[StoredRoute] = []
+        self._live: dict[HandlerRoute, None] = {}
+        self._stored: dict[StoredRoute, None] = {}
         self.flow = Flow(max_in_flight, max_in_flight_bytes)
-        self.routes: list[HandlerRoute] = []
         self._crew = Crew()
         self._provided: dict[type, Any] = {}
         self._bound = False
+
+    @property
+    def routes(self) -> tuple[HandlerRoute, ...]:
+        """The routes that are subscribed now, oldest first."""
+        return tuple(self._live)
 
     def provide(self, kind: type[T], value: T) -> None:
         """Give `value` to parameters of type `kind`, in handlers registered from now on."""
@@ -64,15 +69,12 @@ class Dispatcher:
         binding = bind(handler, pattern, bus, self._provided)
         if words.dedupe is not None:
             binding = deduped(binding, words.dedupe, self._need_seen(words.dedupe), pattern.text)
-        route = HandlerRoute(bus, binding, words, key, self._crew, self.flow)
-        self.routes.append(route)
+        route = HandlerRoute(bus, binding, words, key, self._crew, self.flow, self._live)
         if words.ack == "handled":
             return route
         if self._inbox is None:
             raise Unsupported("ack='stored' needs the disk inbox, and this bus has none")
-        stored = StoredRoute(route, pattern, self._inbox, self.flow, bus.clock)
-        self._stored.append(stored)
-        return stored
+        return StoredRoute(route, pattern, self._inbox, self.flow, bus.clock, self._stored)
 
     def _need_seen(self, dedupe: Dedupe) -> Seen:
         if self._seen is None:
@@ -91,7 +93,7 @@ class Dispatcher:
         """
         try:
             async with asyncio.timeout(grace):
-                for stored in self._stored:
+                for stored in tuple(self._stored):
                     await stored.drain()
                 for route in self.routes:
                     await route.drain()
@@ -100,6 +102,6 @@ class Dispatcher:
         else:
             return True
         finally:
-            for stored in self._stored:
+            for stored in tuple(self._stored):
                 await stored.close()
             await self._crew.close()

@@ -57,7 +57,14 @@ class HandlerRoute:
     """A `Consumer`; the dispatcher makes it."""
 
     def __init__(
-        self, bus: Bus, binding: Binding, policy: RoutePolicy, key: Key, crew: Crew, flow: Flow
+        self,
+        bus: Bus,
+        binding: Binding,
+        policy: RoutePolicy,
+        key: Key,
+        crew: Crew,
+        flow: Flow,
+        live: dict[HandlerRoute, None],
     ) -> None:
         self.name = f"{bus.owner}.{binding.name}" if bus.owner else binding.name
         self.stats = RouteStats()
@@ -68,6 +75,7 @@ class HandlerRoute:
         self._key = key
         self._crew = crew
         self._flow = flow
+        self._live = live
         self._lanes: Lanes[tuple[Delivery, Captures]] = Lanes(policy.concurrency)
         self._open = 0
         self._drained = asyncio.Event()
@@ -82,6 +90,10 @@ class HandlerRoute:
         """See `Consumer`."""
         return self.policy.group
 
+    def open(self) -> None:
+        """See `Consumer`."""
+        self._live[self] = None
+
     def accept(self, delivery: Delivery, captures: Captures) -> None:
         """See `Consumer`."""
         self._open += 1
@@ -93,6 +105,7 @@ class HandlerRoute:
         while self._open:
             self._drained.clear()
             await self._drained.wait()
+        self._live.pop(self, None)
 
     def begin(self, delivery: Delivery, captures: Captures) -> Coroutine[Any, Any, None] | None:
         """See `crew.Route`."""

@@ -35,13 +35,20 @@ class StoredRoute:
     """A `Consumer` in front of a `HandlerRoute`."""
 
     def __init__(
-        self, route: HandlerRoute, pattern: Pattern, spool: Spool, flow: Flow, clock: Clock
+        self,
+        route: HandlerRoute,
+        pattern: Pattern,
+        spool: Spool,
+        flow: Flow,
+        clock: Clock,
+        live: dict[StoredRoute, None],
     ) -> None:
         self._route = route
         self._pattern = pattern
         self._spool = spool
         self._flow = flow
         self._clock = clock
+        self._live = live
         self._lane = f"{route.name} {pattern.text}"
         self._window = 2 * route.policy.concurrency
         self._arrived: deque[Delivery] = deque()
@@ -51,11 +58,7 @@ class StoredRoute:
         self._first_of_ours: int | None = None
         self._stopping = False
         self._to_store, self._to_handle = asyncio.Event(), asyncio.Event()
-        self._tasks = [
-            asyncio.get_running_loop().create_task(work, name=f"inbox {self._lane}: {name}")
-            for name, work in (("store", self._store()), ("handle", self._handle()))
-        ]
-        self._to_handle.set()  # what an earlier process left
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def qos(self) -> int:
@@ -66,6 +69,18 @@ class StoredRoute:
     def group(self) -> str | None:
         """See `Consumer`."""
         return self._route.group
+
+    def open(self) -> None:
+        """See `Consumer`."""
+        self._live[self] = None
+        self._route.open()
+        self._stopping = False
+        loop = asyncio.get_running_loop()
+        self._tasks = [
+            loop.create_task(work, name=f"inbox {self._lane}: {name}")
+            for name, work in (("store", self._store()), ("handle", self._handle()))
+        ]
+        self._to_handle.set()  # what an earlier process, or an earlier time, left
 
     def accept(self, delivery: Delivery, captures: Mapping[str, str]) -> None:
         """See `Consumer`: it waits for the disk, and is acknowledged then."""
@@ -89,6 +104,7 @@ class StoredRoute:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         self._tasks = []
+        self._live.pop(self, None)
 
     async def _store(self) -> None:
         while True:

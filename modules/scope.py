@@ -48,8 +48,7 @@ class Scope:
 
     @property
     def _live(self) -> tuple[Subscription, ...]:
-        bus = self.clients.bus
-        return tuple(entry for entry in bus.subscriptions if entry.bus is bus)
+        return self.clients.bus.owned
 
     async def suspend(self) -> None:
         """End the subscriptions, and remember them."""
@@ -62,15 +61,7 @@ class Scope:
         """Make the remembered subscriptions again."""
         suspended, self._suspended = self._suspended, ()
         for old in suspended:
-            consumer = old.consumer
-            await self.clients.bus.attach(
-                old.pattern,
-                old.accept,
-                qos=1 if consumer is None else consumer.qos,
-                group=None if consumer is None else consumer.group,
-                lane=old.lane,
-                consumer=consumer,
-            )
+            await old.renew()
         self._events.set_active(True)
 
     async def close(self) -> None:

@@ -16,7 +16,6 @@ from typing import Any
 from dskity.bus.bus import Bus
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import DSkityError
-from dskity.bus.subscriptions import Subscription
 from dskity.bus.topics import unquote
 from dskity.handlers.route import HandlerRoute
 from dskity.modules.contract import Instance
@@ -82,27 +81,32 @@ class Discovery:
             "version": str(instance.metadata.get("version", "")),
             "metadata": instance.metadata,
         }
+        routes = self._routes(instance.service)
         if verb == "info":
             body |= {
                 "url": instance.url,
                 "kind": instance.kind,
                 "runtime": self._bus.client_id,
                 "registered_at": instance.registered_at,
-                "endpoints": [entry.filter for entry in self._endpoints(instance.service)],
+                "endpoints": [
+                    {"filter": filter, "handler": route.name} for filter, route in routes
+                ],
             }
         elif verb == "stats":
             body |= {
                 "uptime_seconds": self._bus.clock.time() - instance.registered_at,
-                "endpoints": [_stats(entry) for entry in self._endpoints(instance.service)],
+                "endpoints": [
+                    {"filter": filter, "handler": route.name, **asdict(route.stats)}
+                    for filter, route in routes
+                ],
             }
         return body
 
-    def _endpoints(self, service: str) -> list[Subscription]:
-        """The subscriptions of the module that a service is."""
-        return [entry for entry in self._bus.subscriptions if entry.bus.owner == service]
-
-
-def _stats(entry: Subscription) -> dict[str, Any]:
-    route = entry.consumer
-    counts = asdict(route.stats) if isinstance(route, HandlerRoute) else {}
-    return {"filter": entry.filter, **counts}
+    def _routes(self, service: str) -> list[tuple[str, HandlerRoute]]:
+        """The filters and handlers of the module that a service is: it is the names' first part."""
+        return [
+            (entry.filter, route)
+            for entry in self._bus.subscriptions
+            if isinstance(route := entry.consumer, HandlerRoute)
+            and route.name.startswith(f"{service}.")
+        ]

@@ -98,8 +98,8 @@ class Hearing:
         remaining, now = self._remaining(record, delivery), self._bus.clock.monotonic()
         if record.runtime != self._bus.client_id:
             self._others.heard(record, remaining, now, retained=delivery.retain)
-        elif delivery.retain:
-            self._others.left_over(record, remaining, now)
+        elif delivery.retain or self._own.get(record.key) is None:
+            self._others.left_over(record, remaining, now, retained=delivery.retain)
 
     def _remaining(self, record: Record, delivery: Delivery) -> float | None:
         """Seconds of an entry's life: the broker's word on MQTT 5, else by the writer's clock."""

@@ -79,11 +79,15 @@ class Presence:
         else:
             self._known[record.key] = _Known(record, now + self._grace, believed=False)
 
-    def left_over(self, record: Record, remaining: float | None, now: float) -> None:
-        """An entry of a former life of ours came: that life was lost."""
+    def left_over(
+        self, record: Record, remaining: float | None, now: float, *, retained: bool
+    ) -> None:
+        """An entry of a former life of ours came: that life was lost. One that is not retained may
+        be an echo of what we have just ended ourselves; then it is cleared within the grace."""
         cause: Cause = "expired" if remaining is not None and remaining <= 0 else "lost"
-        known = _Known(record, math.inf, believed=False, ended=(cause, now))
-        self._known.setdefault(record.key, known)
+        since = now if retained else now + self._grace
+        if retained or record.key not in self._known:
+            self._known[record.key] = _Known(record, math.inf, believed=False, ended=(cause, since))
 
     def cleared(self, service: str, instance: str) -> None:
         """An entry was cleared: by its runtime, which has said why, or by a device."""

@@ -15,7 +15,6 @@ from dskity.bus.errors import (
     InvalidInput,
     InvalidSettings,
     NotFound,
-    Unavailable,
 )
 from dskity.modules.contract import Instance
 from dskity.modules.registry.entry import Record, check_name
@@ -64,6 +63,8 @@ class ServiceRegistry:
         self._others = Presence(bus.client_id, grace_seconds)
         self._last: dict[str, str] = {}
         self._hearing = Hearing(bus, self._own, self._others)
+        self._one_turn = asyncio.Lock()
+        self._complaint = ""
         self._running = False
         self._tasks = Tasks(log)
 
@@ -121,8 +122,7 @@ class ServiceRegistry:
         """See `Registry`. Does not wait for an absent broker."""
         registered = self.announce(service, instance, url, metadata, ttl_seconds, kind)
         if self._running and self._bus.connected:
-            with contextlib.suppress(Unavailable):
-                await self._own.publish((service, instance), self._clock.monotonic())
+            await self._turn(self._clock.monotonic())
         return registered
 
     async def deregister(self, service: str, instance: str) -> bool:
@@ -171,29 +171,26 @@ class ServiceRegistry:
         while True:
             now = self._clock.monotonic()
             if self._bus.connected:
-                overslept = now - heard_until > self._tick + self._grace
+                if now - heard_until > self._tick + self._grace:
+                    self._others.reconnected(now)  # held up, we have heard nobody meanwhile
                 heard_until = now
-                try:
-                    await self._turn(now, overslept=overslept)
-                except (Unavailable, TimeoutError) as error:
-                    log.info("registry: %s; trying again", error)
-                except DSkityError as error:
-                    log.warning("registry: %s", error)
+                await self._turn(now)
             await self._clock.sleep(self._tick)
 
-    async def _turn(self, now: float, *, overslept: bool) -> None:
-        """Announce, judge, speak. Whoever was away, or held up, has heard nobody meanwhile."""
-        returned = self._hearing.take_return()
-        if returned or overslept:
-            self._others.reconnected(now)
-        if returned:
-            self._own.reconnected(now)
-            await self._hearing.ask_again()
-        async with asyncio.timeout(_PUBLISH_TIMEOUT):
-            await self._own.beat(now)
-        for verdict in self._others.due(now):
-            async with asyncio.timeout(_PUBLISH_TIMEOUT):
-                await self._say(verdict)
+    async def _turn(self, now: float) -> None:
+        """Judge and speak, then announce: so the end of a former life of ours comes before `up`."""
+        async with self._one_turn:
+            try:
+                async with asyncio.timeout(_PUBLISH_TIMEOUT):
+                    if self._hearing.take_return():
+                        self._others.reconnected(now)
+                        self._own.reconnected(now)
+                        await self._hearing.ask_again()
+                    for verdict in self._others.due(now):
+                        await self._say(verdict)
+                    await self._own.beat(now)
+            except (DSkityError, TimeoutError) as error:
+                self._complain(str(error) or f"no answer within {_PUBLISH_TIMEOUT:g} s")
 
     async def _say(self, verdict: Verdict) -> None:
         instance = verdict.record.instance
@@ -205,6 +202,12 @@ class ServiceRegistry:
                 await clear(self._bus, verdict.record.key)
         self._others.said(verdict)
         log.info("%s/%s: %s", instance.service, instance.instance, verdict.cause)
+
+    def _complain(self, reason: str) -> None:
+        """Log why nothing could be published, once as long as it stays the same."""
+        if reason != self._complaint:
+            self._complaint = reason
+            log.warning("the registry could not publish, and tries again: %s", reason)
 
 
 def _check_ttl(seconds: float) -> float:
