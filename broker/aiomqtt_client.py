@@ -20,21 +20,26 @@ from typing import Any, Protocol
 import aiomqtt
 from paho.mqtt.client import (
     MQTT_CLEAN_START_FIRST_ONLY,
+    MQTT_ERR_SUCCESS,
     ConnectFlags,
     DisconnectFlags,
     MQTTMessage,
 )
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from dskity.broker.aiomqtt_fields import connect_properties, publish_properties
+from dskity.broker.aiomqtt_incoming import decode
 from dskity.broker.reasons import reason_text
 from dskity.broker.wire import Opening
+from dskity.bus.delivery import Delivery
 from dskity.bus.message import Message
 
 log = logging.getLogger("dskity.mqtt")
 
+QOS_2 = 0x04  # of the first byte of PUBLISH
 READ_AT_ONCE = 64  # messages in one turn of the loop, so that other connections get theirs
 
 
@@ -47,8 +52,12 @@ class Hooks(Protocol):
         """CONNACK came, with success or not."""
         ...
 
-    def received(self, message: MQTTMessage) -> None:
-        """A message came."""
+    def received(self, delivery: Delivery, mid: int) -> None:
+        """A message of QoS 0 or 1 came; `mid` is its packet identifier."""
+        ...
+
+    def released(self, message: MQTTMessage) -> None:
+        """PUBREL came for a message of QoS 2."""
         ...
 
     def answered(self, mid: int, codes: list[int]) -> None:
@@ -61,9 +70,9 @@ class Hooks(Protocol):
 
 
 class HookedClient(aiomqtt.Client):
-    """One connection; `stream` is its connected socket.
+    """One connection; `stream` is its connected socket, encrypted where that is wanted.
 
-    `begun` says that CONNECT is on its way; until then `failure` is why it is not.
+    `begun` says that CONNECT is on its way: only a WebSocket has a handshake before it.
     """
 
     def __init__(self, opening: Opening, stream: socket.socket, hooks: Hooks) -> None:
@@ -92,8 +101,12 @@ class HookedClient(aiomqtt.Client):
         self.paho.manual_ack_set(True)
         self.paho.disable_logger()  # it formats each packet; what matters is raised or returned
         self.paho.connect_timeout = settings.connect_timeout
-        # paho would connect in its thread, where nothing can end the wait for a silent host.
+        # paho would connect, and encrypt, in a thread, where nothing ends the wait for a silent host.
+        self._take_qos2 = self.paho._handle_publish  # noqa: SLF001
+        self.paho._handle_publish = self._take  # type: ignore[method-assign]  # noqa: SLF001
+        self._five = five
         self.paho._create_socket_connection = lambda: stream  # type: ignore[method-assign]  # noqa: SLF001
+        self.paho._ssl_wrap_socket = lambda secure: secure  # type: ignore[assignment,method-assign,return-value]  # noqa: SLF001
         self._stream = stream
         self._hooks = hooks
         self._thread = threading.get_ident()
@@ -102,7 +115,6 @@ class HookedClient(aiomqtt.Client):
         self._over = False
         self._arrived = 0
         self.begun = False
-        self.failure: OSError | None = None
 
     def pause(self) -> None:
         """Stop reading."""
@@ -129,7 +141,7 @@ class HookedClient(aiomqtt.Client):
         self.paho.loop_misc()
 
     def discard(self) -> None:
-        """Let go of the socket, at whatever stage it is; unblocks a handshake in the thread."""
+        """Let go of the socket, at whatever stage it is; it ends a handshake in the thread."""
         self._over = True
         if self._fd >= 0:
             self._loop.remove_reader(self._fd)
@@ -176,12 +188,8 @@ class HookedClient(aiomqtt.Client):
         self._hooks.ended(str(error) or type(error).__name__)
 
     def _client_connect(self) -> None:
-        """The part of aiomqtt's connecting that runs in a thread; aiomqtt hides why it failed."""
-        try:
-            super()._client_connect()
-        except OSError as error:
-            self.failure = error
-            raise
+        """The part of aiomqtt's connecting that runs in a thread."""
+        super()._client_connect()
         self.begun = True
 
     # What paho calls, in place of aiomqtt's own.
@@ -214,10 +222,19 @@ class HookedClient(aiomqtt.Client):
             self._disconnected.set_result(None)
         self._hooks.ended(reason)
 
+    def _take(self) -> MQTTErrorCode:
+        """In place of paho's `_handle_publish`."""
+        self._arrived += 1
+        packet = self.paho._in_packet  # noqa: SLF001
+        header = packet["command"]
+        if header & QOS_2:
+            return self._take_qos2()
+        self._hooks.received(*decode(header, packet["packet"], properties=self._five))
+        return MQTT_ERR_SUCCESS
+
     def _on_message(self, client: Any, userdata: Any, message: MQTTMessage) -> None:
         del client, userdata
-        self._arrived += 1
-        self._hooks.received(message)
+        self._hooks.released(message)
 
     def _on_publish(
         self, client: Any, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import socket
 from functools import partial
 
 import aiomqtt
@@ -22,7 +22,7 @@ from dskity.broker.aiomqtt_fields import (
 )
 from dskity.broker.aiomqtt_qos2 import Unfinished
 from dskity.broker.reasons import FAILURE, NO_MATCHING_SUBSCRIBERS, reason_code, refusal
-from dskity.broker.sockets import connect
+from dskity.broker.sockets import connect, encrypt
 from dskity.broker.wire import UNTOLD_RECEIVE_MAXIMUM, Opening, Silent, Welcome, Wire, unreachable
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import NotConnected
@@ -59,8 +59,8 @@ class AiomqttWire:
         settings, address = self._opening.settings, self._opening.settings.address
         try:
             async with asyncio.timeout(settings.connect_timeout):
-                stream = await connect(address.host, address.port)
-        except OSError as error:  # a TimeoutError is one, too
+                stream = await self._connect()
+        except OSError as error:  # an SSLError and a TimeoutError are some, too
             raise unreachable(address, error) from error
         # Known before CONNACK, because messages of a resumed session may come in one read with it.
         client = self._client = HookedClient(self._opening, stream, self)
@@ -82,7 +82,12 @@ class AiomqttWire:
             return refusal(f"the connection to {address}", reason_code(self._connack[1].value))
         if client.begun:
             return Silent(f"{address}: it does not answer CONNECT ({error!r})")
-        return unreachable(address, client.failure or error)
+        return unreachable(address, error)
+
+    async def _connect(self) -> socket.socket:
+        address, tls = self._opening.settings.address, self._opening.tls
+        stream = await connect(address.host, address.port)
+        return stream if tls is None else await encrypt(stream, tls, address.host)
 
     def _begin(self, client: HookedClient) -> Welcome:
         assert self._connack is not None  # noqa: S101  # aiomqtt waited for it
@@ -101,11 +106,8 @@ class AiomqttWire:
 
     async def close(self) -> None:
         """See `Wire`. paho writes in order, so what is acknowledged leaves before DISCONNECT."""
-        if self._client is None:
-            return
-        if self._ticking is not None:
-            self._ticking.cancel()
-            await asyncio.wait((self._ticking,))
+        if self._client is None or self._ticking is None:
+            return  # it was never open
         try:
             if not self._end.done():
                 self._client.paho.disconnect()
@@ -113,6 +115,8 @@ class AiomqttWire:
         finally:
             self._client.discard()
             self.ended("the connection was closed")
+            self._ticking.cancel()
+            await asyncio.wait((self._ticking,))
 
     def pause(self) -> None:
         """See `Wire`."""
@@ -226,14 +230,15 @@ class AiomqttWire:
                 waiter.set_exception(NotConnected(f"no acknowledgement: {reason}"))
         self._waiting.clear()
 
-    def received(self, message: MQTTMessage) -> None:
+    def received(self, delivery: Delivery, mid: int) -> None:
         """See `Hooks`."""
-        acknowledge: Callable[[], None] | None = None
-        if message.qos == 1:
-            acknowledge = self._acks.arrived(message.mid)
-        elif message.qos:
-            self.unfinished.handed(message)
-            acknowledge = partial(self._send_pubcomp, message.mid)
+        if mid:
+            delivery.acknowledge = self._acks.arrived(mid)
+        self.receive(delivery)
+
+    def released(self, message: MQTTMessage) -> None:
+        """See `Hooks`."""
+        self.unfinished.handed(message)
         self.receive(
             Delivery(
                 message.topic,
@@ -242,7 +247,7 @@ class AiomqttWire:
                 message.retain,
                 message.dup,
                 meta_of(message.properties),
-                acknowledge,
+                partial(self._send_pubcomp, message.mid),
             )
         )
 

@@ -41,6 +41,9 @@ class _StreamWriter(StreamWriterAdapter):
                 await super().close()
         except TimeoutError:
             self._writer.transport.abort()
+        except asyncio.CancelledError:
+            self._writer.transport.abort()  # nobody will ask again
+            raise
 
 
 class Door:

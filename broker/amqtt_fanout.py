@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from amqtt.broker import Broker
 from amqtt.contexts import Action, BrokerConfig
+from amqtt.errors import ProtocolHandlerError
 
 from dskity.broker.amqtt_filters import Filters
-from dskity.broker.complaints import Complaints
+from dskity.bus.complaints import Complaints
 from dskity.bus.clock import SYSTEM_CLOCK
 
 if TYPE_CHECKING:
@@ -119,13 +121,10 @@ class Fanout(Broker):
         elif self._waiting[client_id] + len(session.inflight_out) >= MAX_QUEUED:
             self._drop(session)
         else:
-            task = asyncio.create_task(
-                handler.mqtt_publish(message["topic"], message["data"], qos, retain=False),
-                name=f"amqtt-send-{client_id}",
-            )
+            task = asyncio.create_task(_send(handler, message, qos), name=f"amqtt-send-{client_id}")
             self._waiting[client_id] += 1
             task.add_done_callback(lambda _: self._sent(client_id))
-            running_tasks.append(task)
+            running_tasks.append(task)  # type: ignore[arg-type]  # amqtt asks for no result
 
     def _sent(self, client_id: str) -> None:
         self._waiting[client_id] -= 1
@@ -152,6 +151,12 @@ class Fanout(Broker):
         self.dropped += 1
         client_id = session.client_id
         _complain(session, f"messages for client {client_id} are dropped: {MAX_QUEUED} wait for it")
+
+
+async def _send(handler: BrokerProtocolHandler, message: dict[str, Any], qos: int) -> None:
+    # What amqtt makes of a cancellation at shutdown, to write a traceback for each message.
+    with contextlib.suppress(ProtocolHandlerError):
+        await handler.mqtt_publish(message["topic"], message["data"], qos, retain=False)
 
 
 def _complain(session: Session, text: str) -> None:

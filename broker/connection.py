@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dskity.broker.backoff import Backoff
-from dskity.broker.complaints import Complaints
+from dskity.bus.complaints import Complaints
 from dskity.broker.dialect import Dialect
 from dskity.broker.reasons import BAD_CREDENTIALS, reason_text
 from dskity.broker.settings import ConnectionSettings

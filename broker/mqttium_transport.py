@@ -16,6 +16,7 @@ class MqttiumTransport(MqttTransport):
 
     def __init__(self, settings: ConnectionSettings, clock: Clock = SYSTEM_CLOCK) -> None:
         try:
+            from dskity.broker.mqttium_cache import cache_property_tables  # noqa: PLC0415
             from dskity.broker.mqttium_wire import MqttiumWire  # noqa: PLC0415  # an extra
         except ModuleNotFoundError as error:
             if error.name is None or error.name.split(".")[0] != "mqttium":
@@ -25,12 +26,14 @@ class MqttiumTransport(MqttTransport):
                 "common.mqtt.client: aiomqtt"
             ) from error
         super().__init__(settings, MqttiumWire, clock)
+        cache_property_tables()
 
     async def start(self, receive: Receiver, events: TransportEvents) -> None:
-        """See `Transport`. `Unsupported` under uvloop, where mqttium cannot open a connection."""
-        if type(asyncio.get_running_loop()).__module__.startswith("uvloop"):
+        """See `Transport`. `Unsupported` for a WebSocket under uvloop, which mqttium cannot open."""
+        uvloop = type(asyncio.get_running_loop()).__module__.startswith("uvloop")
+        if uvloop and self.settings.address.websocket:
             raise Unsupported(
-                "mqttium does not work under uvloop: run the standard asyncio loop, or set "
-                "common.mqtt.client: aiomqtt"
+                "mqttium opens no WebSocket under uvloop: use mqtt:// or mqtts://, the standard "
+                "asyncio loop, or set common.mqtt.client: aiomqtt"
             )
         await super().start(receive, events)

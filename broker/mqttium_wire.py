@@ -67,7 +67,7 @@ class MqttiumWire:
         self._due = asyncio.Event()
         self._closing = False
         self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     def _make_client(self) -> AsyncClient:
         opening, settings = self._opening, self._opening.settings
@@ -97,18 +97,19 @@ class MqttiumWire:
 
     async def open(self) -> Welcome:
         """See `Wire`."""
+        name = f"mqtt {self._opening.client_id}"
+        attempt = asyncio.create_task(self._connect(), name=f"{name} connect")
         try:
-            connack = await self._connect()
+            connack = await _result(attempt)
         except BaseException as error:
             await self._client.disconnect()
             if isinstance(error, MQTTError | OSError):
                 raise self._not_opened(error) from error
             raise
-        name = f"mqtt {self._opening.client_id}"
-        self._tasks = {
-            "pump": asyncio.create_task(self._pump(), name=f"{name} pump"),
-            "acks": asyncio.create_task(self._acknowledge(), name=f"{name} acks"),
-        }
+        self._tasks = (
+            asyncio.create_task(self._pump(), name=f"{name} pump"),
+            asyncio.create_task(self._acknowledge(), name=f"{name} acks"),
+        )
         return welcome_of(self._opening, connack, tells_no_match=self._unmatched is not None)
 
     async def _connect(self) -> ConnAckPacket:
@@ -137,24 +138,20 @@ class MqttiumWire:
         """See `Wire`."""
         if not self._tasks:
             return  # it was never open
-        await self._stop("pump")
+        pump, acks = self._tasks
+        pump.cancel()
         self._closing = True
         self._due.set()
         try:
+            await asyncio.wait(self._tasks, timeout=GOODBYE)
+        finally:
+            acks.cancel()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(GOODBYE):
-                    await asyncio.wait(self._tasks.values())
                     await self._client.disconnect()
                     await self.lost()
-        finally:
-            await self._stop("acks")
             self._ended(None)
-
-    async def _stop(self, name: str) -> None:
-        task = self._tasks.get(name)
-        if task is not None:
-            task.cancel()
-            await asyncio.wait((task,))
+            await asyncio.wait(self._tasks)
 
     def _ended(self, error: BaseException | None) -> None:
         if not self._end.done():
@@ -278,6 +275,19 @@ class MqttiumWire:
         if isinstance(error, ProtocolError) and self._client.is_connected:
             return Unsupported(f"this broker does not do that: {error}")
         return NotConnected(f"no acknowledgement: {error}")
+
+
+async def _result(attempt: asyncio.Task[ConnAckPacket]) -> ConnAckPacket:
+    """Wait for it. mqttium waits by `wait_for`, which before Python 3.12 swallows a cancellation
+    that comes together with the result; so it is cancelled until it hears."""
+    try:
+        await asyncio.wait((attempt,))
+    except asyncio.CancelledError:
+        while not attempt.done():
+            attempt.cancel()
+            await asyncio.wait((attempt,), timeout=0.1)
+        raise
+    return attempt.result()
 
 
 def _watch_pubacks(client: AsyncClient) -> set[int] | None:

@@ -1,8 +1,9 @@
 """One message, one delivery, on a broker that sends unmarked copies for overlapping filters.
 
-MQTT 5 names the subscriptions that a copy is for. On 3.1.1 mosquitto sends one copy for each of
-our filters that matches, one straight after the other; the surplus ones are dropped here. Where
-anything speaks against its being a copy the message is delivered: twice is better than never.
+MQTT 5 names the subscriptions that a copy is for. A broker of 3.1.1 may send one copy for each of
+our filters that matches ([MQTT-3.3.5-1]), one straight after the other; the surplus ones are
+dropped here. Where anything speaks against its being a copy the message is delivered: twice is
+better than never.
 """
 
 from __future__ import annotations

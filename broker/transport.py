@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 
-from dskity.broker.complaints import Complaints
+from dskity.bus.complaints import Complaints
 from dskity.broker.connection import Connection, Identity, log
 from dskity.broker.overlap import Unmarked
 from dskity.broker.settings import ConnectionSettings
@@ -36,7 +36,7 @@ class MqttTransport:
     def __init__(
         self, settings: ConnectionSettings, make_wire: WireFactory, clock: Clock = SYSTEM_CLOCK
     ) -> None:
-        self._settings = settings
+        self.settings = settings
         self._make_wire = make_wire
         self._clock = clock
         self._subscriptions = Subscriptions()
@@ -53,7 +53,7 @@ class MqttTransport:
     @property
     def client_id(self) -> str:
         """See `Transport`."""
-        return self._settings.client_id
+        return self.settings.client_id
 
     @property
     def connected(self) -> bool:
@@ -67,15 +67,15 @@ class MqttTransport:
 
     async def start(self, receive: Receiver, events: TransportEvents) -> None:
         """See `Transport`. Raises `InvalidSettings` for TLS files that cannot be used."""
-        if self._settings.address.tls:
-            await asyncio.to_thread(client_context, self._settings.tls)
+        if self.settings.address.tls:
+            await asyncio.to_thread(client_context, self.settings.tls)
         self._receive, self._events = receive, events
-        self._reason = f"not connected to {self._settings.address} yet"
+        self._reason = f"not connected to {self.settings.address} yet"
         complaints = Complaints(log, self._clock)
         self._connections = {
             identity.lane: Connection(
                 identity,
-                self._settings,
+                self.settings,
                 self._subscriptions,
                 self._make_wire,
                 receive,
@@ -83,7 +83,7 @@ class MqttTransport:
                 complaints,
                 self._clock,
             )
-            for identity in _identities(self._settings)
+            for identity in _identities(self.settings)
         }
         self._task = asyncio.create_task(self._run(), name=f"mqtt {self.client_id}")
 
@@ -186,10 +186,10 @@ class MqttTransport:
             intake = self._connections["intake"]
             # Should only `control` be lost next, then the session of `intake` has gone on.
             resumed, intake.resumed = intake.resumed, True
-            log.info("connected to %s, %s", self._settings.address, self._capabilities.protocol)
+            log.info("connected to %s, %s", self.settings.address, self._capabilities.protocol)
             self._events.connected(self._capabilities, resumed=resumed)
         else:
-            self._reason = f"the connection to {self._settings.address} was lost: {reason}"
+            self._reason = f"the connection to {self.settings.address} was lost: {reason}"
             log.warning("%s", self._reason)
             self._events.disconnected(reason)
 

@@ -13,6 +13,8 @@ from fastapi import FastAPI
 from dskity.bus.bus import Bus
 from dskity.config import DSkitySettings
 from dskity.config.sections.webhooks import WebhookSettings
+from dskity.core import Core
+from dskity.modules.bridge.module import BridgeModule
 from dskity.modules.commands.module import CommandsModule
 from dskity.modules.commands.service import CommandService
 from dskity.modules.commands.wire import Templates
@@ -92,6 +94,7 @@ def build_clients(
 
 def built_in_modules(
     settings: DSkitySettings,
+    core: Core,
     services: Services,
     enabled: Callable[[], Sequence[str]],
     checks: Mapping[str, Check],
@@ -106,6 +109,9 @@ def built_in_modules(
         GrpcModule(settings.grpc.stream_buffer),
         OpsModule(checks, serve_metrics=settings.metrics.enabled),
     ]
+    if settings.bridge:
+        dispatchers = {name: entry.dispatcher for name, entry in core.connections.items()}
+        modules.append(BridgeModule([rule.rule() for rule in settings.bridge], dispatchers))
     if settings.webhooks:
         sources = {name: _options(source) for name, source in settings.webhooks.items()}
         modules.append(WebhooksModule(sources, settings.state_dir))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from dskity.broker.url import parse_url
+from dskity.bus.bus import Bus
 from dskity.runtime import Runtime
 
 
@@ -12,8 +14,10 @@ def banner(runtime: Runtime, version: str, token_file: Path | None) -> Iterator[
     """The lines; `token_file` is that of a token that was made just now."""
     settings, engine, bus = runtime.settings, runtime.core.engine, runtime.bus
     yield f"DSkity {version}, {settings.name!r} as {bus.client_id}"
-    protocol = bus.capabilities.protocol if bus.connected else f"not connected: {bus.link.reason}"
-    yield f"broker {engine.name} at {engine.url}, by {runtime.core.client.name} ({protocol})"
+    yield f"broker {engine.name} at {engine.url}, by {runtime.core.client.name} ({_state(bus)})"
+    for name, connection in runtime.core.others.items():
+        url = parse_url(settings.mqtt[name].url)
+        yield f"broker {name} at {url}, by {connection.client.name} ({_state(connection.bus)})"
     if runtime.http is not None:
         yield f"HTTP on http://{runtime.http.host}:{runtime.http.port}"
     if runtime.grpc is not None:
@@ -28,3 +32,9 @@ def banner(runtime: Runtime, version: str, token_file: Path | None) -> Iterator[
             yield f"module {status.name} {status.state}: {status.reason}"
     for sentence in (*engine.cannot, *runtime.core.client.cannot):
         yield f"note: {sentence}"
+
+
+def _state(bus: Bus) -> str:
+    if bus.connected:
+        return bus.capabilities.protocol
+    return f"not connected: {bus.link.reason}" if bus.link.connections else "not connected yet"

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import secrets
 import signal
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -29,8 +29,9 @@ from dskity.banner import banner
 from dskity.bus.bus import Bus
 from dskity.bus.transport import Transport
 from dskity.config import DSkitySettings, load_settings
+from dskity.config.sections.connections import DEFAULT
 from dskity.config.sections.doors import ServerTlsSettings
-from dskity.core import start_core
+from dskity.core import Core, start_core
 from dskity.guarding import guarding
 from dskity.handlers import Dispatcher
 from dskity.logs import configure
@@ -56,32 +57,36 @@ async def start(
     *,
     modules: Iterable[Any] = (),
     transport: Transport | None = None,
+    transports: Mapping[str, Transport] | None = None,
     app: FastAPI | None = None,
 ) -> Runtime:
     """Start a runtime; `await runtime.close()`, or `async with`, ends it.
 
     `modules` are instances that start after ours and before those of the search paths.
-    `transport` takes the place of the MQTT connection; no broker is started then. An `app` is
-    served by whoever made it (with `make_app`); without one, ours is served on `host` and `port`.
+    `transport` takes the place of the MQTT connection; no broker is started then. `transports` do
+    so for the connections of `mqtt`, by name. An `app` is served by whoever made it (with
+    `make_app`); without one, ours is served on `host` and `port`.
     """
     settings = settings or load_settings()
     async with AsyncExitStack() as stack:
         state = stack.enter_context(StateDir(settings.state_dir))
         doors = guarding(settings.security, settings.state_dir)
         client_id = settings.common.mqtt.client_id or state.client_id()
-        core = await start_core(settings, client_id, stack, transport)
+        given = {DEFAULT: transport} if transport is not None else {}
+        core = await start_core(settings, client_id, stack, {**(transports or {}), **given})
         services = build_services(settings, core.bus)
         http_client = await stack.enter_async_context(httpx.AsyncClient())
         stack.push_async_callback(services.grpc.close)
         served = app or make_app(settings, doors.guard)
         clients = build_clients(services, core.bus, served, http_client)
-        _provide(core.dispatcher, clients, settings)
-        readiness = Readiness(core.bus, core.engine)
-        supervisor = _supervisor(settings, services, clients, readiness, modules)
+        for connection in core.connections.values():
+            _provide(connection.dispatcher, clients, settings)
+        readiness = Readiness(core.bus, core.engine, core.others)
+        supervisor = _supervisor(settings, core, services, clients, readiness, modules)
         runtime = Runtime(settings, core, clients, supervisor, served)
         stack.push_async_callback(supervisor.stop)
         await supervisor.start()
-        core.bus.open()
+        core.open()
         if app is None and settings.http.enabled:
             runtime.http = await _serve_http(settings, served, stack)
         if settings.grpc.enabled:
@@ -121,6 +126,7 @@ def _provide(dispatcher: Dispatcher, clients: TransportClients, settings: DSkity
 
 def _supervisor(
     settings: DSkitySettings,
+    core: Core,
     services: Services,
     clients: TransportClients,
     readiness: Readiness,
@@ -131,7 +137,7 @@ def _supervisor(
         explicit="modules_search_paths" in settings.model_fields_set,
         disabled=[name for name, entry in settings.modules.items() if not entry.enabled],
     )
-    ours = built_in_modules(settings, services, lambda: _enabled(supervisor), readiness)
+    ours = built_in_modules(settings, core, services, lambda: _enabled(supervisor), readiness)
     supervisor = Supervisor(
         clients,
         settings,

@@ -1,8 +1,10 @@
-"""The lower half of a runtime: broker, connection, bus. `bootstrap.py` builds the rest upon it."""
+"""The lower half of a runtime: broker and connections. `bootstrap.py` builds the rest upon it."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -10,11 +12,11 @@ from dskity.broker.engine import Engine, ExternalBroker, choose_engine
 from dskity.broker.listen import Listen
 from dskity.bus.bus import Bus
 from dskity.bus.errors import NotConnected
-from dskity.bus.outbox import Outbox
 from dskity.bus.seen import Seen
-from dskity.bus.spool import Bounds, Spool
 from dskity.bus.transport import Transport
 from dskity.config import DSkitySettings
+from dskity.config.sections.connections import DEFAULT, NamedMqttSettings
+from dskity.connections import Connection, connect, introduce
 from dskity.handlers import Dispatcher
 from dskity.presence import Presence, state_message
 from dskity.wires import Client, choose_client, connection
@@ -24,24 +26,49 @@ _FIRST_CONNECTION = 2.0  # seconds that modules wait for the broker before they 
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """What carries messages, started."""
+    """What carries messages, started. `connections` has `default` first, then those of `mqtt`."""
 
     engine: Engine
-    client: Client
-    dispatcher: Dispatcher
-    bus: Bus
     presence: Presence
+    connections: Mapping[str, Connection]
+
+    @property
+    def client(self) -> Client:
+        """The library that carries the default connection."""
+        return self.connections[DEFAULT].client
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        """The default connection's."""
+        return self.connections[DEFAULT].dispatcher
+
+    @property
+    def bus(self) -> Bus:
+        """The default connection's; the others are reachable from it by name."""
+        return self.connections[DEFAULT].bus
+
+    @property
+    def others(self) -> Mapping[str, Connection]:
+        """The connections beside the default one."""
+        return {name: entry for name, entry in self.connections.items() if name != DEFAULT}
+
+    def open(self) -> None:
+        """Hand on what was held for handlers, and from now on everything at once."""
+        for each in self.connections.values():
+            each.bus.open()
 
 
 async def start_core(
     settings: DSkitySettings,
     client_id: str,
     stack: AsyncExitStack,
-    transport: Transport | None = None,
+    transports: Mapping[str, Transport],
 ) -> Core:
-    """Start the broker if we run one, and the bus; messages for handlers are held until
-    `bus.open()`. `transport` takes the place of the MQTT connection and of the broker."""
+    """Start the broker if we run one, and the connections; messages for handlers are held until
+    `open()`. `transports` take the place of MQTT connections, the one called `default` also that
+    of the broker."""
     client = choose_client(settings.common.mqtt.client)
+    transport = transports.get(DEFAULT)
     if transport is None:
         engine = _engine(settings)
         stack.push_async_callback(engine.stop)
@@ -49,53 +76,52 @@ async def start_core(
         transport = _transport(settings, client, engine.url, client_id)
     else:
         engine = ExternalBroker(f"memory:{transport.client_id}")
-    inbox, seen = await _open_records(settings, stack)
-    dispatcher = Dispatcher(
-        max_in_flight=settings.bus.max_in_flight,
-        max_in_flight_bytes=settings.bus.max_in_flight_bytes,
-        inbox=inbox,
-        seen=seen,
-    )
-    bus = Bus(transport, dispatcher, root=settings.bus.root, outbox=_outbox(settings))
+    seen = await _open_seen(settings, stack)
+    connections = {DEFAULT: await connect(settings, transport, client, seen, stack)}
+    for name, mqtt in settings.mqtt.items():
+        client = choose_client(mqtt.client)
+        transport = transports.get(name) or _further_transport(mqtt, client, client_id, name)
+        connections[name] = await connect(settings, transport, client, seen, stack, name)
+    introduce(connections)
+    presence = await _start(connections, settings.shutdown_grace_seconds, stack)
+    return Core(engine, presence, connections)
+
+
+async def _start(
+    connections: Mapping[str, Connection], grace: float, stack: AsyncExitStack
+) -> Presence:
+    """Start them all, and wait a moment for the default one: others may be away for days.
+
+    At the end the handlers of all drain before any is closed, for they publish on each other's.
+    """
+    bus = connections[DEFAULT].bus
     presence = Presence(bus)
-    stack.push_async_callback(bus.close)
+    for each in connections.values():
+        stack.push_async_callback(each.bus.close)
     stack.push_async_callback(presence.end)
-    stack.push_async_callback(dispatcher.close, settings.shutdown_grace_seconds)
-    await bus.start(hold=True)
+    stack.push_async_callback(_drain, [each.dispatcher for each in connections.values()], grace)
+    for each in connections.values():
+        await each.bus.start(hold=True)
     presence.start()
     with contextlib.suppress(NotConnected):
         await bus.link.wait_connected(_FIRST_CONNECTION)
-    return Core(engine, client, dispatcher, bus, presence)
+    return presence
 
 
-async def _open_records(settings: DSkitySettings, stack: AsyncExitStack) -> tuple[Spool, Seen]:
-    """The files behind `ack="stored"` and `dedupe`."""
-    limits = settings.bus.inbox
-    inbox = Spool(
-        settings.state_dir / "inbox.db",
-        what="the inbox",
-        bounds=Bounds(limits.max_messages, limits.max_bytes),
-    )
+async def _drain(dispatchers: Iterable[Dispatcher], grace: float) -> None:
+    await asyncio.gather(*(dispatcher.close(grace) for dispatcher in dispatchers))
+
+
+async def _open_seen(settings: DSkitySettings, stack: AsyncExitStack) -> Seen:
+    """The file behind `dedupe`."""
     seen = Seen(
         settings.state_dir / "seen.db",
         what="the record of handled keys",
         keep=settings.bus.dedupe_max_window_seconds,
     )
-    for record in (inbox, seen):
-        await record.open()
-        stack.push_async_callback(record.close)
-    return inbox, seen
-
-
-def _outbox(settings: DSkitySettings) -> Outbox | None:
-    limits = settings.bus.outbox
-    if not limits.enabled:
-        return None
-    return Outbox(
-        settings.state_dir / "outbox.db",
-        bounds=Bounds(limits.max_messages, limits.max_bytes, limits.policy),
-        max_age=limits.max_age_seconds,
-    )
+    await seen.open()
+    stack.push_async_callback(seen.close)
+    return seen
 
 
 def _engine(settings: DSkitySettings) -> Engine:
@@ -111,3 +137,10 @@ def _engine(settings: DSkitySettings) -> Engine:
 def _transport(settings: DSkitySettings, client: Client, url: str, client_id: str) -> Transport:
     will = state_message(settings.bus.root, client_id, "lost", 0)
     return client.make(connection(settings.common.mqtt, url=url, client_id=client_id, will=will))
+
+
+def _further_transport(
+    mqtt: NamedMqttSettings, client: Client, client_id: str, name: str
+) -> Transport:
+    own = mqtt.client_id or f"{client_id}-{name}"
+    return client.make(connection(mqtt, url=mqtt.url, client_id=own))

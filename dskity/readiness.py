@@ -1,11 +1,13 @@
-"""What readiness asks: the connection, our broker, and each module."""
+"""What readiness asks: the connections, our broker, and each module."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from dskity.broker.engine import Engine
 from dskity.bus.bus import Bus
+from dskity.connections import Connection
 from dskity.modules.contract import Check
 from dskity.modules.supervisor import Supervisor
 
@@ -13,13 +15,14 @@ _WELL = {"started", "disabled"}
 
 
 class Readiness(Mapping[str, Check]):
-    """The checks by name: `mqtt`, `broker` where we run one, `module:<name>` for each module.
+    """The checks by name: `mqtt`, `mqtt:<name>` for each further connection, `broker` where we run
+    one, `module:<name>` for each module.
 
     `supervise` tells of the modules once there is a supervisor.
     """
 
-    def __init__(self, bus: Bus, engine: Engine) -> None:
-        self._bus = bus
+    def __init__(self, bus: Bus, engine: Engine, others: Mapping[str, Connection]) -> None:
+        self._buses = {"mqtt": bus, **{f"mqtt:{name}": o.bus for name, o in others.items()}}
         self._engine = engine
         self._supervisor: Supervisor | None = None
         self._draining = False
@@ -33,8 +36,8 @@ class Readiness(Mapping[str, Check]):
         self._draining = True
 
     def __getitem__(self, name: str) -> Check:
-        if name == "mqtt":
-            return self._mqtt
+        if name in self._buses:
+            return partial(_connected, self._buses[name])
         if name == "broker":
             return self._broker
         if name == "runtime":
@@ -49,7 +52,7 @@ class Readiness(Mapping[str, Check]):
         return check
 
     def __iter__(self) -> Iterator[str]:
-        yield from ("runtime", "mqtt", "broker")
+        yield from ("runtime", *self._buses, "broker")
         if self._supervisor is not None:
             yield from (f"module:{name}" for name in self._supervisor.states())
 
@@ -64,11 +67,12 @@ class Readiness(Mapping[str, Check]):
                 return f"{name}: {reason}"
         return None
 
-    async def _mqtt(self) -> str | None:
-        return None if self._bus.connected else self._bus.link.reason or "connecting"
-
     async def _broker(self) -> str | None:
         return None if self._engine.healthy else f"{self._engine.name} is not running"
 
     async def _runtime(self) -> str | None:
         return "draining" if self._draining else None
+
+
+async def _connected(bus: Bus) -> str | None:
+    return None if bus.connected else bus.link.reason or "connecting"

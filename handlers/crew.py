@@ -33,6 +33,10 @@ class Route(Protocol):
         """Begin a message: None if it is over, else what remains, to be awaited."""
         ...
 
+    def discard(self, delivery: Delivery) -> None:
+        """A message that will not be begun."""
+        ...
+
 
 class Crew:
     """The workers of one dispatcher."""
@@ -51,6 +55,15 @@ class Crew:
         self._ready.append((route, delivery, captures))
         if not self._led:
             self._lead_on()
+
+    def shed(self) -> bool:
+        """Drop the oldest QoS 0 message that is not begun; whether there was one."""
+        for index, (route, delivery, _) in enumerate(self._ready):
+            if delivery.qos == 0:
+                del self._ready[index]
+                route.discard(delivery)
+                return True
+        return False
 
     def _lead_on(self) -> None:
         """Make an idle or a new worker the leader."""

@@ -11,7 +11,17 @@ HANDLER = "dskity-handler"
 ATTEMPTS = "dskity-attempts"
 TOPIC = "dskity-topic"
 TIME = "dskity-time"
+FAILURE = frozenset({ERROR, HANDLER, ATTEMPTS, TOPIC, TIME})
+"""The headers that tell of one failure; a replay is without them."""
+REPLAYS = "dskity-replays"
+"""How often a message was replayed. It stays on the message, and so on its next dead letter."""
+_LEVEL = "dead-letter"
 _MAX_ERROR = 1024  # characters: a header is for reading, and MQTT strings end at 65,535 bytes
+
+
+def dead_letters(root: str) -> str:
+    """What the topic of every dead letter starts with; the original topic follows."""
+    return f"{root}/{_LEVEL}/"
 
 
 def dead_letter(
@@ -27,7 +37,7 @@ def dead_letter(
         TIME: datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z"),
     }
     return Message(
-        f"{root}/dead-letter/{message.topic}",
+        dead_letters(root) + message.topic,
         message.payload,
         max(message.qos, 1),
         content_type=message.content_type,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from dskity.bus import topics
@@ -17,18 +17,20 @@ _MARK = "__dskity_on__"
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """One `@on`: the filter pattern, the policy words, and the (bound) handler."""
+    """One `@on`: the filter pattern, the policy words, the (bound) handler, and the connection."""
 
     filter: str
     policy: dict[str, Any]
     handler: AnyHandler
+    connection: str | None = None
 
 
-def on(filter: str, **policy: Any) -> Callable[[F], F]:
+def on(filter: str, *, connection: str | None = None, **policy: Any) -> Callable[[F], F]:
     """Mark a handler; the words of `policy` are those of `RoutePolicy`.
 
-    The filter and the words are checked here, where the mistake is; the signature when the module
-    is registered. Several `@on` on one function make several routes.
+    `connection` is a name under `mqtt` in the settings, None for the broker of `common.mqtt`. The
+    filter and the words are checked here, where the mistake is; the signature and the connection
+    when the module is registered. Several `@on` on one function make several routes.
 
         @on("devices/{device}/telemetry", retry=RetryPolicy(attempts=5), order_by="device")
         async def telemetry(self, reading: Reading, device: str) -> None: ...
@@ -38,7 +40,7 @@ def on(filter: str, **policy: Any) -> Callable[[F], F]:
 
     def mark(function: F) -> F:
         marks: tuple[Declaration, ...] = getattr(function, _MARK, ())
-        setattr(function, _MARK, (Declaration(filter, policy, function), *marks))
+        setattr(function, _MARK, (Declaration(filter, policy, function, connection), *marks))
         return function
 
     return mark
@@ -50,7 +52,7 @@ def declared(owner: object) -> list[Declaration]:
     for name in _names(owner):
         function = inspect.getattr_static(owner, name, None)
         marks = getattr(getattr(function, "__func__", function), _MARK, ())
-        found += [Declaration(m.filter, m.policy, getattr(owner, name)) for m in marks]
+        found += [replace(mark, handler=getattr(owner, name)) for mark in marks]
     return found
 
 

@@ -15,7 +15,7 @@ from dskity.bus.topics import Pattern
 from dskity.handlers.binding import bind
 from dskity.handlers.crew import Crew
 from dskity.handlers.dedupe import Dedupe, deduped
-from dskity.handlers.flow import Flow
+from dskity.handlers.flow import Flow, Overload
 from dskity.handlers.ordering import key_of
 from dskity.handlers.policy import RoutePolicy
 from dskity.handlers.route import HandlerRoute
@@ -28,7 +28,8 @@ class Dispatcher:
     """See `dskity.bus.consumer.Dispatcher`. One dispatcher serves one bus.
 
     `inbox` is where `ack="stored"` keeps messages, `seen` where `dedupe` keeps keys; whoever made
-    them has opened them before the first handler is registered.
+    them has opened them before the first handler is registered. `overload` is what happens to
+    QoS 0 at the bound (see `flow.py`).
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Dispatcher:
         *,
         max_in_flight: int = 1000,
         max_in_flight_bytes: int = 64 * 1024 * 1024,
+        overload: Overload = "wait",
         inbox: Spool | None = None,
         seen: Seen | None = None,
     ) -> None:
@@ -43,7 +45,7 @@ class Dispatcher:
         self._seen = seen
         self._live: dict[HandlerRoute, None] = {}
         self._stored: dict[StoredRoute, None] = {}
-        self.flow = Flow(max_in_flight, max_in_flight_bytes)
+        self.flow = Flow(max_in_flight, max_in_flight_bytes, overload)
         self._crew = Crew()
         self._provided: dict[type, Any] = {}
         self._bound = False

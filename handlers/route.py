@@ -18,7 +18,7 @@ from dskity.bus.bus import Bus
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import DSkityError, InvalidPayload, TooLarge
 from dskity.bus.problem import PROBLEM_TYPE, STATUS_HEADER, problem_of, status_of
-from dskity.handlers.dead_letter import dead_letter
+from dskity.handlers.dead_letter import dead_letter, dead_letters
 from dskity.handlers.dedupe import Duplicate
 from dskity.handlers.lanes import Lanes
 from dskity.handlers.ordering import Key
@@ -39,7 +39,8 @@ _DEAD_LETTER_RETRY = 5.0  # seconds, the longest pause while the broker does not
 
 @dataclass(slots=True)
 class RouteStats:
-    """What became of a route's messages; `busy_seconds` is the time inside the handler."""
+    """What became of a route's messages; `busy_seconds` is the time inside the handler, and
+    `shed` counts QoS 0 messages that an overload dropped."""
 
     handled: int = 0
     failed: int = 0
@@ -47,6 +48,7 @@ class RouteStats:
     invalid: int = 0
     dropped: int = 0
     duplicates: int = 0
+    shed: int = 0
     dead_lettered: int = 0
     timed_out: int = 0
     blocked: int = 0
@@ -97,8 +99,14 @@ class HandlerRoute:
     def accept(self, delivery: Delivery, captures: Captures) -> None:
         """See `Consumer`."""
         self._open += 1
-        self._flow.enter(len(delivery.payload))
         self._crew.submit(self, delivery, captures)
+        if self._flow.enter(len(delivery.payload), delivery.qos):
+            self._crew.shed()
+
+    def discard(self, delivery: Delivery) -> None:
+        """See `crew.Route`."""
+        self.stats.shed += 1
+        self._done(delivery)
 
     async def drain(self) -> None:
         """See `Consumer`."""
@@ -238,11 +246,15 @@ class HandlerRoute:
             self.stats.duplicates += 1
         elif _wants_reply(delivery):
             await self._reply_error(delivery, error)
-        elif dropped or not policy.dead_letter:
+        elif dropped or not policy.dead_letter or self._is_dead_letter(delivery):
             self.stats.dropped += 1
         else:
             await self._bury(delivery, error, attempts)
         self._done(delivery)
+
+    def _is_dead_letter(self, delivery: Delivery) -> bool:
+        """It gets none of its own: a handler that fails on it would get that one too."""
+        return delivery.topic.startswith(dead_letters(self._bus.root))
 
     def _log(self, delivery: Delivery, error: Exception, attempts: int) -> None:
         self.stats.failed += 1

@@ -85,7 +85,7 @@ class StoredRoute:
     def accept(self, delivery: Delivery, captures: Mapping[str, str]) -> None:
         """See `Consumer`: it waits for the disk, and is acknowledged then."""
         del captures  # computed again from the topic
-        self._flow.enter(len(delivery.payload))
+        self._flow.enter(len(delivery.payload), delivery.qos)
         self._arrived.append(delivery)
         self._to_store.set()
 

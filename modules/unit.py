@@ -108,7 +108,10 @@ class Unit:
         await _finish(module.register(scope.clients, config))
         for declaration in declared(module):
             await scope.clients.bus.subscribe(
-                declaration.filter, declaration.handler, **declaration.policy
+                declaration.filter,
+                declaration.handler,
+                connection=declaration.connection,
+                **declaration.policy,
             )
         await scope.tasks.settle()
         await self._hook("on_startup", scope, self._limits.startup)

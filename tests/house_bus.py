@@ -12,6 +12,7 @@ from dskity.bus.memory import CAPABILITIES, MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
 from dskity.bus.transport import Capabilities
 from dskity.handlers import Dispatcher
+from dskity.handlers.flow import Overload
 
 
 @dataclass
@@ -34,12 +35,13 @@ async def memory_house(
     will: Message | None = None,
     hold: bool = False,
     max_in_flight: int = 1000,
+    overload: Overload = "wait",
     publish_timeout: float = 5.0,
 ) -> AsyncIterator[House]:
     """Started, and closed again with everything it began."""
     broker = broker or MemoryBroker(clock=clock, capabilities=capabilities)
     transport = MemoryTransport(broker, client_id, will)
-    dispatcher = Dispatcher(max_in_flight=max_in_flight)
+    dispatcher = Dispatcher(max_in_flight=max_in_flight, overload=overload)
     bus = Bus(transport, dispatcher, clock=clock, publish_timeout=publish_timeout)
     await bus.start(hold=hold)
     try:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from dskity.config.layer import Layer
 
+_KEY_ITSELF = "[key]"  # what pydantic adds to the location of a key that is at fault itself
 SHOWN = 60  # characters of a refused value in a message
 
 
@@ -54,6 +55,8 @@ def _locate(
     """
     path: list[int | str] = []
     section, node = root, root
+    if loc[-1:] == (_KEY_ITSELF,):
+        loc = loc[:-1]
     for index, part in enumerate(loc):
         below = node.child(part)
         if below is None:

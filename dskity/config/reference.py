@@ -134,7 +134,8 @@ def kind(annotation: Any) -> str:
 
 
 def _keys(model: type[BaseModel]) -> str:
-    return "{" + ", ".join(f"`{name}`" for name in model.model_fields) + "}"
+    names = (info.alias or name for name, info in model.model_fields.items())
+    return "{" + ", ".join(f"`{name}`" for name in names) + "}"
 
 
 def _bounds(extras: tuple[Any, ...]) -> str:

@@ -49,7 +49,10 @@ ANYTHING = Node(Any, free=True)
 @cache
 def tree(model: type[BaseModel]) -> Node:
     """The tree of a model's keys."""
-    fields = {name: _node(info.rebuild_annotation()) for name, info in model.model_fields.items()}
+    fields = {
+        info.alias or name: _node(info.rebuild_annotation())
+        for name, info in model.model_fields.items()
+    }
     return Node(model, fields, free=model.model_config.get("extra") == "allow")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from dskity.config.decoding import decode
@@ -12,9 +12,11 @@ from dskity.config.faults import invalid_settings
 from dskity.config.layer import Layer
 from dskity.config.masking import mask
 from dskity.config.schema import ENV_PREFIX, node_at, tree
+from dskity.config.sections.bridge import BridgeSettings, check_bridge
 from dskity.config.sections.broker import BrokerSettings
 from dskity.config.sections.bus import BusSettings, CommandsSettings
 from dskity.config.sections.common import CommonSettings
+from dskity.config.sections.connections import ConnectionName, NamedMqttSettings
 from dskity.config.sections.doors import GrpcSettings, HttpSettings
 from dskity.config.sections.kv import KvSettings
 from dskity.config.sections.modules import Modules
@@ -67,6 +69,12 @@ class DSkitySettings(BaseSettings):
     """Settings of each module, by its name."""
     common: CommonSettings = CommonSettings()
     """What every part shares."""
+    mqtt: Annotated[dict[ConnectionName, NamedMqttSettings], NothingIsEmpty] = Field(
+        default_factory=dict
+    )
+    """Connections to further brokers, by name."""
+    bridge: tuple[BridgeSettings, ...] = ()
+    """Messages that go from one broker to another."""
     broker: BrokerSettings = BrokerSettings()
     """The broker that comes with the runtime."""
     bus: BusSettings = BusSettings()
@@ -122,6 +130,15 @@ class DSkitySettings(BaseSettings):
         del settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)
 
+    @field_validator("bridge")
+    @classmethod
+    def _between_known_connections(
+        cls, rules: tuple[BridgeSettings, ...], info: ValidationInfo
+    ) -> tuple[BridgeSettings, ...]:
+        if "mqtt" in info.data:  # else its own faults are told first
+            check_bridge(rules, info.data["mqtt"])
+        return rules
+
     @model_validator(mode="after")
     def _follow_the_port(self) -> Self:
         """Addresses that were not set follow those that were."""
@@ -141,7 +158,7 @@ class DSkitySettings(BaseSettings):
 
     def masked(self) -> dict[str, Any]:
         """All settings as JSON values, with passwords, tokens, secrets and URL userinfo masked."""
-        shown: dict[str, Any] = mask(self.model_dump(mode="json", fallback=str))
+        shown: dict[str, Any] = mask(self.model_dump(mode="json", by_alias=True, fallback=str))
         return shown
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:

@@ -5,10 +5,11 @@ us: its modules, its settings, and its devices, which are clients of another lib
 
 Layout, lowest first:
 
-    finding.py     what a check found          sightings.py   what the devices saw
-    fleet.py       the devices' process        neighbour.py   a second runtime, to be killed
-    stage.py       all that a check may use    checks/        the checks
-    summary.py     table or JSON               show.py        puts these together
+    finding.py     what a check found           sightings.py   what the devices saw
+    fleet.py       the devices' process         neighbour.py   a second runtime, to be killed
+    github.py      a sender of webhooks         stage.py       all that a check may use
+    telemetry.py doors.py lifecycle.py          the checks
+    summary.py     the table                    show.py        puts these together
 """
 
 from dskity.demo.show import main

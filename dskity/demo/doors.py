@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
 import time
 from collections.abc import Awaitable, Callable
 
+import httpx
+
 from dskity.demo.finding import Finding, expect
+from dskity.demo.github import post_release
 from dskity.demo.stage import HOST, Stage
 from dskity.modules.grpc.v1 import dskity_pb2, dskity_pb2_grpc
 
@@ -24,7 +24,7 @@ async def request(stage: Stage) -> Finding:
         began = time.perf_counter()
         response = await stage.http.post("/requests/greenhouse/north/report")
         latencies.append(time.perf_counter() - began)
-        expect(response.status_code == 200 and response.json()["celsius"], response.text)
+        expect(response.status_code == httpx.codes.OK and response.json()["celsius"], response.text)
     return Finding(ROUNDS, latencies, "POST /requests/greenhouse/north/report")
 
 
@@ -33,7 +33,7 @@ async def http_publish(stage: Stage) -> Finding:
 
     async def publish(text: str) -> None:
         response = await stage.http.post(f"/topics/{PANEL}", content=text)
-        expect(response.status_code == 202, response.text)
+        expect(response.status_code == httpx.codes.ACCEPTED, response.text)
 
     return Finding(ROUNDS, await _reach_the_panel(stage, "HTTP", publish), f"POST /topics/{PANEL}")
 
@@ -70,7 +70,7 @@ async def command(stage: Stage) -> Finding:
         began = time.perf_counter()
         response = await stage.http.post(f"/commands/vent-1/{word}?wait=2")
         latencies.append(time.perf_counter() - began)
-        expect(response.status_code == 200, response.text)
+        expect(response.status_code == httpx.codes.OK, response.text)
         execution = response.json()
         done = (execution["state"], execution["result"]) == ("succeeded", {"vent": word})
         expect(done, f"{word}: {execution}")
@@ -84,8 +84,8 @@ async def webhook(stage: Stage) -> Finding:
     for number in range(ROUNDS):
         tag = f"v1.{number}"
         sent[tag] = time.time()
-        status = await _post_release(stage, tag, secret)
-        expect(status == 202, f"a signed webhook was answered with {status}")
+        status = await post_release(stage.http, tag, secret)
+        expect(status == httpx.codes.ACCEPTED, f"a signed webhook was answered with {status}")
     heard = await stage.sightings.wait("watcher", HOOK, count=ROUNDS)
     latencies = [s.at - sent[s.json()["release"]["tag_name"]] for s in heard]
     return Finding(len(heard), latencies, f"POST /webhooks/github to {HOOK}")
@@ -93,24 +93,11 @@ async def webhook(stage: Stage) -> Finding:
 
 async def forged_webhook(stage: Stage) -> Finding:
     """Anybody else's is refused, and goes nowhere."""
-    status = await _post_release(stage, "forged", "a guess")
-    expect(status == 401, f"a forged webhook was answered with {status}")
+    status = await post_release(stage.http, "forged", "a guess")
+    expect(status == httpx.codes.UNAUTHORIZED, f"a forged webhook was answered with {status}")
     heard = [s for s in stage.sightings.heard("watcher", HOOK) if "forged" in s.payload]
     expect(not heard, "a forged webhook came onto the bus")
     return Finding(1, note="401, and nothing on the bus")
-
-
-async def _post_release(stage: Stage, tag: str, secret: str) -> int:
-    body = json.dumps({"action": "published", "release": {"tag_name": tag}}).encode()
-    signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    headers = {
-        "content-type": "application/json",
-        "x-github-event": "release",
-        "x-github-delivery": f"delivery-{tag}",
-        "x-hub-signature-256": f"sha256={signature}",
-    }
-    response = await stage.http.post("/webhooks/github", content=body, headers=headers)
-    return response.status_code
 
 
 CHECKS = (

@@ -27,8 +27,8 @@ async def fleet(
 ) -> AsyncIterator[None]:
     """The devices, connected to the broker at `url` for as long as the block lasts.
 
-    `mqtt` is what the broker speaks, `5` or `3.1.1`; `interval` is seconds between readings; `watch`
-    are filters that the device `watcher` listens to. Each sighting goes to `tell`.
+    `mqtt` is what the broker speaks, `5` or `3.1.1`; `interval` is seconds between readings;
+    `watch` are filters that the device `watcher` listens to. Each sighting goes to `tell`.
     """
     host, _, port = url.partition("://")[2].rpartition(":")
     options = ["--host", host, "--port", port, "--mqtt", mqtt, "--interval", f"{interval:g}"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import httpx
+
 from dskity.demo.finding import Finding, expect
 from dskity.demo.neighbour import NAME
 from dskity.demo.stage import BROKEN, Stage
@@ -19,7 +21,7 @@ async def key_expires(stage: Stage) -> Finding:
         key = f"demo/{number}"
         due[key] = time.time() + TTL
         response = await stage.http.put(f"/kv/{key}", json={"value": number, "ttl_seconds": TTL})
-        expect(response.status_code == 200, response.text)
+        expect(response.status_code == httpx.codes.OK, response.text)
     topic = f"{stage.root}/kv/expired/demo/"
     heard = await stage.sightings.wait("watcher", topic, count=KEYS)
     latencies = [sighting.at - due[sighting.json()["data"]["key"]] for sighting in heard]

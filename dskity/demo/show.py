@@ -7,11 +7,12 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
+from dskity.cli.output import print_json
 from dskity.config import DSkitySettings
 from dskity.demo import doors, lifecycle, telemetry
 from dskity.demo.finding import CheckFailed, Finding, Result
 from dskity.demo.stage import Stage, set_up
-from dskity.demo.summary import print_json, print_table
+from dskity.demo.summary import fields, print_table
 from dskity.logs import configure
 
 Check: TypeAlias = Callable[[Stage], Awaitable[Finding]]
@@ -24,12 +25,13 @@ def main(settings: DSkitySettings, *, json: bool = False) -> int:
     # One module is broken on purpose: what the log would say of it is a check's finding.
     configure("debug" if debugging else "critical", settings.logging.format)
     about, results = asyncio.run(perform(settings))
+    passed = all(result.passed for result in results)
     if json:
-        print_json(about, results)
+        print_json({"ok": passed, **about, "checks": [fields(result) for result in results]})
     else:
         title = "{engine}, {protocol}, by {client}: ready in {ready_seconds} s".format(**about)
         print_table(title, results)
-    return 0 if all(result.passed for result in results) else 1
+    return 0 if passed else 1
 
 
 async def perform(settings: DSkitySettings) -> tuple[dict[str, Any], list[Result]]:
@@ -41,7 +43,7 @@ async def perform(settings: DSkitySettings) -> tuple[dict[str, Any], list[Result
             "engine": core.engine.name,
             "protocol": core.bus.capabilities.protocol,
             "client": core.client.name,
-            "ready_seconds": round(time.perf_counter() - began, 3),
+            "ready_seconds": round(stage.ready_seconds, 3),
         }
         results = [await _result(name, check, stage) for name, check in CHECKS]
     about["seconds"] = round(time.perf_counter() - began, 3)

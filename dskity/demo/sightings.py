@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dskity.bus.envelope import unwrap
 from dskity.demo.finding import CheckFailed
 
 LIMIT = 100_000
@@ -30,29 +31,33 @@ class Sighting:
         """The sighting in a line."""
         return cls(**json.loads(line))
 
+    def opened(self) -> tuple[bytes, Mapping[str, str]]:
+        """Payload and headers, which on MQTT 3.1.1 lie in an envelope."""
+        payload = self.payload.encode()
+        found = unwrap(payload, self.at)
+        return (payload, self.headers) if found is None else (found[0], found[1].headers)
+
     def json(self) -> Any:
-        """The payload as JSON; None where it is not."""
-        try:
-            return json.loads(self.payload)
-        except ValueError:
-            return None
+        """The payload as JSON."""
+        return json.loads(self.opened()[0])
 
 
 class Sightings:
-    """The newest `LIMIT` of them."""
+    """The first `LIMIT` of them."""
 
     def __init__(self) -> None:
-        self._seen: deque[Sighting] = deque(maxlen=LIMIT)
+        self._seen: list[Sighting] = []
         self._news = asyncio.Event()
 
     def add(self, sighting: Sighting) -> None:
         """One more."""
-        self._seen.append(sighting)
-        self._news.set()
+        if len(self._seen) < LIMIT:
+            self._seen.append(sighting)
+            self._news.set()
 
     def heard(self, device: str, topic: str) -> list[Sighting]:
-        """The messages that `device` has heard on `topic`, where a final `/` stands for all below."""
-        return list(self._heard(device, topic))
+        """What `device` has heard on `topic`, where a final `/` stands for all below."""
+        return list(self._heard(device, topic, 0))
 
     async def wait(
         self,
@@ -65,10 +70,13 @@ class Sightings:
     ) -> list[Sighting]:
         """As `heard`, with only the wanted ones, as soon as there are `count`."""
         found: list[Sighting] = []
+        looked = 0
         try:
             async with asyncio.timeout(within):
                 while True:
-                    found = [seen for seen in self._heard(device, topic) if wanted(seen)]
+                    new = self._heard(device, topic, looked)
+                    looked = len(self._seen)
+                    found += [seen for seen in new if wanted(seen)]
                     if len(found) >= count:
                         return found
                     self._news.clear()
@@ -78,8 +86,8 @@ class Sightings:
                 f"{device} heard {len(found)} of {count} on {topic} within {within:g} s"
             ) from error
 
-    def _heard(self, device: str, topic: str) -> Iterator[Sighting]:
-        for seen in self._seen:
+    def _heard(self, device: str, topic: str, start: int) -> Iterator[Sighting]:
+        for seen in itertools.islice(self._seen, start, None):
             if seen.device == device and seen.event == "heard" and _covers(topic, seen.topic):
                 yield seen
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from dskity.config import DSkitySettings
 from dskity.config.files import read_file
 from dskity.config.layer import merged
 from dskity.demo.fleet import GREENHOUSE, fleet
+from dskity.demo.neighbour import NAME as NEIGHBOUR
 from dskity.demo.neighbour import neighbour
 from dskity.demo.sightings import Sightings
 from dskity.runtime import Runtime
@@ -34,6 +36,8 @@ class Stage:
     sightings: Sightings
     http: httpx.AsyncClient
     neighbour: asyncio.subprocess.Process
+    ready_seconds: float
+    """How long the runtime took to start."""
 
     @property
     def root(self) -> str:
@@ -51,12 +55,14 @@ async def set_up(wanted: DSkitySettings) -> AsyncIterator[Stage]:
     with tempfile.TemporaryDirectory(prefix="dskity-demo-") as name:
         folder = Path(name)
         settings = await asyncio.to_thread(_prepare, wanted, folder)
+        began = time.perf_counter()
         async with await start(settings) as runtime:
+            ready = time.perf_counter() - began
             assert runtime.http is not None  # noqa: S101  # the settings open it
             url = runtime.core.engine.url
             async with (
                 httpx.AsyncClient(base_url=f"http://{HOST}:{runtime.http.port}") as http,
-                neighbour(url, folder / "neighbour") as second,
+                neighbour(url, folder / NEIGHBOUR) as second,
                 fleet(
                     url,
                     runtime.bus.capabilities.protocol.removeprefix("MQTT "),
@@ -65,12 +71,13 @@ async def set_up(wanted: DSkitySettings) -> AsyncIterator[Stage]:
                     watch=["greenhouse/#", "hooks/#", f"{runtime.bus.root}/#"],
                 ),
             ):
-                yield Stage(runtime, sightings, http, second)
+                yield Stage(runtime, sightings, http, second, ready)
 
 
 def _prepare(wanted: DSkitySettings, folder: Path) -> DSkitySettings:
     modules = folder / "modules"
     modules.mkdir()
+    (folder / NEIGHBOUR).mkdir()
     (modules / f"{BROKEN}.py").write_text("import a_package_that_nobody_has\n", encoding="utf-8")
     engine = wanted.broker.engine
     changes: dict[str, Any] = {

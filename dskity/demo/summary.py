@@ -2,53 +2,53 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from dskity.demo.finding import Result
+
+_WIDE = 110  # columns from which the notes have room
 
 
 def print_table(title: str, results: Sequence[Result]) -> None:
     """A row for each check."""
-    table = Table(title=title, box=None, pad_edge=False, title_justify="left")
-    table.add_column("")
-    table.add_column("check")
-    for column in ("count", "p50 ms", "p99 ms"):
-        table.add_column(column, justify="right")
-    table.add_column("", style="dim", overflow="ellipsis", no_wrap=True)
-    for result in results:
-        table.add_row(*_row(result))
     console = Console(highlight=False)
+    console.print(title, style="bold")
+    wide = console.width >= _WIDE
+    table = Table(box=None, pad_edge=False, expand=wide)
+    table.add_column()
+    table.add_column("check", no_wrap=True)
+    for column in ("count", "p50 ms", "p99 ms"):
+        table.add_column(column, justify="right", no_wrap=True)
+    if wide:
+        table.add_column("what, or from where to where", style="dim", no_wrap=True, ratio=1)
+    for result in results:
+        table.add_row(*_row(result)[: len(table.columns)])
     console.print(table)
-    failed = [result.name for result in results if not result.passed]
-    verdict = f"[red]failed: {', '.join(failed)}" if failed else f"[green]all {len(results)} hold"
-    console.print(verdict)
+    failed = [result for result in results if not result.passed]
+    for result in failed:
+        console.print(Text(f"{result.name}: {result.reason}", "red"))
+    console.print(f"[red]{len(failed)} failed" if failed else f"[green]all {len(results)} hold")
 
 
-def _row(result: Result) -> tuple[str, ...]:
+def _row(result: Result) -> tuple[RenderableType, ...]:
     finding = result.finding
     if finding is None:
-        return ("[red]✗", f"[red]{result.name}", "", "", "", f"[red]{result.reason}")
+        return (Text("✗", "red"), Text(result.name, "red"), "", "", "", "")
     figures = (_figure(finding.percentile(50)), _figure(finding.percentile(99)))
-    return ("[green]✓", result.name, str(finding.count), *figures, finding.note)
+    return (Text("✓", "green"), result.name, str(finding.count), *figures, Text(finding.note))
 
 
 def _figure(milliseconds: float | None) -> str:
     return "" if milliseconds is None else f"{milliseconds:.1f}"
 
 
-def print_json(about: dict[str, Any], results: Sequence[Result]) -> None:
-    """One object, on one line."""
-    passed = all(result.passed for result in results)
-    body = {"ok": passed, **about, "checks": [_shown(result) for result in results]}
-    Console().print_json(json.dumps(body), indent=None)
-
-
-def _shown(result: Result) -> dict[str, Any]:
+def fields(result: Result) -> dict[str, Any]:
+    """A result as JSON values."""
     finding = result.finding
     if finding is None:
         return {"name": result.name, "ok": False, "reason": result.reason}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from itertools import pairwise
 
-from dskity.bus.envelope import unwrap
 from dskity.demo.finding import Finding, expect
 from dskity.demo.sightings import Sighting
 from dskity.demo.stage import Stage
@@ -36,16 +34,16 @@ async def handled(stage: Stage) -> Finding:
 
 async def wrong_type(stage: Stage) -> Finding:
     """JSON that is no reading: the dead letter names the field."""
-    letters = [s for s in _letters(stage, "south") if b"warm" in _opened(s)[0]]
+    letters = [s for s in _letters(stage, "south") if b"warm" in s.opened()[0]]
     expect(letters, "no reading of the wrong type was dead-lettered")
-    errors = {_opened(letter)[1] for letter in letters}
+    errors = {letter.opened()[1].get(ERROR, "") for letter in letters}
     expect(all("celsius" in error for error in errors), f"the error does not say what: {errors}")
     return Finding(len(letters), note=errors.pop())
 
 
 async def garbage(stage: Stage) -> Finding:
     """What is no JSON at all does not stop what comes after it."""
-    letters = [s for s in _letters(stage, "south") if b"no JSON" in _opened(s)[0]]
+    letters = [s for s in _letters(stage, "south") if b"no JSON" in s.opened()[0]]
     expect(letters, "no garbage was dead-lettered")
     after = await stage.sightings.wait(
         "watcher", "greenhouse/south/state", lambda state: state.at > letters[-1].at
@@ -55,17 +53,14 @@ async def garbage(stage: Stage) -> Finding:
 
 async def alarm(stage: Stage) -> Finding:
     """Heat raises it, the vent opens, and the alarm ends when its key expires."""
-    heard = [
-        await stage.sightings.wait("watcher", topic, wanted)
-        for topic, wanted in (
-            ("greenhouse/north/alarm", lambda s: s.json()["state"] == "raised"),
-            ("devices/vent-1/commands/open", bool),
-            (f"{stage.root}/kv/expired/alarms/north", bool),
-            ("greenhouse/north/alarm", lambda s: s.json()["state"] == "cleared"),
-        )
-    ]
-    (raised, *_), (opened, *_), *_ = heard
-    return Finding(len(heard[0]), [opened.at - raised.at], "from the alarm to the vent's command")
+    wait = stage.sightings.wait
+    alarm = "greenhouse/north/alarm"
+    raised = await wait("watcher", alarm, lambda s: s.json()["state"] == "raised")
+    opened = await wait("vent-1", "devices/vent-1/commands/open")
+    await wait("watcher", f"{stage.root}/kv/expired/alarms/north")
+    await wait("watcher", alarm, lambda s: s.json()["state"] == "cleared")
+    reaction = opened[0].at - raised[0].at
+    return Finding(len(raised), [reaction], "from the alarm to the vent's command")
 
 
 CHECKS = (
@@ -84,12 +79,3 @@ def _sequence(state: Sighting) -> int:
 def _letters(stage: Stage, zone: str) -> list[Sighting]:
     topic = f"{stage.root}/dead-letter/greenhouse/{zone}/telemetry"
     return stage.sightings.heard("watcher", topic)
-
-
-def _opened(letter: Sighting) -> tuple[bytes, str]:
-    """Payload and error: headers on MQTT 5, and in the envelope on 3.1.1."""
-    payload = letter.payload.encode()
-    envelope = unwrap(payload, time.time())
-    if envelope is None:
-        return payload, letter.headers.get(ERROR, "")
-    return envelope[0], envelope[1].headers.get(ERROR, "")

@@ -1,8 +1,8 @@
 """Which transport runs against which broker, and what each broker cannot promise.
 
-A promise that a broker does not keep is either told by `Capabilities`, so that a route that needs
-it can be refused at start, or it is listed in `UNTOLD`: then it shows in nothing but a loss, and
-the docs must say it. `test_promises.py` compares both tables with what the transport reports.
+A promise that is not kept is told by `Capabilities`, so that a route which needs it can be refused
+at start: `test_promises.py` compares this table with what the transports report. All else in this
+folder holds in every cell.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CELLS = (
 
 _NO_MQTT_5 = "MQTT 3.1.1 has no properties"
 
-# A promise, and why the broker does not keep it. Told by `Capabilities`:
+# The name of a field of `Capabilities`, and why the broker cannot promise it.
 CANNOT: dict[BrokerName, dict[str, str]] = {
     "memory": {},
     "mosquitto-5": {},
@@ -49,22 +49,10 @@ CANNOT: dict[BrokerName, dict[str, str]] = {
         "headers": _NO_MQTT_5,
         "expiry": _NO_MQTT_5,
         "reports_no_match": "a PUBACK of 3.1.1 has no reason code",
-        "shared": "amqtt grants $share/ and delivers nothing to it",
+        "shared": "our amqtt refuses $share/: by itself it would grant it and deliver nothing",
     },
 }
-
-# … and told by nothing on the wire:
-UNTOLD: dict[BrokerName, dict[str, str]] = {
-    "memory": {},
-    "mosquitto-5": {},
-    "mosquitto-3.1.1": {},
-    "amqtt": {
-        "replacing": "amqtt keeps the QoS of the first subscription to a filter",
-        "no will after a goodbye": "amqtt sends the will after DISCONNECT, too",
-    },
-}
-
 
 def reason_against(cell: Cell, promise: str) -> str | None:
     """Why this cell cannot keep a promise, or None if it can."""
-    return CANNOT[cell.broker].get(promise) or UNTOLD[cell.broker].get(promise)
+    return CANNOT[cell.broker].get(promise)

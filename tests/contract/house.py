@@ -27,6 +27,15 @@ TRANSPORTS: dict[str, type[AiomqttTransport] | type[MqttiumTransport]] = {
 }
 
 
+def mqtt(cell: Cell, client_id: str, port: int, **settings: Any) -> MqttTransport:
+    """The transport of a cell, towards a loopback port."""
+    choice = {"mosquitto-5": "5", "mosquitto-3.1.1": "3.1.1"}.get(cell.broker, "auto")
+    given = {"url": f"mqtt://127.0.0.1:{port}", "protocol": choice, "connect_timeout": 1.0}
+    return TRANSPORTS[cell.transport](
+        ConnectionSettings(client_id=client_id, **(given | settings))
+    )
+
+
 @dataclass(eq=False)
 class Client:
     """A transport, and all that it told. `handle` is what is done with a delivery."""
@@ -126,7 +135,7 @@ class House:
             client = Client(MemoryTransport(self.broker.memory, client_id, will))
         else:
             proxy = await self._stack.enter_async_context(tcp_proxy(self.broker.port))
-            client = Client(self.mqtt(client_id, proxy.port, **settings), proxy)
+            client = Client(mqtt(self.cell, client_id, proxy.port, **settings), proxy)
         self._stack.push_async_callback(client.transport.close)
         return client
 
@@ -136,14 +145,6 @@ class House:
         await client.start()
         await client.up()
         return client
-
-    def mqtt(self, client_id: str, port: int, **settings: Any) -> MqttTransport:
-        """The transport of this cell, towards a port."""
-        choice = {"mosquitto-5": "5", "mosquitto-3.1.1": "3.1.1"}.get(self.cell.broker, "auto")
-        given = {"url": f"mqtt://127.0.0.1:{port}", "protocol": choice, "connect_timeout": 1.0}
-        return TRANSPORTS[self.cell.transport](
-            ConnectionSettings(client_id=client_id, **(given | settings))
-        )
 
 
 class _Memory:

@@ -20,7 +20,6 @@ async def test_the_will_is_published_when_the_client_vanishes(house: House) -> N
     assert watcher.payloads == [b"lost"]
 
 
-@pytest.mark.needs("no will after a goodbye")
 async def test_no_will_is_published_after_a_clean_close(house: House) -> None:
     """DISCONNECT takes it back."""
     watcher = await house.connected("watcher")

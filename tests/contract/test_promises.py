@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from tests.contract.cells import CANNOT, UNTOLD, Cell
+from tests.contract.cells import CANNOT, Cell
 from tests.contract.house import House
 
 PROMISES = ("headers", "expiry", "reports_no_match", "shared", "redelivery", "persistent")
@@ -29,9 +27,3 @@ async def test_overlapping_filters_are_told(cell: Cell, house: House) -> None:
     client = await house.connected()
     expected = {"mosquitto-3.1.1": "once", "amqtt": "once"}.get(cell.broker, "identified")
     assert client.transport.capabilities.overlap == expected
-
-
-@pytest.mark.parametrize("table", [CANNOT, UNTOLD])
-def test_the_tables_know_every_broker(table: dict[str, dict[str, str]], cell: Cell) -> None:
-    """Also those that can do all."""
-    assert cell.broker in table

@@ -282,6 +282,26 @@ async def test_the_bound_in_flight_pauses_the_wire_and_nothing_is_lost() -> None
         assert (house.dispatcher.flow.messages, house.dispatcher.flow.bytes) == (0, 0)
 
 
+async def test_an_overload_of_qos_0_can_shed_the_oldest_and_counts_them() -> None:
+    async with memory_house(max_in_flight=10, overload="drop_oldest") as house:
+        gate = asyncio.Event()
+        handled: list[int] = []
+
+        async def handler(number: int) -> None:
+            await gate.wait()
+            handled.append(number)
+
+        await house.bus.subscribe("t", handler, qos=0, order_by=None, concurrency=1)
+        for number in range(30):
+            await house.bus.publish("t", number, qos=0)
+        route = house.dispatcher.routes[0]
+        await until(lambda: route.stats.shed == 20, "twenty shed")
+        assert not house.dispatcher.flow.paused
+        gate.set()
+        await until(lambda: len(handled) == 10, "the others")
+        assert handled == list(range(20, 30))
+
+
 async def test_a_slow_handler_does_not_stall_another() -> None:
     async with memory_house() as house:
         quick: list[int] = []

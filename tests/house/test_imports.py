@@ -14,6 +14,7 @@ import pytest
 
 from tests.house.checkout import LINKED, ROOT, modules, pyproject, text
 
+NOT_FOR_USE = {"bench", "dev"}
 BUS_NEEDS = {*sys.stdlib_module_names, "dskity", "pydantic", "pydantic_core"}
 
 WATCHED_IMPORT = """
@@ -62,7 +63,9 @@ def test_the_bus_needs_the_standard_library_and_pydantic_only() -> None:
 def test_every_import_has_a_requirement_of_ours() -> None:
     """What comes along with another package can go with its next version."""
     project = pyproject()["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["fast"], "pydantic-core"]
+    extras = project["optional-dependencies"].items()
+    wanted = [*project["dependencies"], "pydantic-core"]  # pydantic demands one version of its core
+    wanted += [line for extra, lines in extras if extra not in NOT_FOR_USE for line in lines]
     required = {_distribution(re.split(r"[<>=\[; ]", line)[0]) for line in wanted}
     owners = packages_distributions()
     tops = {name.split(".")[0] for path in modules().values() for name in _imported(path)}
@@ -72,6 +75,19 @@ def test_every_import_has_a_requirement_of_ours() -> None:
         if not required & set(map(_distribution, owners.get(top, ())))
     }
     assert lost == set()
+
+
+@pytest.mark.parametrize("floor", LINKED)
+def test_nothing_below_imports_the_face(floor: str) -> None:
+    """import-linter proves the arrows between the floors; the face is all else in `dskity/`."""
+    upward = {
+        (path.name, name)
+        for path in modules().values()
+        if path.parts[0] == floor
+        for name in _imported(path)
+        if name.split(".")[0] == "dskity" and not set(name.split(".")[1:2]) & set(LINKED)
+    }
+    assert upward == set()
 
 
 @pytest.mark.parametrize("floor", LINKED)

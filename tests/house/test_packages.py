@@ -49,6 +49,17 @@ def test_every_folder_with_modules_is_a_package() -> None:
     assert missing == []
 
 
+def test_each_pattern_of_package_data_finds_something() -> None:
+    """Else a file that was renamed would be missing from the wheel."""
+    empty = [
+        (package, pattern)
+        for package, patterns in SETUPTOOLS["package-data"].items()
+        for pattern in patterns
+        if not any((ROOT / packages()[package]).glob(pattern))
+    ]
+    assert empty == []
+
+
 def test_type_checkers_may_read_the_types_of_an_installation() -> None:
     """PEP 561: the marker is in the top package and is packed."""
     assert (ROOT / "dskity" / "py.typed").exists()

@@ -94,7 +94,9 @@ async def test_info_tells_where_and_what_it_handles(bus: Bus) -> None:
     [info] = await ask(bus, "info/vent")
     assert info["type"] == "dev.dskity.services.info.v1"
     assert (info["url"], info["kind"], info["runtime"]) == ("http://x", "service", "one")
-    assert info["endpoints"] == ["devices/{device}/open"]
+    [endpoint] = info["endpoints"]
+    assert endpoint["filter"] == "devices/{device}/open"
+    assert endpoint["handler"].startswith("vent.")
     assert info["registered_at"] > 0
 
 

@@ -187,10 +187,17 @@ def test_different_losses_have_different_speakers() -> None:
 
 
 def test_what_our_former_life_left_is_ours_to_say(presence: Presence) -> None:
-    presence.left_over(record(runtime="me"), 30, 5)
-    presence.left_over(record(runtime="me", instance="old"), -1, 5)
+    presence.left_over(record(runtime="me"), 30, 5, retained=True)
+    presence.left_over(record(runtime="me", instance="old"), -1, 5, retained=True)
     assert causes(presence, 5) == [("p1", "lost"), ("old", "expired")]
     assert live(presence) == []
+
+
+def test_an_echo_of_what_we_have_just_ended_is_no_former_life(presence: Presence) -> None:
+    presence.left_over(record(runtime="me"), 30, 5, retained=False)
+    assert causes(presence, 6) == []
+    presence.cleared("pump", "p1")
+    assert causes(presence, 60) == []
 
 
 def test_no_more_entries_are_remembered_than_the_bound(presence: Presence) -> None:

@@ -65,6 +65,8 @@ class BusSettings(Section):
     """Messages between wire and handlers at most; when full, the broker keeps the rest."""
     max_in_flight_bytes: ByteSize = Field(default=ByteSize(64 * MIB), ge=1024)
     """Bytes between wire and handlers at most."""
+    qos0_overload: Literal["wait", "drop_oldest"] = "wait"
+    """QoS 0 messages at the bound: the sender's TCP waits, or old ones are dropped and counted."""
     dedupe_max_window_seconds: float = Field(default=86_400, gt=0)
     """Seconds for which the keys of handlers with `dedupe` are kept; no window may be longer."""
     outbox: OutboxSettings = OutboxSettings()

@@ -1,0 +1,1 @@
+"""Programs of the other rows, each a process of its own: servers, load, and work in memory."""

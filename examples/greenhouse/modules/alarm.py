@@ -1,0 +1,62 @@
+"""An alarm for each zone: raised by heat, and cleared by time.
+
+The alarm is a key with a time to live. Every hot reading writes it anew; once readings are cool, it
+expires, and the event that says so clears the alarm.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from dskity.modules import KV, Bus, Module, ModuleMeta, TransportClients, on
+
+
+class Warmth(BaseModel):
+    """The part of a zone's state that an alarm needs."""
+
+    celsius: float
+
+
+class Settings(BaseModel):
+    """`modules.alarm.additional_settings`: degrees, and seconds."""
+
+    hot_above: float = 28.0
+    clear_after: float = 4.0
+
+
+class Alarm(Module):
+    """Publishes `greenhouse/{zone}/alarm`, `raised` or `cleared`."""
+
+    meta = ModuleMeta(name="alarm", depends_on=("kv",))
+
+    def additional_settings_model(self) -> type[BaseModel]:
+        """See `Settings`."""
+        return Settings
+
+    def register(self, clients: TransportClients, config: Any) -> None:
+        """Keep the settings."""
+        del clients
+        self.settings: Settings = config.modules.alarm.additional_settings
+
+    async def on_startup(self, clients: TransportClients) -> None:
+        """Subscribe by hand, where the filter is known only now."""
+        await clients.bus.subscribe(f"{clients.bus.root}/kv/expired/alarms/{{zone}}", self.cool)
+
+    @on("greenhouse/{zone}/state", order_by="zone")
+    async def warm(self, state: Warmth, zone: str, kv: KV, bus: Bus) -> None:
+        """Raise an alarm, or keep it raised."""
+        if state.celsius <= self.settings.hot_above:
+            return
+        key = f"alarms/{zone}"
+        raised = await kv.get(key) is not None
+        await kv.put(key, state.celsius, ttl_seconds=self.settings.clear_after)
+        if not raised:
+            await bus.publish(
+                f"greenhouse/{zone}/alarm", {"state": "raised", "celsius": state.celsius}
+            )
+
+    async def cool(self, zone: str, bus: Bus) -> None:
+        """Clear the alarm whose key has expired."""
+        await bus.publish(f"greenhouse/{zone}/alarm", {"state": "cleared"})

@@ -1,0 +1,52 @@
+"""Which protocol version the next attempt speaks."""
+
+from __future__ import annotations
+
+import pytest
+
+from dskity.broker.dialect import Dialect
+from dskity.broker.settings import ProtocolChoice
+from dskity.broker.wire import Silent
+from dskity.bus.errors import BrokerRefused, NotConnected
+
+UNSUPPORTED = BrokerRefused("no", 0x84)
+CREDENTIALS = BrokerRefused("no", 0x86)
+
+
+def test_mqtt_5_first_and_the_other_at_once_when_it_is_refused() -> None:
+    """CONNACK 132; the answer is remembered."""
+    dialect = Dialect("auto")
+    assert dialect.version == 5
+    assert dialect.refused(UNSUPPORTED)
+    assert dialect.version == 4
+    assert not dialect.refused(UNSUPPORTED)
+    assert dialect.version == 4
+
+
+def test_silence_is_a_no_until_a_version_was_accepted() -> None:
+    """amqtt waits for the rest of a CONNECT of MQTT 5; a broker that hangs later is in trouble."""
+    dialect = Dialect("auto")
+    assert dialect.refused(Silent("…"))
+    assert dialect.version == 4
+    assert not dialect.refused(Silent("…"))
+    assert dialect.version == 5
+    dialect.accepted()
+    assert not dialect.refused(Silent("…"))
+    assert dialect.version == 5
+
+
+@pytest.mark.parametrize("error", [CREDENTIALS, NotConnected("nobody listens")])
+def test_other_failures_change_nothing(error: Exception) -> None:
+    """They say nothing of versions."""
+    dialect = Dialect("auto")
+    assert not dialect.refused(error)
+    assert dialect.version == 5
+
+
+@pytest.mark.parametrize(("choice", "version"), [("5", 5), ("3.1.1", 4)])
+def test_a_fixed_choice_stands(choice: ProtocolChoice, version: int) -> None:
+    """Whatever the broker says."""
+    dialect = Dialect(choice)
+    assert not dialect.refused(UNSUPPORTED)
+    assert not dialect.refused(Silent("…"))
+    assert dialect.version == version

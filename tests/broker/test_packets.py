@@ -1,0 +1,86 @@
+"""Sizes and fields, against the libraries' own encoders."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from mqttium.enums import MQTTProtocolVersion, QoS
+from mqttium.packets.publish import PublishPacket
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from dskity.broker import aiomqtt_fields, aiomqtt_incoming, mqttium_fields
+from dskity.broker.sizes import publish_size
+from dskity.bus.delivery import Meta
+from dskity.bus.message import Message
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
+messages = st.builds(
+    Message,
+    topic=st.sampled_from(["a", "é/ü", "x" * 200]),
+    payload=st.binary(max_size=300) | st.just(b"x" * 20_000),
+    qos=st.sampled_from([0, 1, 2]),
+    retain=st.booleans(),
+    content_type=st.none() | texts,
+    headers=st.dictionaries(texts, texts, max_size=4),
+    reply_to=st.none() | st.sampled_from(["r", "r/é"]),
+    correlation=st.none() | st.binary(max_size=40),
+    expires_in=st.none() | st.floats(0.01, 1e6),
+)
+
+
+def encode(message: Message, *, five: bool) -> bytes:
+    """The packet as mqttium sends it."""
+    packet = PublishPacket(
+        message.topic,
+        message.payload,
+        QoS(message.qos),
+        message.retain,
+        dup=False,
+        mid=7 if message.qos else None,
+        properties=mqttium_fields.publish_properties(message) if five else None,
+    )
+    return packet.encode(MQTTProtocolVersion(5 if five else 4))
+
+
+@given(messages, st.booleans())
+def test_the_size_is_that_of_the_packet(message: Message, five: bool) -> None:
+    """To the byte."""
+    assert publish_size(message, properties=five) == len(encode(message, five=five))
+
+
+@given(messages, st.booleans())
+def test_a_packet_decodes_to_what_was_sent(message: Message, five: bool) -> None:
+    """Through our own decoder for aiomqtt; on 3.1.1 without properties."""
+    packet = encode(message, five=five)
+    start = 1 + next(n for n, byte in enumerate(packet[1:], 1) if byte < 0x80)
+    delivery, mid = aiomqtt_incoming.decode(packet[0], bytearray(packet[start:]), properties=five)
+    assert (delivery.topic, delivery.payload) == (message.topic, message.payload)
+    assert (delivery.qos, delivery.retain, mid) == (
+        message.qos, message.retain, 7 if message.qos else 0,
+    )  # fmt: skip
+    assert delivery.meta == (expected(message) if five else None)
+
+
+@given(messages)
+def test_both_libraries_read_the_same_fields(message: Message) -> None:
+    """mqttium's properties and paho's give one `Meta`."""
+    paho = aiomqtt_fields.publish_properties(message)
+    mqttium = mqttium_fields.publish_properties(message)
+    if paho is not None:
+        received = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        received.unpack(paho.pack())  # type: ignore[no-untyped-call]
+        assert aiomqtt_fields.meta_of(received) == expected(message)
+    assert mqttium_fields.meta_of(mqttium) == expected(message)
+
+
+def expected(message: Message) -> Meta | None:
+    """What a receiver should see."""
+    meta = Meta(
+        message.content_type,
+        message.headers,
+        message.reply_to,
+        message.correlation,
+        aiomqtt_fields.expiry_seconds(message),
+    )
+    return None if meta == Meta() else meta

@@ -1,0 +1,138 @@
+"""What the delivery machine drives: one runtime's delivery, with its files, and a witness."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from dskity.bus.bus import Bus
+from dskity.bus.clock import VirtualClock
+from dskity.bus.message import Message
+from dskity.bus.outbox import Outbox
+from dskity.bus.spool import Spool
+from dskity.handlers import Dispatcher, RetryPolicy
+from dskity.testing import ScriptedBroker, ScriptedTransport, memory_bus
+
+TOPICS = ("handled/a", "handled/b", "stored/a", "stored/b")
+_RETRY = RetryPolicy(attempts=2, backoff=0.1, jitter=False)
+_IN_FLIGHT = 4  # few, so that the bound is reached and the wire paused
+_GRACE = 10.0  # real seconds for threads that write to the disk
+
+
+class Process:
+    """One life of the client: it ends by `die`, and the next one finds its session and files."""
+
+    def __init__(self, broker: ScriptedBroker, clock: VirtualClock, folder: Path) -> None:
+        self.transport: ScriptedTransport = broker.transport("runtime")
+        self.outbox = Outbox(folder / "outbox.db", clock=clock)
+        self.inbox = Spool(folder / "inbox.db", what="the inbox")
+        self.dispatcher = Dispatcher(max_in_flight=_IN_FLIGHT, inbox=self.inbox)
+        self.bus = Bus(self.transport, self.dispatcher, outbox=self.outbox, clock=clock)
+
+    async def start(self, world: World) -> None:
+        """As a runtime does: what the broker has kept waits until the handlers are there."""
+        await self.inbox.open()
+        await self.bus.start(hold=True)
+        await self.bus.subscribe("handled/+", world.handle, retry=_RETRY)
+        await self.bus.subscribe("stored/+", world.handle, retry=_RETRY, ack="stored")
+        self.bus.open()
+
+    async def die(self) -> None:
+        """From `kill` on nothing leaves; the rest only gives back what a dead process would."""
+        self.transport.kill()
+        await self.dispatcher.close()
+        await self.bus.close()
+        await self.inbox.close()
+
+
+class World:
+    """The broker, the present process, and what is known of every message."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = VirtualClock()
+        self.broker = ScriptedBroker(clock=self.clock)
+        self.accepted: dict[str, list[int]] = defaultdict(list)
+        self.begun: dict[str, list[int]] = defaultdict(list)
+        self.ended: set[tuple[str, int]] = set()
+        self.failures = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self._folder = folder
+        self._numbers = 0
+        self._stack = AsyncExitStack()
+        self.process = Process(self.broker, self.clock, folder)
+
+    async def begin(self) -> None:
+        """Start the first process, and a witness of dead letters that never dies."""
+        transport = self.broker.transport("witness")
+        witness = await self._stack.enter_async_context(memory_bus(transport, clock=self.clock))
+        await witness.subscribe("dskity/dead-letter/#", self._bury)
+        await self.process.start(self)
+
+    async def publish(self, topic: str) -> None:
+        """Publish the next number; what returns is accepted."""
+        self._numbers += 1
+        await self.process.bus.publish(topic, self._numbers)
+        self.accepted[topic].append(self._numbers)
+
+    async def crash(self) -> None:
+        """Kill the process, and start the next one."""
+        await self.process.die()
+        self.process = Process(self.broker, self.clock, self._folder)
+        await self.process.start(self)
+
+    async def handle(self, message: Message) -> None:
+        """The handler: it waits while the gate is shut, and fails as often as it is told to."""
+        number = message.json()
+        self.begun[message.topic].append(number)
+        await self.gate.wait()
+        if self.failures:
+            self.failures -= 1
+            raise ValueError("told to fail")
+        self.ended.add((message.topic, number))
+
+    async def _bury(self, message: Message) -> None:
+        self.ended.add((message.headers["dskity-topic"], message.json()))
+
+    async def settle(self) -> None:
+        """Make everything well, and let it come to its end."""
+        self.broker.start()
+        self.gate.set()
+        self.failures = 0
+        self.process.transport.let_in()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _GRACE
+        while not self.at_rest and loop.time() < deadline:
+            await self.clock.advance(0.5)
+            await asyncio.sleep(0.001)
+            if self._idle and self._kept:
+                self.process.transport.cut()  # an acknowledgement got lost
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nobody keeps anything any more: outbox, inbox, handlers, broker."""
+        return self._idle and not self._kept
+
+    @property
+    def _idle(self) -> bool:
+        process = self.process
+        open_ = process.dispatcher.flow.messages + process.inbox.messages
+        return process.bus.connected and process.outbox.empty and open_ == 0
+
+    @property
+    def _kept(self) -> int:
+        """What the broker has not been told to forget."""
+        sessions = self.broker._sessions.values()
+        return sum(len(s.unacked) + sum(map(len, s.waiting.values())) for s in sessions)
+
+    @property
+    def lost(self) -> set[tuple[str, int]]:
+        """What was accepted, and neither handled nor buried."""
+        return {(t, n) for t, numbers in self.accepted.items() for n in numbers} - self.ended
+
+    async def end(self) -> None:
+        """Close all."""
+        await self.process.die()
+        await self._stack.aclose()
