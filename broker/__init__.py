@@ -4,8 +4,7 @@ Layout, lowest first; each file imports only from those above it:
 
     url.py, tls.py, settings.py   how to reach a broker, and who we are there
     reasons.py                    MQTT's reason codes in words
-    backoff.py, complaints.py     how long to wait, and what to log, when it fails
-    acks.py, sizes.py             PUBACKs in order of arrival; the size of a PUBLISH
+    backoff.py, sizes.py          how long to wait when it fails; the size of a PUBLISH
     wire.py                       what one connection of one library must do
     dialect.py                    MQTT 5 or 3.1.1
     subscriptions.py, overlap.py  what we want, what the broker has; surplus copies
@@ -13,8 +12,9 @@ Layout, lowest first; each file imports only from those above it:
     connection.py                 keeps one wire alive
     transport.py                  MqttTransport: an intake and a control connection
 
-    sockets.py, aiomqtt_*.py      the wire by aiomqtt      → AiomqttTransport
-    mqttium_*.py                  the wire by mqttium      → MqttiumTransport (extra `fast`)
+    sockets.py                    connected sockets, plain or TLS
+    acks.py, aiomqtt_*.py         the wire by aiomqtt     → AiomqttTransport
+    mqttium_*.py                  the wire by mqttium     → MqttiumTransport (extra `fast`)
 
     listen.py, users.py, child.py, probe.py      where our own brokers listen, who may enter
     mosquitto*.py, amqtt_*.py, embedded.py       the brokers that we run

@@ -15,7 +15,7 @@ import math
 import socket
 import threading
 import time
-from typing import Any, Protocol
+from typing import Any
 
 import aiomqtt
 from paho.mqtt.client import (
@@ -26,47 +26,19 @@ from paho.mqtt.client import (
     MQTTMessage,
 )
 from paho.mqtt.enums import MQTTErrorCode
-from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from dskity.broker.aiomqtt_fields import connect_properties, publish_properties
+from dskity.broker.aiomqtt_fields import connect_properties, will_of
+from dskity.broker.aiomqtt_hooks import Hooks
 from dskity.broker.aiomqtt_incoming import decode
 from dskity.broker.reasons import reason_text
 from dskity.broker.wire import Opening
-from dskity.bus.delivery import Delivery
-from dskity.bus.message import Message
 
 log = logging.getLogger("dskity.mqtt")
 
 QOS_2 = 0x04  # of the first byte of PUBLISH
 READ_AT_ONCE = 64  # messages in one turn of the loop, so that other connections get theirs
-
-
-class Hooks(Protocol):
-    """Who is told; all calls are synchronous, on the event loop."""
-
-    def welcomed(
-        self, flags: ConnectFlags, code: ReasonCode, properties: Properties | None
-    ) -> None:
-        """CONNACK came, with success or not."""
-        ...
-
-    def received(self, delivery: Delivery, mid: int) -> None:
-        """A message of QoS 0 or 1 came; `mid` is its packet identifier."""
-        ...
-
-    def released(self, message: MQTTMessage) -> None:
-        """PUBREL came for a message of QoS 2."""
-        ...
-
-    def answered(self, mid: int, codes: list[int]) -> None:
-        """PUBACK, PUBCOMP, SUBACK or UNSUBACK came, or a QoS 0 message was written."""
-        ...
-
-    def ended(self, reason: str) -> None:
-        """The connection is gone."""
-        ...
 
 
 class HookedClient(aiomqtt.Client):
@@ -85,7 +57,7 @@ class HookedClient(aiomqtt.Client):
             password=settings.secret,
             identifier=opening.client_id,
             protocol=aiomqtt.ProtocolVersion(opening.version),
-            will=_will(opening.will, five),
+            will=will_of(opening),
             clean_session=None if five else opening.clean_start,
             clean_start=opening.clean_start if five else MQTT_CLEAN_START_FIRST_ONLY,
             properties=connect_properties(opening) if five else None,
@@ -101,7 +73,7 @@ class HookedClient(aiomqtt.Client):
         self.paho.manual_ack_set(True)
         self.paho.disable_logger()  # it formats each packet; what matters is raised or returned
         self.paho.connect_timeout = settings.connect_timeout
-        # paho would connect, and encrypt, in a thread, where nothing ends the wait for a silent host.
+        # paho would do both in a thread, where nothing ends the wait for a silent host.
         self._take_qos2 = self.paho._handle_publish  # noqa: SLF001
         self.paho._handle_publish = self._take  # type: ignore[method-assign]  # noqa: SLF001
         self._five = five
@@ -285,10 +257,3 @@ class HookedClient(aiomqtt.Client):
             self._loop.call_soon(self._write)  # most writes fit into the socket at once
         else:
             self._loop.call_soon_threadsafe(self._write)
-
-
-def _will(message: Message | None, five: bool) -> aiomqtt.Will | None:
-    if message is None:
-        return None
-    properties = publish_properties(message, PacketTypes.WILLMESSAGE) if five else None
-    return aiomqtt.Will(message.topic, message.payload, message.qos, message.retain, properties)

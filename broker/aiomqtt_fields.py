@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -25,6 +26,16 @@ def publish_properties(message: Message, kind: int = PacketTypes.PUBLISH) -> Pro
     }
     found = {name: value for name, value in found.items() if value is not None}
     return _properties(kind, **found) if found else None
+
+
+def will_of(opening: Opening) -> aiomqtt.Will | None:
+    """The will as aiomqtt takes it."""
+    will = opening.will
+    if will is None:
+        return None
+    five = opening.version == 5  # noqa: PLR2004  # MQTT 5
+    properties = publish_properties(will, PacketTypes.WILLMESSAGE) if five else None
+    return aiomqtt.Will(will.topic, will.payload, will.qos, will.retain, properties)
 
 
 def connect_properties(opening: Opening) -> Properties:

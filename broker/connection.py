@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dskity.broker.backoff import Backoff
-from dskity.bus.complaints import Complaints
 from dskity.broker.dialect import Dialect
 from dskity.broker.reasons import BAD_CREDENTIALS, reason_text
 from dskity.broker.settings import ConnectionSettings
@@ -17,6 +16,7 @@ from dskity.broker.subscriptions import Held, Subscription, Subscriptions
 from dskity.broker.tls import client_context
 from dskity.broker.wire import Opening, Welcome, Wire, WireFactory
 from dskity.bus.clock import Clock
+from dskity.bus.complaints import Complaints
 from dskity.bus.errors import BrokerRefused, InvalidSettings, NotConnected
 from dskity.bus.message import Message
 from dskity.bus.transport import Capabilities, Lane, Receiver

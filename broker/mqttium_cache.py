@@ -29,14 +29,14 @@ def cache_property_tables() -> None:
         properties: Properties = decode(table, 0, PUBLISH)[0]
         return properties
 
-    def remember(buffer: bytes, offset: int, packet: str) -> tuple[Properties, int]:
-        if packet == PUBLISH and offset < len(buffer):
-            length = buffer[offset]
+    def remember(buf: bytes | bytearray, offset: int, packet: str) -> tuple[Properties, int]:
+        if packet == PUBLISH and offset < len(buf):
+            length = buf[offset]
             end = offset + 1 + length
-            if length <= LONGEST and end <= len(buffer):
-                return tables(bytes(buffer[offset:end])), end
-        decoded: tuple[Properties, int] = decode(buffer, offset, packet)
+            if length <= LONGEST and end <= len(buf):
+                return tables(bytes(buf[offset:end])), end
+        decoded: tuple[Properties, int] = decode(buf, offset, packet)
         return decoded
 
     remember.tables = tables  # type: ignore[attr-defined]  # marks it as put in
-    _publish.decode_properties = remember
+    _publish.decode_properties = remember  # type: ignore[attr-defined]  # it imported it

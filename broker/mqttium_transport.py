@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.transport import MqttTransport
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.errors import Unsupported
-from dskity.bus.transport import Receiver, TransportEvents
 
 
 class MqttiumTransport(MqttTransport):
@@ -27,13 +24,3 @@ class MqttiumTransport(MqttTransport):
             ) from error
         super().__init__(settings, MqttiumWire, clock)
         cache_property_tables()
-
-    async def start(self, receive: Receiver, events: TransportEvents) -> None:
-        """See `Transport`. `Unsupported` for a WebSocket under uvloop, which mqttium cannot open."""
-        uvloop = type(asyncio.get_running_loop()).__module__.startswith("uvloop")
-        if uvloop and self.settings.address.websocket:
-            raise Unsupported(
-                "mqttium opens no WebSocket under uvloop: use mqtt:// or mqtts://, the standard "
-                "asyncio loop, or set common.mqtt.client: aiomqtt"
-            )
-        await super().start(receive, events)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 
-from dskity.bus.complaints import Complaints
 from dskity.broker.connection import Connection, Identity, log
 from dskity.broker.overlap import Unmarked
 from dskity.broker.settings import ConnectionSettings
@@ -20,6 +19,7 @@ from dskity.broker.tls import client_context
 from dskity.broker.trial import Findings, try_out
 from dskity.broker.wire import Opening, Welcome, WireFactory
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.complaints import Complaints
 from dskity.bus.errors import BrokerRefused, NotConnected, TooLarge, Unsupported
 from dskity.bus.message import Message
 from dskity.bus.transport import Capabilities, Lane, Receiver, TransportEvents
@@ -36,7 +36,7 @@ class MqttTransport:
     def __init__(
         self, settings: ConnectionSettings, make_wire: WireFactory, clock: Clock = SYSTEM_CLOCK
     ) -> None:
-        self.settings = settings
+        self._settings = settings
         self._make_wire = make_wire
         self._clock = clock
         self._subscriptions = Subscriptions()
@@ -53,7 +53,7 @@ class MqttTransport:
     @property
     def client_id(self) -> str:
         """See `Transport`."""
-        return self.settings.client_id
+        return self._settings.client_id
 
     @property
     def connected(self) -> bool:
@@ -67,15 +67,15 @@ class MqttTransport:
 
     async def start(self, receive: Receiver, events: TransportEvents) -> None:
         """See `Transport`. Raises `InvalidSettings` for TLS files that cannot be used."""
-        if self.settings.address.tls:
-            await asyncio.to_thread(client_context, self.settings.tls)
+        if self._settings.address.tls:
+            await asyncio.to_thread(client_context, self._settings.tls)
         self._receive, self._events = receive, events
-        self._reason = f"not connected to {self.settings.address} yet"
+        self._reason = f"not connected to {self._settings.address} yet"
         complaints = Complaints(log, self._clock)
         self._connections = {
             identity.lane: Connection(
                 identity,
-                self.settings,
+                self._settings,
                 self._subscriptions,
                 self._make_wire,
                 receive,
@@ -83,7 +83,7 @@ class MqttTransport:
                 complaints,
                 self._clock,
             )
-            for identity in _identities(self.settings)
+            for identity in _identities(self._settings)
         }
         self._task = asyncio.create_task(self._run(), name=f"mqtt {self.client_id}")
 
@@ -186,10 +186,10 @@ class MqttTransport:
             intake = self._connections["intake"]
             # Should only `control` be lost next, then the session of `intake` has gone on.
             resumed, intake.resumed = intake.resumed, True
-            log.info("connected to %s, %s", self.settings.address, self._capabilities.protocol)
+            log.info("connected to %s, %s", self._settings.address, self._capabilities.protocol)
             self._events.connected(self._capabilities, resumed=resumed)
         else:
-            self._reason = f"the connection to {self.settings.address} was lost: {reason}"
+            self._reason = f"the connection to {self._settings.address} was lost: {reason}"
             log.warning("%s", self._reason)
             self._events.disconnected(reason)
 

@@ -12,9 +12,11 @@ Layout, lowest first; each file imports only from those above it:
     spool.py       messages on disk              outbox.py    publishes that wait for the broker
     events.py      lifecycle events              requests.py  replies by correlation
     stream.py      messages as an iterator       consumer.py  what receives, and its maker
+    alarm.py       one sleeper for deadlines
     link.py        is the broker there           subscriptions.py  who is subscribed to what
     sending.py     what leaves                   receiving.py what arrives
     bus.py         publish, subscribe, stream, request, over these
+    announcer.py   publishing that neither blocks nor fails its caller
 
 Needs the standard library and pydantic only, and opens nothing when imported.
 """

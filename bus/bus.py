@@ -87,6 +87,11 @@ class Bus:
         """Hand on what was held, and from now on everything at once."""
         self._receiving.open()
 
+    def leave(self) -> None:
+        """Begin to end: no more messages for handlers, and what is cancelled from now on stays
+        subscribed at the broker, which keeps for the next process what it would lose else."""
+        self._receiving.leave()
+
     async def close(self) -> None:
         """Disconnect; subscriptions of a persistent session stay with the broker."""
         await self._sending.close()
@@ -196,9 +201,9 @@ class Bus:
         """Publish a lifecycle event on its topic: QoS 1, never retained."""
         return await self.send(self.event_message(event))
 
-    def event_message(self, event: Event) -> Message:
-        """A lifecycle event as it travels, with the present time."""
-        data = event.encode(self.source, self.clock.time())
+    def event_message(self, event: Event, at: float | None = None) -> Message:
+        """A lifecycle event as it travels; it happened `at`, in Unix seconds, or just now."""
+        data = event.encode(self.source, self.clock.time() if at is None else at)
         return Message(event.topic_under(self.root), data, content_type=EVENT_TYPE)
 
     async def request(
@@ -336,7 +341,7 @@ class Bus:
 
     async def _detach(self, subscription: Subscription) -> None:
         self._owned.pop(subscription, None)
-        if self._subscriptions.remove(subscription):
+        if self._subscriptions.remove(subscription) and not self._receiving.left:
             with contextlib.suppress(NotConnected):
                 await self._transport.unsubscribe(subscription.wire_filter)
 

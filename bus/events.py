@@ -11,14 +11,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+import re
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, ClassVar
 
 from dskity.bus.topics import quote
 
 SPEC_VERSION = "1.0"
 EVENT_TYPE = "application/cloudevents+json"
+
+_FIELD = re.compile(r"\{(\w+)\}")
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,41 +43,52 @@ class Event:
 
     def topic_under(self, root: str) -> str:
         """The full topic."""
-        names = {f.name: quote(str(getattr(self, f.name))) for f in fields(self)}
-        return f"{root}/{self.topic.format(**names)}"
+        levels = {name: quote(str(getattr(self, name))) for name in _FIELD.findall(self.topic)}
+        return f"{root}/{self.topic.format(**levels)}"
 
     def subject(self) -> str:
         """CloudEvents `subject`: the last levels of the topic, unquoted."""
         return "/".join(str(getattr(self, name)) for name in self.identity[:2])
 
     def envelope(self, source: str, time: float) -> dict[str, Any]:
-        """The CloudEvents object; `source` is the runtime's URI-reference, `time` Unix seconds."""
+        """The CloudEvents object; `source` is the runtime's URI-reference, `time` Unix seconds.
+
+        `specversion` is not first, which would have every receiver look for our other envelope
+        (`envelope.py`) in it.
+        """
         return {
-            "specversion": SPEC_VERSION,
             "id": self.id(),
             "source": source,
+            "specversion": SPEC_VERSION,
             "type": self.type,
             "time": datetime.fromtimestamp(time, UTC).isoformat().replace("+00:00", "Z"),
             "subject": self.subject(),
             "datacontenttype": "application/json",
-            "data": asdict(self),
+            "data": {name: getattr(self, name) for name in _names(type(self))},
         }
 
     def encode(self, source: str, time: float) -> bytes:
         """The bytes on the wire."""
-        return json.dumps(self.envelope(source, time), separators=(",", ":")).encode()
+        return _encode(self.envelope(source, time)).encode()
+
+
+@cache
+def _names(event: type[Event]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(event))
 
 
 @dataclass(frozen=True, slots=True)
 class KvChanged(Event):
-    """The fields that all key events have."""
+    """The fields that all key events have; `store` tells one life of a store's data from the next
+    (a store that was emptied begins at version 1 again)."""
 
     key: str
     version: int
     previous_version: int = 0
     ttl_seconds: float | None = None
     cause: str = "api"
-    identity: ClassVar[tuple[str, ...]] = ("key", "version")
+    store: str = ""
+    identity: ClassVar[tuple[str, ...]] = ("key", "version", "store")
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,10 @@ class Link:
         for watcher in self._watchers:
             watcher(False, resumed=False)
 
+    async def up(self) -> None:
+        """Return when connected, however long that takes."""
+        await self._up.wait()
+
     async def wait_connected(self, timeout: float) -> None:
         """Return when connected; `NotConnected`, with the reason, after `timeout` seconds."""
         try:

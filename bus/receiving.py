@@ -28,6 +28,7 @@ class Receiving:
         self._counters = counters
         self._clock = clock
         self._held: list[Delivery] | None = None
+        self.left = False
 
     def hold(self) -> None:
         """Keep messages for handlers until `open`."""
@@ -38,6 +39,12 @@ class Receiving:
         held, self._held = self._held, None
         for delivery in held or ():
             self._route(delivery)
+
+    def leave(self) -> None:
+        """Hand on no more, and acknowledge no more: the rest is for the next process."""
+        self.left = True
+        if self._held is None:
+            self._held = []
 
     def receive(self, delivery: Delivery) -> None:
         """Take one message."""

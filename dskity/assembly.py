@@ -19,6 +19,8 @@ from dskity.modules.commands.module import CommandsModule
 from dskity.modules.commands.service import CommandService
 from dskity.modules.commands.wire import Templates
 from dskity.modules.contract import Check, TransportClients
+from dskity.modules.dead_letters.bounds import Bounds
+from dskity.modules.dead_letters.module import DeadLettersModule
 from dskity.modules.events_client import BusEvents
 from dskity.modules.grpc.client import GrpcClients
 from dskity.modules.grpc.module import GrpcModule
@@ -100,7 +102,7 @@ def built_in_modules(
     checks: Mapping[str, Check],
 ) -> list[Any]:
     """Our own modules, in the order they start."""
-    modules: list[Any] = [KvModule(services.kv)]
+    modules: list[Any] = [_dead_letters(settings), KvModule(services.kv)]
     if settings.common.registry.enabled:
         modules.append(RegistryModule(services.registry))
     modules += [
@@ -116,6 +118,12 @@ def built_in_modules(
         sources = {name: _options(source) for name, source in settings.webhooks.items()}
         modules.append(WebhooksModule(sources, settings.state_dir))
     return modules
+
+
+def _dead_letters(settings: DSkitySettings) -> DeadLettersModule:
+    limits = settings.bus.dead_letters
+    bounds = Bounds(limits.max_messages, limits.max_bytes, limits.max_age_seconds)
+    return DeadLettersModule(settings.state_dir, bounds, tuple(settings.mqtt))
 
 
 def announce_modules(runtime: Runtime, registry: ServiceRegistry) -> None:

@@ -85,6 +85,7 @@ async def start(
         supervisor = _supervisor(settings, core, services, clients, readiness, modules)
         runtime = Runtime(settings, core, clients, supervisor, served)
         stack.push_async_callback(supervisor.stop)
+        stack.callback(core.leave)
         await supervisor.start()
         core.open()
         if app is None and settings.http.enabled:

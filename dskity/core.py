@@ -57,6 +57,11 @@ class Core:
         for each in self.connections.values():
             each.bus.open()
 
+    def leave(self) -> None:
+        """See `Bus.leave`."""
+        for each in self.connections.values():
+            each.bus.leave()
+
 
 async def start_core(
     settings: DSkitySettings,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Literal, TypeAlias
 
+from dskity.bus.announcer import Announcer, as_it_is
 from dskity.bus.bus import Bus
 from dskity.bus.message import JSON_TYPE, Message
 from dskity.bus.topics import quote
-from dskity.modules.announcer import Announcer
 
 RuntimeState: TypeAlias = Literal["starting", "ready", "draining", "stopped", "lost"]
 
@@ -29,7 +29,7 @@ class Presence:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._announcer = Announcer(bus)
+        self._announcer = Announcer(bus, as_it_is, name="runtime state")
         self._state: RuntimeState = "starting"
 
     def start(self) -> None:

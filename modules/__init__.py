@@ -8,13 +8,13 @@ Layout, lowest first; each file imports only from those above it:
     found.py          what discovery returns          order.py      dependency order
     loading.py        imports under private names     discovery.py  search paths → modules
     tasks.py          tasks with a name and a parent  calls.py      async and plain handlers
-    announcer.py      publishing that never blocks    hydrate.py    `additional_settings`
+    hydrate.py        `additional_settings`
     mqtt_client.py    `clients.mqtt`                  events_client.py  `clients.events`
     scope.py          all that one module has added   unit.py       one module's life
     supervisor.py     start, stop, failure and state of all
 
-`security.py` and the folders (`kv/`, `registry/`, …) are the built-ins' own. What a module's author
-needs is importable from here.
+`security.py`, `doors.py` and `request_id.py` are what the doors share, the folders (`kv/`,
+`registry/`, …) the built-ins' own. What a module's author needs is importable from here.
 """
 
 from dskity.bus.bus import Bus

@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dskity.bus import topics
+from dskity.bus.announcer import Announcer, as_it_is
 from dskity.bus.bus import Bus
 from dskity.bus.errors import InvalidPayload
 from dskity.bus.events import EVENT_TYPE, SPEC_VERSION
 from dskity.bus.message import Message, encode_payload
 from dskity.bus.subscriptions import Subscription
-from dskity.modules.announcer import Announcer
 from dskity.modules.calls import Call, call, check_call, name_of
 from dskity.modules.tasks import Tasks
 
@@ -41,7 +41,7 @@ class _Listener:
 class _Hub:
     """What the events of all modules share."""
 
-    announcer: Announcer
+    announcer: Announcer[Message]
     listeners: dict[str, list[_Listener]] = field(default_factory=dict)
 
 
@@ -51,11 +51,11 @@ class BusEvents:
     def __init__(self, bus: Bus, tasks: Tasks, hub: _Hub | None = None) -> None:
         self._bus = bus
         self._tasks = tasks
-        self._hub = hub or _Hub(Announcer(bus))
+        self._hub = hub or _Hub(Announcer(bus, as_it_is, name="events"))
         self._mine: list[_Listener] = []
 
     @property
-    def announcer(self) -> Announcer:
+    def announcer(self) -> Announcer[Message]:
         """Publishes what the broker was not there for; the supervisor starts and ends it."""
         return self._hub.announcer
 

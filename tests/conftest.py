@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from blockbuster import blockbuster_ctx
+from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ def rules_of_the_loop(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-async def watched_loop() -> AsyncIterator[None]:
+async def watched_loop() -> AsyncIterator[BlockBuster]:
     """Every task has a parent that ends it; a blocking call of ours would stop all handlers."""
-    with blockbuster_ctx(scanned_modules=["dskity"]):
-        yield
+    with blockbuster_ctx(scanned_modules=["dskity"]) as watch:
+        yield watch
     left = asyncio.all_tasks() - {asyncio.current_task()}
     assert not left, f"tasks outlive the test: {sorted(task.get_name() for task in left)}"

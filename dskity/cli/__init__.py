@@ -6,6 +6,7 @@ Layout, lowest first:
     group.py       the default verb, errors → exit codes  reading.py  options → DSkitySettings
     survey.py      the modules that there are             scaffold.py the files of a new project
     run.py demo.py init.py list.py validate.py pub.py sub.py request.py      the verbs
+    dead_letters.py                                        those of `dskity dead-letters`
     app.py         puts them together                     reference.py docs/reference/cli.md
 
 Exit codes: 0 done, 1 failed, 2 the command line is wrong.

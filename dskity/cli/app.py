@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from dskity.cli.dead_letters import app as dead_letters
 from dskity.cli.demo import demo
 from dskity.cli.group import Verbs
 from dskity.cli.init import init
@@ -60,3 +61,4 @@ _VERBS: dict[str, Callable[..., None]] = {
 }
 for name, verb in _VERBS.items():
     app.command(name)(verb)
+app.add_typer(dead_letters, name="dead-letters")

@@ -20,13 +20,13 @@ def print_json(value: Any) -> None:
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Columns, as wide as the terminal allows."""
+    """Columns, as wide as the terminal allows; the first one names the row, and is not folded."""
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in head:
-        table.add_column(title, overflow="fold")
+        table.add_column(title, overflow="fold", no_wrap=title == head[0])
     for row in rows:
         table.add_row(*row)
     Console(highlight=False, markup=False).print(table)

@@ -22,21 +22,30 @@ error one JSON object on standard error. Exit codes: 0 done, 1 failed, 2 the com
 130 ended by Ctrl-C.
 `--debug`, anywhere on the line, shows the traceback of an error.
 
-`pub`, `sub` and `request` talk to the broker of a running instance: the one at `--url`, else at
-`common.mqtt.url`, else our own at `broker.host` and `broker.port`.
+`pub`, `sub`, `request` and `dead-letters` talk to the broker of a running instance: the one at
+`--url`, else at `common.mqtt.url`, else our own at `broker.host` and `broker.port`.
 """
 
 
 def render() -> str:
     """The page's text."""
     group: Any = typer.main.get_command(app)
-    return "\n".join([_INTRODUCTION, *(_verb(verb) for verb in group.commands.values())])
+    return "\n".join([_INTRODUCTION, *(_verb(name, verb) for name, verb in _verbs(group))])
 
 
-def _verb(verb: Any) -> str:
+def _verbs(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """The verbs by their whole names; those of a group below it have two words."""
+    for verb in group.commands.values():
+        if hasattr(verb, "commands"):
+            yield from _verbs(verb, f"{verb.name} ")
+        else:
+            yield f"{before}{verb.name}", verb
+
+
+def _verb(name: str, verb: Any) -> str:
     arguments = [p for p in verb.params if p.param_type_name == "argument"]
-    usage = " ".join(["dskity", verb.name, "[OPTIONS]", *map(_placeholder, arguments)])
-    lines = [f"## `{verb.name}`", "", verb.help, "", "```sh", usage, "```", "", *_HEAD]
+    usage = " ".join(["dskity", name, "[OPTIONS]", *map(_placeholder, arguments)])
+    lines = [f"## `{name}`", "", verb.help, "", "```sh", usage, "```", "", *_HEAD]
     return "\n".join([*lines, *_rows(verb), ""])
 
 

@@ -17,7 +17,9 @@ from dskity.modules.order import order
 from dskity.modules.shape import meta_of
 
 State: TypeAlias = Literal["enabled", "disabled", "broken"]
-BUILT_IN = tuple(entry.name for entry in pkgutil.iter_modules(modules.__path__) if entry.ispkg)
+BUILT_IN = tuple(
+    entry.name.replace("_", "-") for entry in pkgutil.iter_modules(modules.__path__) if entry.ispkg
+)
 
 
 @dataclass(frozen=True, slots=True)

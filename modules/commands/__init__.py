@@ -6,9 +6,8 @@ Layout, lowest first:
     wire.py       requests and replies as MQTT messages; values in, values out
     deadlines.py  which execution times out next
     store.py      where executions are kept, and how many
-    feed.py       each change as a lifecycle event, in order, without holding up the caller
     watching.py   those who wait for an execution to change
-    ledger.py     where executions change: the five above, put together
+    ledger.py     where executions change: the four above, put together
     replies.py    devices' replies, matched with their executions
     service.py    `clients.commands`
     module.py     starts and stops the service, and answers `{root}/commands/execute`

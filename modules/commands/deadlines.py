@@ -1,10 +1,11 @@
-"""Which key is due next: ordered deadlines, one sleeper, woken only by an earlier deadline."""
+"""Which key is due next: ordered deadlines, and one sleeper for all of them."""
 
 from __future__ import annotations
 
-import asyncio
 import heapq
+import math
 
+from dskity.bus.alarm import Alarm
 from dskity.bus.clock import Clock
 
 _SLACK = 64
@@ -18,7 +19,7 @@ class Deadlines:
         self._clock = clock
         self._due: dict[str, float] = {}
         self._heap: list[tuple[float, str]] = []
-        self._earlier = asyncio.Event()
+        self._alarm = Alarm(clock, "commands")
 
     def __len__(self) -> int:
         return len(self._due)
@@ -28,8 +29,7 @@ class Deadlines:
         moment = self._clock.monotonic() + seconds
         self._due[key] = moment
         heapq.heappush(self._heap, (moment, key))
-        if self._heap[0][1] == key:
-            self._earlier.set()
+        self._alarm.no_later_than(moment)
 
     def discard(self, key: str) -> None:
         """`key` is not due any more."""
@@ -41,29 +41,14 @@ class Deadlines:
     async def next(self) -> str:
         """Wait for the first key that is due, and take it out."""
         while True:
-            self._earlier.clear()
             self._drop_stale()
-            if not self._heap:
-                await self._earlier.wait()
-                continue
-            moment, key = self._heap[0]
+            moment = self._heap[0][0] if self._heap else math.inf
             if moment <= self._clock.monotonic():
-                heapq.heappop(self._heap)
+                _, key = heapq.heappop(self._heap)
                 del self._due[key]
                 return key
-            await self._pause(moment - self._clock.monotonic())
+            await self._alarm.sleep_until(moment)
 
     def _drop_stale(self) -> None:
         while self._heap and self._due.get(self._heap[0][1]) != self._heap[0][0]:
             heapq.heappop(self._heap)
-
-    async def _pause(self, seconds: float) -> None:
-        """Sleep, unless an earlier deadline comes in."""
-        sleeper = asyncio.create_task(self._clock.sleep(seconds), name="deadlines-sleeper")
-        woken = asyncio.create_task(self._earlier.wait(), name="deadlines-woken")
-        try:
-            await asyncio.wait({sleeper, woken}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleeper.cancel()
-            woken.cancel()
-            await asyncio.wait({sleeper, woken})

@@ -7,17 +7,20 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
+from dskity.bus.announcer import Announcer
 from dskity.bus.bus import Bus
 from dskity.bus.errors import NotFound, Overloaded
-from dskity.bus.events import CommandChanged
+from dskity.bus.events import CommandChanged, Event
 from dskity.modules.commands.deadlines import Deadlines
-from dskity.modules.commands.feed import EventFeed
 from dskity.modules.commands.states import Change, State, Verdict, has_ended, step
 from dskity.modules.commands.store import ExecutionStore
 from dskity.modules.commands.watching import Watchers
 from dskity.modules.contract import Execution
 
 Outcome: TypeAlias = Verdict | Literal["unknown"]
+
+_EVENTS = 10_000
+"""Events that may wait for the broker; each is a few hundred bytes."""
 
 
 class Ledger:
@@ -28,18 +31,24 @@ class Ledger:
         self._store = store
         self._max_open = max_open
         self._deadlines = Deadlines(bus.clock)
-        self._feed = EventFeed(bus)
+        self._events: Announcer[Event] = Announcer(
+            bus, bus.event_message, name="command events", limit=_EVENTS
+        )
         self._watchers = Watchers()
+        self._timer: asyncio.Task[None] | None = None
 
-    async def run(self) -> None:
-        """Publish changes and time executions out, until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._feed.run(), name="commands-events")
-            tasks.create_task(self._time_out(), name="commands-deadlines")
+    def start(self) -> None:
+        """Publish changes and time executions out, until `stop`."""
+        self._events.start()
+        self._timer = asyncio.create_task(self._time_out(), name="commands: deadlines")
 
-    async def drain(self, seconds: float) -> None:
-        """Return when all changes are published, or after `seconds`."""
-        await self._feed.drain(seconds)
+    async def stop(self) -> None:
+        """End, and publish what has changed; open executions stay as they are."""
+        if self._timer is not None:
+            self._timer.cancel()
+            await asyncio.wait((self._timer,))
+            self._timer = None
+        await self._events.close()
 
     def open(self, execution: Execution, ttl: float) -> None:
         """Keep a new execution, which times out in `ttl` seconds; `Overloaded` at the bound."""
@@ -96,7 +105,7 @@ class Ledger:
     def _keep(self, execution: Execution) -> None:
         self._store.save(execution)
         self._watchers.tell(execution)
-        self._feed.put(
+        self._events.put(
             CommandChanged(
                 execution.target,
                 execution.id,

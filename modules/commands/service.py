@@ -21,7 +21,6 @@ from dskity.modules.commands.store import ExecutionStore, MemoryStore
 from dskity.modules.contract import Execution
 
 _MAX_SECONDS = 2**32 - 1  # what a message expiry interval holds (MQTT 5 spec 3.3.2.3.3)
-_DRAIN_SECONDS = 2.0
 
 
 class CommandService:
@@ -45,7 +44,7 @@ class CommandService:
         self._ttl = _seconds("commands.ttl", ttl)
         self._ledger = Ledger(bus, store or MemoryStore(), max_open)
         self._intake = ReplyIntake(bus, self._templates.replies, self._ledger)
-        self._running: asyncio.Task[None] | None = None
+        self._running = False
 
     @property
     def replies(self) -> Counter[str]:
@@ -54,18 +53,16 @@ class CommandService:
 
     async def start(self) -> None:
         """Take replies, publish changes and time out, until `stop`."""
-        if self._running is None:
+        if not self._running:
             await self._intake.attach()
-            self._running = asyncio.create_task(self._ledger.run(), name="commands")
+            self._ledger.start()
+            self._running = True
 
     async def stop(self) -> None:
         """Publish what has changed, then stop; open executions stay as they are."""
-        if self._running is None:
-            return
-        await self._ledger.drain(_DRAIN_SECONDS if self._bus.connected else 0)
-        self._running.cancel()
-        await asyncio.wait({self._running})
-        self._running = None
+        if self._running:
+            self._running = False
+            await self._ledger.stop()
 
     async def execute(
         self,
@@ -85,7 +82,7 @@ class CommandService:
         lost on the way: the device may have got it), `NoResponder` if that was asked for and the
         broker says that nobody is subscribed, and `Unavailable` while the service is not started.
         """
-        if self._running is None:
+        if not self._running:
             raise Unavailable("commands are not started: the module 'commands' must run")
         lifetime = _seconds("ttl", self._ttl if ttl is None else ttl)
         patience = _seconds("wait", wait) if wait else 0.0

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import uuid
 from contextvars import ContextVar
 from dataclasses import dataclass
 
 from dskity.bus.errors import Unauthenticated
 from dskity.modules.security import Guard, Principal, is_forwarding_header
-
-REQUEST_ID = "x-request-id"
-_SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}")  # as over HTTP
 
 Metadata = dict[str, str]
 
@@ -35,12 +30,6 @@ def current() -> Call:
 def enter(call: Call) -> None:
     """Make `call` the current one; each call runs in a task, and so a context, of its own."""
     _current.set(call)
-
-
-def request_id(metadata: Metadata) -> str:
-    """The caller's request id if it is sane, else a new one."""
-    given = metadata.get(REQUEST_ID, "")
-    return given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
 
 
 def principal(guard: Guard, metadata: Metadata, peer: str) -> Principal:

@@ -15,6 +15,7 @@ from grpc_status import rpc_status
 from dskity.bus.errors import DSkityError, Unavailable, Unsupported
 from dskity.modules.grpc import call
 from dskity.modules.grpc.status import status
+from dskity.modules.request_id import HEADER, request_id
 from dskity.modules.security import Guard
 
 Q = TypeVar("Q")
@@ -112,19 +113,19 @@ class Door(grpc.aio.ServerInterceptor):
     async def _admitted(self, context: Context, method: str) -> AsyncIterator[None]:
         """Within: a call that the guard has let pass, and whose errors become statuses."""
         metadata = {key: str(value) for key, value in context.invocation_metadata() or ()}
-        request_id = call.request_id(metadata)
-        context.set_trailing_metadata(((call.REQUEST_ID, request_id),))
+        id = request_id(metadata.get(HEADER))
+        context.set_trailing_metadata(((HEADER, id),))
         try:
             if method.split("/")[1] not in OPEN:
                 principal = call.principal(self._guard, metadata, context.peer())
-                call.enter(call.Call(principal, request_id))
+                call.enter(call.Call(principal, id))
             yield
         except grpc.aio.BaseError:
             raise  # the servicer has aborted the call itself
         except Exception as error:  # each has its row in the table
             if not isinstance(error, DSkityError):
-                log.exception("gRPC %s failed", method, extra={"request_id": request_id})
-            await _abort(context, error, request_id)
+                log.exception("gRPC %s failed", method, extra={"request_id": id})
+            await _abort(context, error, id)
 
 
 async def _not_served(request: Any, context: Context) -> None:
@@ -133,12 +134,12 @@ async def _not_served(request: Any, context: Context) -> None:
     raise Unsupported("this method is not implemented, or not written with `async def`")
 
 
-async def _abort(context: Context, error: Exception, request_id: str) -> None:
-    found = rpc_status.to_status(status(error, request_id))
+async def _abort(context: Context, error: Exception, id: str) -> None:
+    found = rpc_status.to_status(status(error, id))
     await context.abort(
         found.code,
         found.details,
-        (*found.trailing_metadata, (call.REQUEST_ID, request_id)),
+        (*found.trailing_metadata, (HEADER, id)),
     )
 
 

@@ -19,6 +19,7 @@ from starlette.types import Scope
 
 from dskity.bus.errors import DSkityError, RemoteError, Unavailable
 from dskity.bus.problem import PROBLEM_TYPE, problem_of, status_of
+from dskity.modules.request_id import HEADER
 
 _FRAMEWORKS_OWN = (None, http_exception_handler, request_validation_exception_handler)
 _LAST_STATUS = 599  # what a remote responder calls its status is not always one
@@ -71,7 +72,7 @@ async def _unexpected(request: Request, error: Exception) -> Response:
     # the middleware that adds the id to every other response.
     response = respond(error, request.scope)
     if "request_id" in request.scope.get("state", {}):
-        response.headers["x-request-id"] = request.scope["state"]["request_id"]
+        response.headers[HEADER] = request.scope["state"]["request_id"]
     return response
 
 

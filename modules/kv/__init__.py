@@ -4,11 +4,10 @@ Layout, lowest first:
 
     values.py         what a key, a value and a time to live may be
     store.py          what a store must do
-    alarm.py          a sleep that can be cut short
     memory_store.py   the store `inmemory`
     redis_scripts.py  what runs inside Redis      redis_feed.py  changes that others made there
     redis_store.py    the store `redis`
-    publisher.py      changes as events           watch.py       changes as an async iterator
+    events.py         a change as an event        watch.py       changes as an async iterator
     service.py        `clients.kv`                requests.py    the same over the bus
     module.py         the module, and how it is built
 """

@@ -6,12 +6,13 @@ import asyncio
 import heapq
 import logging
 import math
+import secrets
 from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
+from dskity.bus.alarm import Alarm
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.modules.contract import Entry
-from dskity.modules.kv.alarm import Alarm
 from dskity.modules.kv.store import Listener, Pace, StoreChange, conflict
 from dskity.modules.kv.values import Frozen, freeze, thaw
 from dskity.modules.tasks import Tasks
@@ -47,13 +48,13 @@ class MemoryStore:
     """
 
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._clock = clock
+        self._id = secrets.token_hex(8)
         self._now = clock.monotonic
         self._items: dict[str, _Item] = {}
         self._heap: list[_Item] = []
         self._stale = 0
         self._floor = 0
-        self._alarm = Alarm(clock)
+        self._alarm = Alarm(clock, "kv expiry")
         self._running = False
         self._tasks = Tasks(log)
         self._made: Listener = _no_listener
@@ -112,7 +113,7 @@ class MemoryStore:
                 self._alarm.no_later_than(deadline)
         if old is not None and old[_TTL] is not None:
             self._outdated()
-        self._tell(StoreChange("set", key, version, present, ttl, frozen))
+        self._tell(StoreChange("set", key, version, present, ttl, frozen, self._id))
         return version
 
     async def delete(self, key: str, if_version: int | None) -> bool:
@@ -148,7 +149,8 @@ class MemoryStore:
         version = item[_VERSION]
         del self._items[item[_KEY]]
         self._floor = max(self._floor, version)
-        self._tell(StoreChange(kind, item[_KEY], version, version, item[_TTL]))
+        ended = StoreChange(kind, item[_KEY], version, version, item[_TTL], None, self._id)
+        self._tell(ended)
 
     def _expire(self, item: _Item) -> None:
         """End a key whose time is over before its turn in the heap has come."""

@@ -5,6 +5,7 @@ Below the prefix P there are:
     P:value:KEY   a hash: value (JSON), version, deadline, ttl
     P:deadlines   a sorted set: KEY by deadline
     P:floor       the highest version at which a key has ended
+    P:store       the identity of all this, made with the first change; it ends with the data
     P:changes     a channel: every change as JSON
 
 Times are Redis' own (`TIME`), in whole microseconds, so that no machine's clock counts. Beyond its
@@ -24,6 +25,16 @@ local prefix, origin = KEYS[1], ARGV[1]
 local deadlines, floor_key = prefix .. ':deadlines', prefix .. ':floor'
 
 local function digits(number) return string.format('%.0f', number) end
+
+-- Who and when is enough to tell it from those that were and will be here.
+local function store_id(now)
+    local id = redis.call('GET', prefix .. ':store')
+    if not id then
+        id = origin .. '-' .. digits(now)
+        redis.call('SET', prefix .. ':store', id)
+    end
+    return id
+end
 
 local function value_key(key) return prefix .. ':value:' .. key end
 
@@ -97,28 +108,31 @@ PUT = (
     + """
 local key, value, ttl, wanted = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local now = time()
+local id = store_id(now)
 local version, expired = present(key, now)
-if refused(wanted, version) then return {0, digits(version), expired} end
+if refused(wanted, version) then return {0, id, digits(version), expired} end
 local new = version + 1
 if version == 0 then new = tonumber(redis.call('GET', floor_key) or '0') + 1 end
 store(key, value, new, ttl, now)
 tell('set', key, new, version, ttl, value)
-return {1, digits(version), expired, digits(new)}
+return {1, id, digits(version), expired, digits(new)}
 """
 )
-"""→ {stored, version before, expired, new version}."""
+"""→ {stored, store, version before, expired, new version}."""
 
 DELETE = (
     _PRELUDE
     + """
 local key, wanted = ARGV[2], ARGV[3]
-local version, expired, ttl = present(key, time())
-if refused(wanted, version) then return {0, digits(version), expired} end
+local now = time()
+local id = store_id(now)
+local version, expired, ttl = present(key, now)
+if refused(wanted, version) then return {0, id, digits(version), expired} end
 if version > 0 then finish('deleted', key, version, ttl) end
-return {1, digits(version), expired, ttl or ''}
+return {1, id, digits(version), expired, ttl or ''}
 """
 )
-"""→ {deleted, version before, expired, time to live}."""
+"""→ {deleted, store, version before, expired, time to live}."""
 
 SWEEP = (
     _PRELUDE
@@ -132,7 +146,8 @@ for _, key in ipairs(due) do
     if expired[1] then claimed[#claimed + 1] = {key, expired[1], expired[2]} end
 end
 local next = redis.call('ZRANGE', deadlines, 0, 0, 'WITHSCORES')
-return {claimed, next[2] and digits(tonumber(next[2]) - now) or ''}
+return {store_id(now), claimed, next[2] and digits(tonumber(next[2]) - now) or ''}
 """
 )
-"""→ {{{key, version, ttl}…}, microseconds until the next deadline or ''}; each claimed just now."""
+"""→ {store, {{key, version, ttl}…}, microseconds until the next deadline or ''}; each claimed just
+now."""

@@ -9,18 +9,18 @@ import re
 import secrets
 from collections.abc import Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from dskity.bus.alarm import Alarm
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.errors import InvalidSettings, StoreUnavailable
 from dskity.modules.contract import Entry
 from dskity.modules.kv import redis_scripts as scripts
-from dskity.modules.kv.alarm import Alarm
 from dskity.modules.kv.redis_feed import RedisFeed, seconds
 from dskity.modules.kv.store import Listener, Pace, StoreChange, conflict
 from dskity.modules.kv.values import thaw, to_json
@@ -71,7 +71,7 @@ class RedisStore:
         self._origin = secrets.token_hex(8)
         self._may_sweep = may_sweep
         self._clock = clock
-        self._alarm = Alarm(clock)
+        self._alarm = Alarm(clock, "kv sweep")
         register = self._client.register_script
         self._read: AsyncScript = register(scripts.READ)
         self._put: AsyncScript = register(scripts.PUT)
@@ -123,26 +123,26 @@ class RedisStore:
         """See `Store`."""
         data = to_json(value)
         reply = await self._call(self._put, key, data, _text(ttl), _text(if_version))
-        stored, before, expired, *new = reply
-        self._report_expired(key, expired)
+        stored, store, before, expired, *new = reply
+        self._report_expired(key, expired, store)
         if not stored:
             raise conflict(key, int(before), if_version or 0)
         version = int(new[0])
         if ttl is not None:
             self._alarm.no_later_than(self._clock.monotonic() + ttl)
-        self._made(StoreChange("set", key, version, int(before), ttl, data))
+        self._made(StoreChange("set", key, version, int(before), ttl, data, store.decode()))
         return version
 
     async def delete(self, key: str, if_version: int | None) -> bool:
         """See `Store`."""
         reply = await self._call(self._delete, key, _text(if_version))
-        deleted, before, expired, *ttl = reply
-        self._report_expired(key, expired)
+        deleted, store, before, expired, *ttl = reply
+        self._report_expired(key, expired, store)
         version = int(before)
         if not deleted:
             raise conflict(key, version, if_version or 0)
         if version:
-            self._made(StoreChange("deleted", key, version, version, seconds(ttl[0])))
+            self._report("deleted", key, version, ttl[0], store)
         return version > 0
 
     async def keys(self, prefix: str) -> list[str]:
@@ -171,11 +171,17 @@ class RedisStore:
             reason = str(error) or f"no answer within {TIMEOUT:g} s"
             raise StoreUnavailable(f"redis (kv.redis.url) cannot be used: {reason}") from error
 
-    def _report_expired(self, key: str, expired: list[bytes]) -> None:
+    def _report_expired(self, key: str, expired: list[bytes], store: bytes) -> None:
         """What a write found at the end of its time, and ended."""
         if expired:
-            version = int(expired[0])
-            self._made(StoreChange("expired", key, version, version, seconds(expired[1])))
+            self._report("expired", key, int(expired[0]), expired[1], store)
+
+    def _report(
+        self, kind: Literal["deleted", "expired"], key: str, version: int, ttl: bytes, store: bytes
+    ) -> None:
+        self._made(
+            StoreChange(kind, key, version, version, seconds(ttl), None, store.decode())
+        )
 
     def _hear(self, change: StoreChange, origin: bytes) -> None:
         """A change of the data, by us too: only here do they all come in order."""
@@ -199,9 +205,9 @@ class RedisStore:
 
     async def _sweep_once(self) -> float:
         """End the keys that are due; the seconds until the next sweep."""
-        claimed, left = await self._call(self._sweep, str(_CLAIMS))
+        store, claimed, left = await self._call(self._sweep, str(_CLAIMS))
         for key, *expired in claimed:
-            self._report_expired(key.decode(), expired)
+            self._report_expired(key.decode(), expired, store)
         if not left:
             return _POLL
         return min(max(int(left), 0) / _MICRO, _POLL)
@@ -218,7 +224,7 @@ def _client(url: str) -> Redis:
             socket_timeout=_STEP_TIMEOUT,
             socket_connect_timeout=_STEP_TIMEOUT,
             retry=Retry(NoBackoff(), 0),
-            driver_info=None,  # it would look up its own version on disk for every connection
+            driver_info=None,  # else it looks up its own version on disk for every connection
         )
     except ValueError as error:
         raise InvalidSettings(

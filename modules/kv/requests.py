@@ -7,18 +7,16 @@ several runtimes answers; otherwise each of them does.
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from dskity.bus.bus import Bus
 from dskity.bus.consumer import AnyHandler
-from dskity.bus.errors import NotConnected, NotFound
+from dskity.bus.errors import NotFound
 from dskity.modules.contract import KV
 
 _GROUP = "kv"
-_PATIENCE = 60.0
 
 
 class _Request(BaseModel):
@@ -62,9 +60,7 @@ class KvRequests:
 
     async def subscribe(self) -> None:
         """Wait for the broker, then subscribe."""
-        while not self._bus.connected:
-            with contextlib.suppress(NotConnected):
-                await self._bus.link.wait_connected(_PATIENCE)
+        await self._bus.link.up()
         group = _GROUP if self._bus.capabilities.shared else None
         handlers: dict[str, AnyHandler] = {
             "get": self.get,

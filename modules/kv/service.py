@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from dskity.bus.announcer import Announcer
 from dskity.bus.bus import Bus
 from dskity.bus.errors import InvalidSettings
+from dskity.bus.message import Message
 from dskity.modules.contract import Entry
-from dskity.modules.kv.publisher import EventPublisher
-from dskity.modules.kv.store import Store
+from dskity.modules.kv.events import event_of
+from dskity.modules.kv.store import Store, StoreChange
 from dskity.modules.kv.values import MAX_TTL, MIN_TTL, check_key, check_ttl, check_version
 from dskity.modules.kv.watch import Watch, Watchers
+
+EVENTS = 16_384
+"""Events that may wait for the broker; each takes about 250 bytes."""
 
 
 class KeyValue:
@@ -30,8 +35,11 @@ class KeyValue:
             ) from error
         self._store = store
         self._watchers = Watchers()
-        self.events = EventPublisher(bus)
-        store.listen(self.events.add, self._watchers.tell, self.events.room)
+        self._bus = bus
+        self.events = Announcer(
+            bus, self._message_of, name="kv events", limit=EVENTS, durable=False
+        )
+        store.listen(self.events.put, self._watchers.tell, self.events.room)
 
     async def start(self) -> None:
         """Begin to expire keys and to publish events; returns at once."""
@@ -41,7 +49,7 @@ class KeyValue:
     async def stop(self) -> None:
         """End what `start` began; watchers' iterations end too."""
         await self._store.stop()
-        await self.events.stop()
+        await self.events.close()
         self._watchers.close()
 
     async def get(self, key: str, default: Any = None) -> Any:
@@ -81,3 +89,6 @@ class KeyValue:
     def watch(self, prefix: str = "") -> Watch:
         """See `KV`. The oldest of more than 1,000 unread changes are dropped."""
         return self._watchers.open(prefix)
+
+    def _message_of(self, change: StoreChange, at: float) -> Message:
+        return self._bus.event_message(event_of(change), at)

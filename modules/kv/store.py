@@ -2,8 +2,8 @@
 
 **Versions.** A key starts at a version and grows by one with each write. A new life of a key starts
 one above the *floor*, the highest version at which any key of the store has ended (0 at first). So
-a version never comes twice for one key, and neither does the id of an event, which is made of key
-and version; and all that has to be remembered of the dead is one number.
+a version never comes twice for one key, and neither does the id of an event, which is made of key,
+version and the store's own identity; and all that has to be remembered of the dead is one number.
 
 **Time.** `ttl` is in seconds, None for never. From its deadline on a key is not there for any
 method, and `made` is told `expired` once, by whichever store object found it.
@@ -21,7 +21,8 @@ from dskity.modules.kv.values import Frozen
 
 class StoreChange(NamedTuple):
     """One change. `version` is the new one of a `set`, and the last one of a key that has ended;
-    `previous` is the one before, 0 where there was none.
+    `previous` is the one before, 0 where there was none. `store` is the identity of the data: what
+    begins at version 1 again has another one.
 
     A named tuple, because one is made for every write: a frozen dataclass costs 1 µs more.
     """
@@ -32,6 +33,7 @@ class StoreChange(NamedTuple):
     previous: int
     ttl: float | None
     value: Frozen = None
+    store: str = ""
 
 
 Listener: TypeAlias = Callable[[StoreChange], None]

@@ -11,6 +11,7 @@ from paho.mqtt.properties import Properties
 
 from dskity.broker import aiomqtt_fields, aiomqtt_incoming, mqttium_fields
 from dskity.broker.sizes import publish_size
+from dskity.broker.wire import expiry_seconds
 from dskity.bus.delivery import Meta
 from dskity.bus.message import Message
 
@@ -81,6 +82,6 @@ def expected(message: Message) -> Meta | None:
         message.headers,
         message.reply_to,
         message.correlation,
-        aiomqtt_fields.expiry_seconds(message),
+        expiry_seconds(message),
     )
     return None if meta == Meta() else meta

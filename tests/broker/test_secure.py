@@ -25,9 +25,9 @@ from tests.waiting import until
 
 
 @pytest.fixture(params=[AiomqttTransport, MqttiumTransport], ids=["aiomqtt", "mqttium"])
-def wire(request: pytest.FixtureRequest) -> type[AiomqttTransport] | type[MqttiumTransport]:
+def wire(request: pytest.FixtureRequest) -> type[AiomqttTransport | MqttiumTransport]:
     """Each wire."""
-    made: type[AiomqttTransport] | type[MqttiumTransport] = request.param
+    made: type[AiomqttTransport | MqttiumTransport] = request.param
     return made
 
 
@@ -145,6 +145,6 @@ async def test_a_handshake_that_hangs_holds_nobody_up(wire: Any, authority: Auth
             for scheme in ("mqtts", "wss", "ws", "mqtt"):
                 url = f"{scheme}://127.0.0.1:{proxy.port}"
                 settings = ConnectionSettings(url, "box", connect_timeout=30)
-                before = proxy.accepted
+                proxy.accepted = 0
                 async with asyncio.timeout(5), started(wire(settings)):
-                    await until(lambda before=before: proxy.accepted > before, "it connects")
+                    await until(lambda: proxy.accepted, "it connects")

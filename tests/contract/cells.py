@@ -53,6 +53,7 @@ CANNOT: dict[BrokerName, dict[str, str]] = {
     },
 }
 
+
 def reason_against(cell: Cell, promise: str) -> str | None:
     """Why this cell cannot keep a promise, or None if it can."""
     return CANNOT[cell.broker].get(promise)

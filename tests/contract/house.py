@@ -21,7 +21,7 @@ from tests.contract.cells import Cell
 from tests.servers import ServerProcess, TcpProxy, free_port, mosquitto, tcp_proxy
 from tests.waiting import until
 
-TRANSPORTS: dict[str, type[AiomqttTransport] | type[MqttiumTransport]] = {
+TRANSPORTS: dict[str, type[AiomqttTransport | MqttiumTransport]] = {
     "aiomqtt": AiomqttTransport,
     "mqttium": MqttiumTransport,
 }
@@ -30,10 +30,12 @@ TRANSPORTS: dict[str, type[AiomqttTransport] | type[MqttiumTransport]] = {
 def mqtt(cell: Cell, client_id: str, port: int, **settings: Any) -> MqttTransport:
     """The transport of a cell, towards a loopback port."""
     choice = {"mosquitto-5": "5", "mosquitto-3.1.1": "3.1.1"}.get(cell.broker, "auto")
-    given = {"url": f"mqtt://127.0.0.1:{port}", "protocol": choice, "connect_timeout": 1.0}
-    return TRANSPORTS[cell.transport](
-        ConnectionSettings(client_id=client_id, **(given | settings))
-    )
+    given: dict[str, Any] = {
+        "url": f"mqtt://127.0.0.1:{port}",
+        "protocol": choice,
+        "connect_timeout": 1.0,
+    }
+    return TRANSPORTS[cell.transport](ConnectionSettings(client_id=client_id, **(given | settings)))
 
 
 @dataclass(eq=False)

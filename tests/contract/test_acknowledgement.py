@@ -6,7 +6,6 @@ import pytest
 
 from dskity.bus.delivery import Delivery
 from tests.contract.house import Client, House
-from tests.waiting import until
 
 
 def keep(delivery: Delivery) -> None:
@@ -43,7 +42,7 @@ async def test_what_was_not_acknowledged_comes_again(house: House, qos: int) -> 
 
 @pytest.mark.needs("redelivery")
 async def test_acknowledgements_leave_in_the_order_of_arrival(house: House) -> None:
-    """[MQTT-4.6.0-2]: the second is done, and waits for the first; so after a cut both come again."""
+    """[MQTT-4.6.0-2]: the second is done, and waits for the first; after a cut both come again."""
     if house.cell.broker == "memory":
         pytest.skip("there is no wire whose order could be wrong")
     receiver, sender = await _receiver(house), await house.connected("sender")
@@ -90,9 +89,7 @@ async def test_acknowledged_messages_make_room_for_more(house: House, qos: int) 
     receiver, sender = await _receiver(house, qos), await house.connected("sender")
     for number in range(60):
         await sender.publish("work/item", str(number).encode(), qos=qos)
-        await until(
-            lambda number=number: len(receiver.deliveries) > number, f"the delivery {number}"
-        )
+        await receiver.got(number + 1)
         if number % 5 == 4:
             for delivery in reversed(receiver.deliveries[number - 4 : number + 1]):
                 delivery.done()

@@ -161,7 +161,7 @@ async def test_what_the_broker_refuses_is_an_error_with_its_reason(
     async with open_house(cell, (f"acl_file {rules}",)) as house:
         client = await house.connected()
         if cell.broker == "mosquitto-5":
-            with pytest.raises(BrokerRefused, match="closed/x.*not authorized") as refused:
+            with pytest.raises(BrokerRefused, match=r"closed/x.*not authorized") as refused:
                 await client.publish("closed/x")
             assert refused.value.reason_code == 0x87
         assert client.downs == []

@@ -58,7 +58,7 @@ async def test_a_pause_outlasts_a_reconnect(house: House) -> None:
 
 
 async def test_a_long_pause_does_not_end_the_session(house: House) -> None:
-    """We see no PINGRESP while paused, and must send PINGREQ all the same: keep alive 1 s, 4 s long."""
+    """While paused we see no PINGRESP, and must send PINGREQ all the same: 4 s at keep alive 1."""
     if house.cell.broker in {"memory", "amqtt"}:
         pytest.skip("it does not enforce keep alive")
     client, sender = await house.connected(keepalive=1), await house.connected("sender")

@@ -67,7 +67,7 @@ async def test_a_session_keeps_messages_while_the_client_is_away(house: House) -
 
 
 async def test_a_resumed_session_is_not_subscribed_anew(house: House) -> None:
-    """Or each reconnect would bring all retained messages again; what changed meanwhile is made good."""
+    """Or each reconnect would bring all retained messages again; only what changed is made good."""
     client = await house.connected()
     await client.publish("state/a", b"kept", retain=True)
     await client.transport.subscribe("state/+", 1, 1)

@@ -18,10 +18,7 @@ from dskity.bus.message import Message
 from dskity.modules.contract import KV, Change, TransportClients
 from dskity.modules.kv.memory_store import MemoryStore
 from dskity.modules.kv.module import KvModule, build_kv
-from dskity.modules.kv.publisher import LIMIT as LIMIT_OF_EVENTS
-from dskity.modules.kv.publisher import EventPublisher
-from dskity.modules.kv.service import KeyValue
-from dskity.modules.kv.store import StoreChange
+from dskity.modules.kv.service import EVENTS, KeyValue
 from dskity.modules.kv.watch import LIMIT
 from tests.house_bus import House, memory_house
 from tests.waiting import until
@@ -228,7 +225,7 @@ async def test_keys_expire_also_while_their_events_find_no_broker(
     await kv.put("last", 1, ttl_seconds=11)
     await clock.advance(11)
     assert [(await anext(watch)).kind for _ in range(2)] == ["set", "expired"]
-    assert kv.events.dropped == 40_002 - LIMIT_OF_EVENTS
+    assert kv.events.dropped == 40_002 - EVENTS
 
 
 async def test_stopping_publishes_what_waits(

@@ -21,6 +21,7 @@ class Program:
 
     def __init__(self, *command: str, folder: Path = ROOT) -> None:
         self.lines: list[str] = []
+        self._silent = False
         self._news = threading.Condition()
         self._process = subprocess.Popen(
             [sys.executable, "-m", *command],
@@ -51,7 +52,7 @@ class Program:
         def look() -> bool:
             nonlocal found
             found = next(filter(None, (re.search(pattern, line) for line in self.lines)), None)
-            return found is not None
+            return found is not None or self._silent
 
         with self._news:
             self._news.wait_for(look, within)
@@ -81,6 +82,9 @@ class Program:
             with self._news:
                 self.lines.append(line.rstrip("\n"))
                 self._news.notify_all()
+        with self._news:
+            self._silent = True
+            self._news.notify_all()
 
 
 @contextlib.contextmanager

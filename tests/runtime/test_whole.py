@@ -117,7 +117,7 @@ async def test_a_device_answers_a_command(house: House) -> None:
 async def test_a_signed_webhook_comes_onto_the_bus(house: House) -> None:
     """And a forged one is refused."""
     async with house.runtime.bus.stream("hooks/#") as hooks:
-        body = b'{"zen": "quiet"}'
+        body = b'{"zen":"quiet"}'
         headers = github(body, SECRET, event="ping")
         answer = await house.http.post("/webhooks/github", content=body, headers=headers)
         assert answer.status_code == 202

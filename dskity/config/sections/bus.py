@@ -56,6 +56,17 @@ class InboxSettings(Section):
     """Bytes in it at most."""
 
 
+class DeadLettersSettings(Section):
+    """The file of dead letters in `state_dir`; at a bound the oldest are deleted."""
+
+    max_messages: int = Field(default=10_000, ge=1)
+    """Messages in it at most."""
+    max_bytes: ByteSize = Field(default=ByteSize(64 * MIB), ge=1024)
+    """Bytes in it at most."""
+    max_age_seconds: float | None = Field(default=2_592_000, gt=0)
+    """Seconds for which a dead letter is kept; null keeps it while there is room."""
+
+
 class BusSettings(Section):
     """The bus itself."""
 
@@ -73,6 +84,8 @@ class BusSettings(Section):
     """Publishes that wait for the broker."""
     inbox: InboxSettings = InboxSettings()
     """Messages that wait for slow handlers."""
+    dead_letters: DeadLettersSettings = DeadLettersSettings()
+    """Messages that failed for good."""
 
 
 class CommandsSettings(Section):

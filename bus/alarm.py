@@ -1,4 +1,4 @@
-"""A sleep until a moment that may be brought forward."""
+"""A sleep until a moment that may be brought forward: one sleeper for any number of deadlines."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ class Alarm:
     """One sleeper, and the moment (monotonic seconds of the clock) at which it wakes.
 
     `moment` is infinite while nothing is awaited; what brings it forward between two sleeps counts
-    for the next one, so that nothing is overslept.
+    for the next one, so that nothing is overslept. `name` is what its tasks are called.
     """
 
-    __slots__ = ("_clock", "_moved", "moment")
+    __slots__ = ("_clock", "_moved", "_name", "moment")
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, name: str) -> None:
         self.moment = math.inf
         self._clock = clock
+        self._name = name
         self._moved = asyncio.Event()
 
     def no_later_than(self, moment: float) -> None:
@@ -40,8 +41,8 @@ class Alarm:
         self.moment = math.inf
 
     async def _first(self, seconds: float) -> None:
-        sleep = asyncio.create_task(self._clock.sleep(seconds), name="kv: next deadline")
-        moved = asyncio.create_task(self._moved.wait(), name="kv: earlier deadline")
+        sleep = asyncio.create_task(self._clock.sleep(seconds), name=f"{self._name}: next")
+        moved = asyncio.create_task(self._moved.wait(), name=f"{self._name}: earlier")
         try:
             await asyncio.wait((sleep, moved), return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -1,0 +1,37 @@
+"""What `aiomqtt_client.py` tells `aiomqtt_wire.py`."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from paho.mqtt.client import ConnectFlags, MQTTMessage
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from dskity.bus.delivery import Delivery
+
+
+class Hooks(Protocol):
+    """Who is told; all calls are synchronous, on the event loop."""
+
+    def welcomed(
+        self, flags: ConnectFlags, code: ReasonCode, properties: Properties | None
+    ) -> None:
+        """CONNACK came, with success or not."""
+        ...
+
+    def received(self, delivery: Delivery, mid: int) -> None:
+        """A message of QoS 0 or 1 came; `mid` is its packet identifier."""
+        ...
+
+    def released(self, message: MQTTMessage) -> None:
+        """PUBREL came for a message of QoS 2."""
+        ...
+
+    def answered(self, mid: int, codes: list[int]) -> None:
+        """PUBACK, PUBCOMP, SUBACK or UNSUBACK came, or a QoS 0 message was written."""
+        ...
+
+    def ended(self, reason: str) -> None:
+        """The connection is gone."""
+        ...

@@ -1,0 +1,114 @@
+"""mqttium's client, made and connected our way."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from mqttium.api import AsyncClient
+from mqttium.enums import MQTTProtocolVersion
+from mqttium.errors import ConnectRefusedError, MQTTError, MQTTTimeoutError
+from mqttium.packets import ConnAckPacket
+from mqttium.persistence.memory import MemoryInflightStore
+from mqttium.types import Properties
+
+from dskity.broker.mqttium_fields import connect_properties, will_of
+from dskity.broker.mqttium_streams import open_stream
+from dskity.broker.reasons import NO_MATCHING_SUBSCRIBERS, reason_code, refusal
+from dskity.broker.settings import MAX_INCOMING_PACKET
+from dskity.broker.wire import Opening, Silent, unreachable
+from dskity.bus.errors import DSkityError
+
+AHEAD = 1_000  # messages that mqttium reads ahead of us; then it stops reading
+# mosquitto 2.0.11 oversteps the Receive Maximum that it is told, and mqttium would drop the
+# connection for it; the bus bounds what is in flight, by pausing.
+NO_RECEIVE_MAXIMUM = 65_535
+
+
+def make_client(opening: Opening, store: MemoryInflightStore) -> AsyncClient:
+    """A client for one connection."""
+    settings = opening.settings
+    return AsyncClient(
+        opening.client_id,
+        protocol=MQTTProtocolVersion(opening.version),
+        clean_start=opening.clean_start,
+        keepalive=settings.keepalive,
+        username=settings.user,
+        password=settings.secret,
+        connect_properties=connect_properties(opening),
+        will=will_of(opening),
+        maximum_packet_size=MAX_INCOMING_PACKET,
+        max_inbound_inflight=NO_RECEIVE_MAXIMUM,
+        max_unacknowledged_messages=settings.max_in_flight,
+        manual_ack=True,
+        max_iterator_messages=AHEAD,
+        max_iterator_bytes=MAX_INCOMING_PACKET,  # one of the largest must fit
+        store=store,
+        reconnect=None,
+        connect_timeout=settings.connect_timeout,
+    )
+
+
+async def connect(client: AsyncClient, opening: Opening) -> ConnAckPacket:
+    """Connect it; every failure is one of ours, and leaves nothing open."""
+    attempt = asyncio.create_task(
+        _attempt(client, opening), name=f"mqtt {opening.client_id} connect"
+    )
+    try:
+        return await _result(attempt)
+    except BaseException as error:
+        await client.disconnect()
+        if isinstance(error, MQTTError | OSError):
+            raise _failure(opening, error) from error
+        raise
+
+
+async def _attempt(client: AsyncClient, opening: Opening) -> ConnAckPacket:
+    address = opening.settings.address
+    client._transport_factory = partial(open_stream, address)  # noqa: SLF001  # its seam for that
+    return await client.connect(address.host, address.port, ssl=opening.tls)
+
+
+async def _result(attempt: asyncio.Task[ConnAckPacket]) -> ConnAckPacket:
+    # mqttium waits by `wait_for`, which before Python 3.12 swallows a cancellation that comes
+    # together with the result; so the attempt is cancelled until it hears.
+    try:
+        await asyncio.wait((attempt,))
+    except asyncio.CancelledError:
+        while not attempt.done():
+            attempt.cancel()
+            await asyncio.wait((attempt,), timeout=0.1)
+        raise
+    return attempt.result()
+
+
+def _failure(opening: Opening, error: Exception) -> DSkityError:
+    address = opening.settings.address
+    if isinstance(error, ConnectRefusedError):
+        return refusal(f"the connection to {address}", reason_code(error.reason_code))
+    on_the_way = isinstance(error, OSError) and not isinstance(error, MQTTTimeoutError)
+    if on_the_way or isinstance(error.__cause__, TimeoutError):
+        return unreachable(address, error.__cause__ or error)
+    # No CONNACK came, or one that MQTT 5 does not know: brokers of 3.1.1 answer so.
+    return Silent(f"{address}: it does not answer CONNECT ({error})")
+
+
+def watch_pubacks(client: AsyncClient) -> set[int] | None:
+    """The packet identifiers whose PUBACK says that nobody is subscribed; None if out of reach.
+
+    mqttium's receipts do not keep the reason code of a success, so its decoder is listened to.
+    """
+    outbound = client._engine.outbound  # noqa: SLF001
+    decode = getattr(outbound, "_decode_puback", None)
+    if decode is None:
+        return None
+    unmatched: set[int] = set()
+
+    def listen(remaining: bytes) -> tuple[int, int, Properties | None]:
+        mid, code, properties = decode(remaining)
+        if code == NO_MATCHING_SUBSCRIBERS:
+            unmatched.add(mid)
+        return mid, code, properties
+
+    outbound._decode_puback = listen  # noqa: SLF001
+    return unmatched

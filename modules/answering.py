@@ -1,0 +1,27 @@
+"""Answering requests on the bus, for a module: by one of several runtimes, if they can share."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+from dskity.bus.bus import Bus
+from dskity.bus.consumer import AnyHandler
+from dskity.bus.errors import NotConnected
+
+_PATIENCE = 60.0  # seconds of one wait; there is always another
+
+
+async def answer(bus: Bus, handlers: Mapping[str, AnyHandler], group: str, **policy: Any) -> None:
+    """Wait for the broker, then subscribe each handler to its topic below `{root}/`.
+
+    Only then is it known whether the broker has shared subscriptions. With them one runtime of
+    the `group` answers a request; without, each of them does.
+    """
+    while not bus.connected:
+        with contextlib.suppress(NotConnected):
+            await bus.link.wait_connected(_PATIENCE)
+    shared = group if bus.capabilities.shared else None
+    for topic, handler in handlers.items():
+        await bus.subscribe(f"{bus.root}/{topic}", handler, group=shared, **policy)

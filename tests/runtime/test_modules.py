@@ -1,0 +1,85 @@
+"""Modules in a whole runtime: one that fails, and two runtimes beside each other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dskity.bus.errors import ModuleFailed
+from tests.engines.device import device
+from tests.runtime.house import COUNTER, on_broker, started, write_module
+from tests.servers import mosquitto
+from tests.waiting import until
+
+BROKEN = {
+    "syntax": "class Broken(:\n",
+    "missing import": "import a_package_that_nobody_has\n",
+    "failing start": """
+        from dskity.modules import Module, ModuleMeta
+
+        class Broken(Module):
+            meta = ModuleMeta("broken")
+
+            async def on_startup(self, clients) -> None:
+                raise RuntimeError("no sensor on the bus")
+    """,
+    "wrong signature": """
+        from dskity.modules import Module, ModuleMeta, on
+
+        class Broken(Module):
+            meta = ModuleMeta("broken")
+
+            @on("devices/+/telemetry")
+            async def telemetry(self, one, other) -> None: ...
+    """,
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+async def test_a_module_that_fails_fails_alone(fault: str, tmp_path: Path) -> None:
+    """Readiness names it, an event tells, and the handlers of the others run."""
+    write_module(tmp_path, "broken.py", BROKEN[fault])
+    write_module(tmp_path, "counter.py", COUNTER)
+    with mosquitto() as broker:
+        async with device(broker.port) as sensor:
+            await sensor.subscribe("dskity/modules/broken/failed")
+            await sensor.subscribe("devices/d1/handled")
+            async with started(tmp_path, common=on_broker(broker.port)) as house:
+                unready = await house.unready()
+                assert list(unready) == ["module:broken"]
+                await until(lambda: sensor.received, "the event")
+                event = json.loads(sensor.received.pop()[1])
+                assert event["data"]["reason"] in unready["module:broken"]
+                await sensor.publish("devices/d1/telemetry", b'{"celsius": 20}')
+                await until(lambda: sensor.received, "the reading is handled")
+
+
+async def test_with_strict_the_first_failure_ends_the_start(tmp_path: Path) -> None:
+    """And what had started is stopped: a second start finds nothing in its way."""
+    write_module(tmp_path, "broken.py", BROKEN["failing start"])
+    with pytest.raises(ModuleFailed, match="no sensor on the bus"):
+        async with started(tmp_path, broker={"engine": "amqtt"}, strict=True):
+            pass
+    async with started(tmp_path, broker={"engine": "amqtt"}) as house:
+        assert list(await house.unready()) == ["module:broken"]
+
+
+async def test_two_runtimes_fit_in_one_process(tmp_path: Path) -> None:
+    """On one broker each has its own modules, doors and state, and they see each other."""
+    folders = [tmp_path / "one", tmp_path / "other"]
+    for folder in folders:
+        folder.mkdir()
+    write_module(folders[0], "counter.py", COUNTER)
+    async with started(folders[0], broker={"engine": "amqtt"}) as one:
+        beside = on_broker(one.broker_port)
+        async with started(folders[1], common=beside) as other:
+            assert one.runtime.bus.client_id != other.runtime.bus.client_id
+            assert one.http.base_url != other.http.base_url
+            assert "counter" not in other.runtime.supervisor.states()
+            registry = other.runtime.clients.registry
+            await until(lambda: registry.instances("counter"), "the other's services are known")
+            answer = await other.runtime.bus.request("devices/d1/mean")
+            assert answer.json() == {"handled": 0}
+        assert await one.unready() == {}
