@@ -269,18 +269,26 @@ class Bus:
         handler: AnyHandler,
         *,
         connection: str | None = None,
+        lane: Lane = "intake",
         **policy: Any,
     ) -> Subscription:
         """Have `handler` called for each message that matches `filter` (captures as `{name}`).
 
-        The policy words are those of `@on`, with `qos` and `group` among them.
+        The policy words are those of `@on`, with `qos` and `group` among them. For `lane` see
+        `attach`.
         """
         if connection is not None:
-            return await self.connection(connection).subscribe(filter, handler, **policy)
+            other = self.connection(connection)
+            return await other.subscribe(filter, handler, lane=lane, **policy)
         pattern = topics.parse(filter)
         consumer = self._dispatcher.consumer(self, pattern, handler, policy)
         return await self.attach(
-            pattern, consumer.accept, qos=consumer.qos, group=consumer.group, consumer=consumer
+            pattern,
+            consumer.accept,
+            qos=consumer.qos,
+            group=consumer.group,
+            lane=lane,
+            consumer=consumer,
         )
 
     async def attach(
@@ -295,7 +303,8 @@ class Bus:
     ) -> Subscription:
         """The raw form of `subscribe`: a synchronous consumer that calls `delivery.done()` itself.
 
-        The `control` lane is for messages that must not wait behind telemetry.
+        The `control` lane is for messages that must not wait behind telemetry. The broker keeps
+        none of them for the next process.
         """
         _check_qos(qos)
         pattern = topics.parse(filter) if isinstance(filter, str) else filter
@@ -341,7 +350,8 @@ class Bus:
 
     async def _detach(self, subscription: Subscription) -> None:
         self._owned.pop(subscription, None)
-        if self._subscriptions.remove(subscription) and not self._receiving.left:
+        stays = self._receiving.left and subscription.lane == "intake"
+        if self._subscriptions.remove(subscription) and not stays:
             with contextlib.suppress(NotConnected):
                 await self._transport.unsubscribe(subscription.wire_filter)
 

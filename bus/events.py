@@ -14,7 +14,6 @@ import json
 import re
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, ClassVar
 
 from dskity.bus.topics import quote
@@ -64,17 +63,12 @@ class Event:
             "time": datetime.fromtimestamp(time, UTC).isoformat().replace("+00:00", "Z"),
             "subject": self.subject(),
             "datacontenttype": "application/json",
-            "data": {name: getattr(self, name) for name in _names(type(self))},
+            "data": {field.name: getattr(self, field.name) for field in fields(self)},
         }
 
     def encode(self, source: str, time: float) -> bytes:
         """The bytes on the wire."""
         return _encode(self.envelope(source, time)).encode()
-
-
-@cache
-def _names(event: type[Event]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(event))
 
 
 @dataclass(frozen=True, slots=True)

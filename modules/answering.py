@@ -17,11 +17,12 @@ async def answer(bus: Bus, handlers: Mapping[str, AnyHandler], group: str, **pol
     """Wait for the broker, then subscribe each handler to its topic below `{root}/`.
 
     Only then is it known whether the broker has shared subscriptions. With them one runtime of
-    the `group` answers a request; without, each of them does.
+    the `group` answers a request; without, each of them does. It is the control lane that they
+    come on: they pass a flood of telemetry, and the broker keeps none for a runtime that is gone.
     """
     while not bus.connected:
         with contextlib.suppress(NotConnected):
             await bus.link.wait_connected(_PATIENCE)
     shared = group if bus.capabilities.shared else None
     for topic, handler in handlers.items():
-        await bus.subscribe(f"{bus.root}/{topic}", handler, group=shared, **policy)
+        await bus.subscribe(f"{bus.root}/{topic}", handler, group=shared, lane="control", **policy)

@@ -12,6 +12,7 @@ from dskity.demo.stage import BROKEN, Stage
 
 KEYS = 10
 TTL = 0.2
+SERVICES = ("kv", "registry", "commands")  # of those that every runtime has
 
 
 async def key_expires(stage: Stage) -> Finding:
@@ -30,13 +31,12 @@ async def key_expires(stage: Stage) -> Finding:
 
 async def service_lost(stage: Stage) -> Finding:
     """A runtime is killed, and another one says that its services are down."""
-    topic = f"{stage.root}/registry/"
-    up = await stage.sightings.wait("watcher", topic, lambda s: s.topic.endswith(f"/{NAME}/up"))
+    topics = [f"{stage.root}/registry/{service}/{NAME}" for service in SERVICES]
+    for topic in topics:
+        await stage.sightings.wait("watcher", f"{topic}/up")
     stage.neighbour.kill()
     killed = time.time()
-    down = await stage.sightings.wait(
-        "watcher", topic, lambda s: s.topic.endswith(f"/{NAME}/down"), count=len(up)
-    )
+    down = [(await stage.sightings.wait("watcher", f"{topic}/down"))[0] for topic in topics]
     causes = {sighting.json()["data"]["cause"] for sighting in down}
     expect(causes == {"lost"}, f"the cause is {causes}")
     latencies = [sighting.at - killed for sighting in down]

@@ -179,9 +179,7 @@ class RedisStore:
     def _report(
         self, kind: Literal["deleted", "expired"], key: str, version: int, ttl: bytes, store: bytes
     ) -> None:
-        self._made(
-            StoreChange(kind, key, version, version, seconds(ttl), None, store.decode())
-        )
+        self._made(StoreChange(kind, key, version, version, seconds(ttl), None, store.decode()))
 
     def _hear(self, change: StoreChange, origin: bytes) -> None:
         """A change of the data, by us too: only here do they all come in order."""

@@ -57,8 +57,9 @@ class Watch:
                 raise StopAsyncIteration
             self._arrived.clear()
             await self._arrived.wait()
-        kind, key, version, _, _, value = self._changes.popleft()
-        return Change(kind, key, version, thaw(value) if kind == "set" else None)
+        change = self._changes.popleft()
+        value = thaw(change.value) if change.kind == "set" else None
+        return Change(change.kind, change.key, change.version, value)
 
 
 class Watchers:

@@ -20,7 +20,7 @@ from dskity.modules.bridge.carrier import Carrier
 from dskity.runtime import Runtime
 from tests.waiting import until
 
-RULE = {"from": "default", "to": "cloud", "filter": "up/#"}
+RULE: dict[str, Any] = {"from": "default", "to": "cloud", "filter": "up/#"}
 MQTT_3 = CAPABILITIES.but(headers=False, expiry=False, reports_no_match=False)
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from dskity.bootstrap import start
 from dskity.broker.settings import ConnectionSettings
 from dskity.bus.bus import Bus
 from dskity.bus.delivery import Delivery
+from dskity.config import DSkitySettings
 from dskity.handlers import Dispatcher
 from dskity.wires import choose_client
 from tests.bridge.sites import RULE, carriers, settings
@@ -37,6 +39,16 @@ async def client(broker: ServerProcess, name: str) -> AsyncIterator[Bus]:
         await bus.close()
 
 
+def between(
+    edge: ServerProcess, cloud: ServerProcess, state_dir: Path, *rules: Mapping[str, Any]
+) -> DSkitySettings:
+    """Settings of a runtime with these rules."""
+    near = {"url": f"mqtt://127.0.0.1:{edge.port}"}
+    far = {"url": f"mqtt://127.0.0.1:{cloud.port}", "connect_timeout": 1}
+    common = {"registry": {"enabled": False}, "mqtt": near}
+    return settings(state_dir, rules, common=common, mqtt={"cloud": far})
+
+
 class Ledger:
     """The numbers that arrived, by topic."""
 
@@ -57,16 +69,10 @@ class Ledger:
 async def test_the_cloud_dies_in_the_middle_and_nothing_is_lost(tmp_path: Path) -> None:
     """2,000 messages of QoS 1; each topic keeps its order, but for messages that come twice."""
     down = {"from": "cloud", "to": "default", "filter": "site/down/#", "strip": "site"}
-    with mosquitto(persistence=True) as edge, mosquitto(persistence=True) as cloud:
-        configured = settings(
-            tmp_path,
-            [RULE | {"prefix": "site"}, down],
-            common={
-                "registry": {"enabled": False},
-                "mqtt": {"url": f"mqtt://127.0.0.1:{edge.port}"},
-            },
-            mqtt={"cloud": {"url": f"mqtt://127.0.0.1:{cloud.port}", "connect_timeout": 1}},
-        )
+    # Saved after each 60 changes, so that the reader's session survives and saving costs little.
+    saving = ("autosave_interval 60",)
+    with mosquitto() as edge, mosquitto(saving, persistence=True) as cloud:
+        configured = between(edge, cloud, tmp_path, RULE | {"prefix": "site"}, down)
         ledger, returned = Ledger(), Ledger()
         async with (
             client(edge, "machine") as machine,
@@ -78,12 +84,13 @@ async def test_the_cloud_dies_in_the_middle_and_nothing_is_lost(tmp_path: Path) 
             outbox = runtime.bus.connection("cloud").outbox
             assert outbox is not None
 
-            async def produce() -> None:
-                for number in range(MESSAGES):
-                    await machine.publish(f"up/{number % TOPICS}", str(number))
+            async def produce(topic: int) -> None:
+                for number in range(topic, MESSAGES, TOPICS):
+                    await machine.publish(f"up/{topic}", str(number))
 
             async with asyncio.TaskGroup() as group:
-                group.create_task(produce(), name="produce")
+                for topic in range(TOPICS):
+                    group.create_task(produce(topic), name=f"produce {topic}")
                 await until(lambda: len(ledger.distinct) > MESSAGES // 4, "a quarter", 20)
                 await asyncio.to_thread(cloud.kill)
                 await until(lambda: outbox.spool.messages > TOPICS, "messages in the outbox", 20)
@@ -97,3 +104,21 @@ async def test_the_cloud_dies_in_the_middle_and_nothing_is_lost(tmp_path: Path) 
             await until(lambda: outbox.empty, "an empty outbox")
             await reader.publish("site/down/x", "1")
             await until(lambda: returned.distinct == {1}, "the way back")
+
+
+async def test_what_comes_between_two_runs_is_carried_by_the_second(tmp_path: Path) -> None:
+    """A runtime that ends leaves its subscriptions with the broker."""
+    with mosquitto() as edge, mosquitto() as cloud:
+        configured = between(edge, cloud, tmp_path, RULE)
+        ledger = Ledger()
+        async with client(edge, "machine") as machine, client(cloud, "reader") as reader:
+            await reader.attach("up/#", ledger.enter)
+            async with await start(configured):
+                await machine.publish("up/x", "0")
+                await until(lambda: ledger.distinct == {0}, "the first")
+            for number in range(1, 11):
+                await machine.publish("up/x", str(number))
+            async with await start(configured) as runtime:
+                await until(lambda: len(ledger.distinct) == 11, "the rest")
+                assert runtime.bus.connection("cloud").client_id == f"{runtime.bus.client_id}-cloud"
+        assert ledger.without_duplicates() == {"up/x": list(range(11))}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,11 +17,11 @@ LEVELS = st.sampled_from(["a", "b", "c", ""])
 TOPICS = st.lists(LEVELS, min_size=1, max_size=4).map("/".join).filter(bool)
 
 
-def up(filter: str = "#", **words: str) -> Rule:
+def up(filter: str = "#", **words: Any) -> Rule:
     return Rule("edge", "cloud", filter, **words)
 
 
-def down(filter: str = "#", **words: str) -> Rule:
+def down(filter: str = "#", **words: Any) -> Rule:
     return Rule("cloud", "edge", filter, **words)
 
 
@@ -34,7 +36,7 @@ def down(filter: str = "#", **words: str) -> Rule:
         (up("site/#", strip="site"), "site", None),
         (up("site/#", strip="site"), "site/$SYS/load", None),
         (up("site/#", strip="site"), "site//x", "/x"),
-        (up("devices/{device}/telemetry", prefix="in"), "devices/d/telemetry", "in/devices/d/telemetry"),
+        (up("devices/{device}/state", prefix="in"), "devices/d/state", "in/devices/d/state"),
     ],
 )  # fmt: skip
 def test_a_topic_is_renamed(rule: Rule, topic: str, name: str | None) -> None:
@@ -64,13 +66,13 @@ def test_what_a_rule_publishes_matches_its_output(topic: str, filter: str, prefi
         ({"filter": "#", "prefix": "{a}"}, "without braces"),
     ],
 )
-def test_a_rule_that_cannot_work_is_refused(words: dict[str, str], mend: str) -> None:
+def test_a_rule_that_cannot_work_is_refused(words: dict[str, Any], mend: str) -> None:
     with pytest.raises(InvalidTopic, match=mend):
         up(**words)
 
 
 @pytest.mark.parametrize("words", [{}, {"strip": "a", "prefix": "a"}])
-def test_from_and_to_one_broker_needs_another_name(words: dict[str, str]) -> None:
+def test_from_and_to_one_broker_needs_another_name(words: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput, match="from and to are both 'edge'"):
         Rule("edge", "edge", "a/#", **words)
 
@@ -122,8 +124,7 @@ def test_rules_that_end_are_let_through(rules: list[Rule]) -> None:
         ([Rule("edge", "edge", "#", prefix="b")], "narrow its filter"),
         (
             [up("a/#"), Rule("cloud", "third", "a/b"), Rule("third", "edge", "+/b")],
-            "bridge.0 (edge → cloud, filter 'a/#') and bridge.1 (cloud → third, filter 'a/b') and "
-            "bridge.2 (third → edge, filter '+/b') make a loop",
+            "bridge.1 (cloud → third, filter 'a/b') and bridge.2 (third → edge, filter '+/b')",
         ),
     ],
 )

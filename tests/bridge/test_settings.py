@@ -69,7 +69,7 @@ def test_a_rule_is_shown_as_it_is_written() -> None:
         ({"mqtt": CLOUD, "bridge": [rule(prefix="/a")]}, "bridge.0.prefix = '/a': '/a' is not"),
         ({"mqtt": CLOUD, "bridge": [rule(strip="b")]}, "bridge.0: strip 'b' is not how the topics"),
         ({"mqtt": CLOUD, "bridge": [rule(qos=3)]}, "bridge.0.qos = 3: must be 0, 1 or 2"),
-        ({"mqtt": CLOUD, "bridge": [rule(form=1)]}, "bridge.0.form: no such key; did you mean from"),
+        ({"mqtt": CLOUD, "bridge": [rule(form=1)]}, "bridge.0.form: no such key; did you mean"),
         (
             {"mqtt": CLOUD, "bridge": [rule(), rule(**{"from": "cloud", "to": "default"})]},
             "bridge: bridge.0 (default → cloud, filter 'a/#') and bridge.1 (cloud → default, ",

@@ -13,6 +13,7 @@ def test_two_emitters_of_one_fact_make_one_id() -> None:
     assert first.id() == second.id()
     assert first.id() != KvExpired(key="a", version=4).id()
     assert first.id() != KvSet(key="a", version=3).id()
+    assert first.id() != KvExpired(key="a", version=3, store="another").id()
 
 
 def test_an_event_is_a_structured_cloud_event() -> None:

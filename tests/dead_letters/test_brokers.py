@@ -36,9 +36,9 @@ async def port_of(engine: Engine) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def bus_at(port: int, engine: Engine) -> AsyncIterator[Bus]:
+async def bus_at(port: int, engine: Engine, client_id: str = "runtime") -> AsyncIterator[Bus]:
     protocol: Literal["5", "3.1.1"] = "5" if engine == "mosquitto-5" else "3.1.1"
-    settings = ConnectionSettings(f"mqtt://{HOST}:{port}", "runtime", protocol=protocol)
+    settings = ConnectionSettings(f"mqtt://{HOST}:{port}", client_id, protocol=protocol)
     dispatcher = Dispatcher()
     bus = Bus(AiomqttTransport(settings), dispatcher)
     await bus.start()
@@ -74,3 +74,16 @@ async def test_a_message_fails_twice_and_then_succeeds(engine: Engine, payload: 
         counts = [message.headers.get("dskity-replays") for message in attempts]
         assert counts == [None, "1", "2"]
         assert await post.letters(0) == []
+
+
+async def test_requests_are_answered_by_those_that_are_left() -> None:
+    """The broker hands none to a runtime that has ended, though it keeps its session."""
+    async with (
+        port_of("mosquitto-5") as port,
+        bus_at(port, "mosquitto-5") as bus,
+        dead_letters(bus) as post,
+    ):
+        async with bus_at(port, "mosquitto-5", "other") as other, dead_letters(other):
+            other.leave()
+        for _ in range(4):
+            assert (await post.ask("list"))["total"] == 0

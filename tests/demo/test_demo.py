@@ -24,7 +24,7 @@ COUNTS = {
     "signed webhook on the bus": 20,
     "forged webhook refused": 1,
     "key expires with an event": 10,
-    "killed service goes down": 1,
+    "killed service goes down": 3,
     "module fails alone": 1,
 }
 

@@ -20,6 +20,7 @@ from dskity.bus.memory import MemoryBroker
 from dskity.modules.kv.module import build_kv
 from dskity.modules.kv.redis_store import RedisStore
 from dskity.modules.kv.service import KeyValue
+from dskity.modules.kv.store import StoreChange
 from tests.house_bus import House, memory_house
 from tests.servers import HOST, ServerProcess, free_port, redis_server
 from tests.waiting import until
@@ -118,6 +119,29 @@ async def test_keys_of_a_killed_process_expire_with_an_event(redis_url: str, pre
         await until(lambda: len(heard) >= 20, "all twenty expire")
         keys = [event["data"]["key"] for event in heard]
         assert sorted(keys) == sorted(f"dead/{n}" for n in range(20))
+
+
+async def test_a_store_has_one_identity_for_all_and_another_when_it_was_emptied(
+    prefix: str,
+) -> None:
+    """So that the ids of events, which are made of it, never come again with the versions."""
+    made: list[StoreChange] = []
+    with redis_server() as server:
+        url = f"redis://{HOST}:{server.port}"
+        stores = [RedisStore(url, key_prefix=prefix) for _ in range(2)]
+        for store in stores:
+            store.listen(made.append, lambda _: None, partial(asyncio.sleep, 0))
+            await store.put("k", 1, None, None)
+        async with Redis.from_url(url) as client:
+            await client.flushall()
+        for store in stores:
+            await store.put("k", 1, None, None)
+            await store.delete("k", None)
+            await store.stop()
+    assert [change.version for change in made] == [1, 2, 1, 1, 2, 2]
+    before, after = {change.store for change in made[:2]}, {change.store for change in made[2:]}
+    assert (len(before), len(after)) == (1, 1)
+    assert before.isdisjoint(after)
 
 
 async def test_an_expiry_waits_for_somebody_who_can_publish_it(redis_url: str, prefix: str) -> None:

@@ -6,19 +6,23 @@ import asyncio
 import json
 import types
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
 
+from dskity.bus.announcer import Announcer
 from dskity.bus.bus import Bus
 from dskity.bus.clock import VirtualClock
 from dskity.bus.errors import InvalidInput, InvalidSettings, RemoteError
 from dskity.bus.memory import CAPABILITIES, MemoryBroker
 from dskity.bus.message import Message
 from dskity.modules.contract import KV, Change, TransportClients
+from dskity.modules.kv.events import event_of
 from dskity.modules.kv.memory_store import MemoryStore
 from dskity.modules.kv.module import KvModule, build_kv
 from dskity.modules.kv.service import EVENTS, KeyValue
+from dskity.modules.kv.store import StoreChange
 from dskity.modules.kv.watch import LIMIT
 from tests.house_bus import House, memory_house
 from tests.waiting import until
@@ -50,6 +54,13 @@ async def heard(house: House) -> list[dict[str, Any]]:
     for kind in ("set", "deleted", "expired"):
         await house.bus.attach(f"dskity/kv/{kind}/#", lambda delivery, _: _note(delivery, heard))
     return heard
+
+
+def announcer(bus: Bus, limit: int) -> Announcer[StoreChange]:
+    """What a `KeyValue` announces its changes with, of another size."""
+    return Announcer(
+        bus, lambda change, at: bus.event_message(event_of(change), at), name="kv", limit=limit
+    )
 
 
 def _note(delivery: Any, heard: list[dict[str, Any]]) -> None:
@@ -135,6 +146,7 @@ async def test_every_change_is_an_event_on_the_bus(
     await kv.put("k", 1, ttl_seconds=2)
     await clock.advance(2)
     await until(lambda: len(heard) == 5, "five events")
+    assert len({event["data"].pop("store") for event in heard}) == 1
     assert [(event["topic"], event["data"]) for event in heard] == [
         ("dskity/kv/set/a/b%2Bc", _data("a/b+c", 1, 0, 5, "api")),
         ("dskity/kv/set/a/b%2Bc", _data("a/b+c", 2, 1, 5, "api")),
@@ -167,6 +179,32 @@ async def test_no_two_events_of_a_key_have_one_id_over_all_its_lives(
     assert len({event["id"] for event in heard}) == 12
 
 
+async def test_after_a_restart_the_same_versions_make_other_ids(
+    house: House, clock: VirtualClock, heard: list[dict[str, Any]]
+) -> None:
+    """A store in memory begins at 1 again, and is another store."""
+    for _ in range(2):
+        kv = build_kv("inmemory", bus=house.bus, clock=clock)
+        await kv.start()
+        await kv.put("k", 1)
+        await kv.stop()
+    await until(lambda: len(heard) == 2, "two events")
+    assert {event["data"]["version"] for event in heard} == {1}
+    assert len({event["id"] for event in heard}) == 2
+
+
+async def test_an_event_that_waits_keeps_the_time_of_its_change(
+    kv: KeyValue, house: House, clock: VirtualClock, heard: list[dict[str, Any]]
+) -> None:
+    house.broker.stop()
+    then = datetime.fromtimestamp(clock.time(), UTC)
+    await kv.put("k", 1, ttl_seconds=0)
+    await clock.advance(3600)
+    house.broker.start()
+    await until(lambda: heard, "the event")
+    assert datetime.fromisoformat(heard[0]["time"]) == then
+
+
 async def test_a_put_does_not_wait_for_an_absent_broker_and_its_event_comes_later(
     kv: KeyValue, house: House, heard: list[dict[str, Any]]
 ) -> None:
@@ -182,13 +220,13 @@ async def test_a_put_does_not_wait_for_an_absent_broker_and_its_event_comes_late
 async def test_of_more_events_than_the_bound_the_oldest_are_dropped_and_counted(
     house: House, heard: list[dict[str, Any]]
 ) -> None:
-    events = EventPublisher(house.bus, limit=3)
+    events = announcer(house.bus, limit=3)
     for version in range(1, 6):
-        events.add(StoreChange("set", "k", version, version - 1, None))
+        events.put(StoreChange("set", "k", version, version - 1, None))
     assert events.dropped == 2
     events.start()
     await until(lambda: len(heard) == 3, "the newest three")
-    await events.stop()
+    await events.close()
     assert [event["data"]["version"] for event in heard] == [3, 4, 5]
 
 
@@ -196,11 +234,11 @@ async def test_keys_that_expire_all_at_once_are_each_published(
     house: House, clock: VirtualClock, heard: list[dict[str, Any]]
 ) -> None:
     """Three times as many as the queue takes: the store waits for it, and none is dropped."""
-    store, events = MemoryStore(clock), EventPublisher(house.bus, limit=2_000)
+    store, events = MemoryStore(clock), announcer(house.bus, limit=2_000)
 
     def add(change: StoreChange) -> None:
         if change.kind == "expired":
-            events.add(change)
+            events.put(change)
 
     store.listen(add, lambda _: None, events.room)
     for n in range(6_000):
@@ -212,7 +250,7 @@ async def test_keys_that_expire_all_at_once_are_each_published(
     assert events.dropped == 0
     assert len({event["id"] for event in heard}) == 6_000
     await store.stop()
-    await events.stop()
+    await events.close()
 
 
 async def test_keys_expire_also_while_their_events_find_no_broker(

@@ -1,4 +1,4 @@
-"""`clients.mqtt` and `clients.events`, and the announcer behind the latter."""
+"""`clients.mqtt` and `clients.events`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import pytest
 from dskity.bus.errors import InvalidHandler, InvalidInput, InvalidPayload, InvalidTopic
 from dskity.bus.memory import MemoryBroker
 from dskity.bus.message import Message
-from dskity.modules.announcer import Announcer
 from dskity.modules.events_client import BusEvents
 from dskity.modules.mqtt_client import BusMqttClient
 from dskity.modules.tasks import Tasks
@@ -225,43 +224,6 @@ async def test_events_wait_for_an_absent_broker() -> None:
         house.broker.start()
         await until(lambda: len(seen) == 5, "all have left")
         assert seen == [0, 1, 2, 3, 4]
-
-
-async def test_what_waits_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
-    """The oldest is dropped, counted, and told once."""
-    seen = Collector()
-
-    async def watch(message: Message) -> None:
-        seen.got.append(message)
-
-    async with memory_house(publish_timeout=0.05) as house:
-        await house.bus.subscribe("n/#", watch)
-        announcer = Announcer(house.bus, limit=2)
-        for number in range(4):
-            announcer.put(Message(f"n/{number}"))
-        announcer.start()
-        await announcer.close()
-        assert announcer.dropped == 2
-        await until(lambda: sorted(seen.topics()) == ["n/2", "n/3"], "the newest two")
-    assert caplog.text.count("dropping the oldest") == 1
-
-
-async def test_a_message_the_broker_refuses_does_not_hold_up_the_next() -> None:
-    """It is logged."""
-    seen = Collector()
-
-    async def watch(message: Message) -> None:
-        seen.got.append(message)
-
-    async with memory_house() as house:
-        house.broker.capabilities = house.broker.capabilities.but(max_packet=3)
-        await house.bus.subscribe("n/#", watch)
-        announcer = Announcer(house.bus)
-        announcer.put(Message("n/big", b"1234"))
-        announcer.put(Message("n/small", b"1"))
-        announcer.start()
-        await announcer.close()
-        await until(lambda: seen.topics() == ["n/small"], "the next is published")
 
 
 async def test_scopes_share_listeners_and_clear_only_their_own() -> None:

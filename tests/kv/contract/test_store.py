@@ -162,6 +162,19 @@ async def test_the_end_of_a_key_is_reported_once_without_anybody_asking(harness:
     assert (change.previous, change.ttl) == (1, 0.02)
 
 
+async def test_every_change_names_the_store(harness: Harness) -> None:
+    """A set, a deletion and an end, found by the sweep or by a write, all name the same."""
+    await harness.put("a")
+    await harness.store.delete("a", None)
+    await harness.put("b", ttl=0.02)
+    await harness.passes(0.02)
+    await harness.expired("b", 2)
+    assert len(harness.made) == 4
+    names = {change.store for change in harness.made}
+    assert len(names) == 1
+    assert names != {""}
+
+
 async def test_a_write_moves_the_deadline(harness: Harness) -> None:
     await harness.put("later", ttl=0.03)
     await harness.put("later", ttl=60)

@@ -1,0 +1,40 @@
+"""The messages of the suite: numbered, and telling their handler what to do."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel
+
+TOPICS = 8
+
+
+class Load(BaseModel):
+    """`note` is the ordinary one; a handler fails at `fail` each time, and hangs at `hang`."""
+
+    n: int
+    do: Literal["note", "fail", "hang"] = "note"
+    pad: str = ""
+
+
+def topic_of(number: int) -> str:
+    """Messages go round a few topics; on each they are in order."""
+    return f"load/{number % TOPICS}"
+
+
+def payload_of(number: int) -> bytes:
+    """An ordinary message."""
+    return b'{"n":%d}' % number
+
+
+def out_of_order(order: list[int]) -> list[int]:
+    """The numbers that came, for the first time, after a later one of their topic."""
+    highest = [-1] * TOPICS
+    seen: set[int] = set()
+    late: list[int] = []
+    for number in order:
+        if number not in seen and number < highest[number % TOPICS]:
+            late.append(number)
+        seen.add(number)
+        highest[number % TOPICS] = max(highest[number % TOPICS], number)
+    return late

@@ -1,0 +1,115 @@
+"""The program that faults happen to: a whole runtime with a module that handles, or publishes.
+
+`python -m tests.faults.worker SPEC.json`. What its handler has done with is in the journal
+`handled`, what its `publish` has accepted in `accepted`, what it refused in `refused`, and its log
+in `log`, all in the folder of the spec.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import signal
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dskity.bootstrap import start
+from dskity.bus.bus import Bus
+from dskity.bus.errors import DSkityError
+from dskity.config import DSkitySettings
+from dskity.logs import configure
+from dskity.modules import Module, ModuleMeta, TransportClients
+from tests.faults.journal import Journal
+from tests.faults.load import Load, payload_of, topic_of
+
+AT_ONCE = 200  # publishes on their way
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """`route` has the policy of the handler, None for no handler; `produce` is the range of numbers
+    to publish; `pause` is the longest time, in seconds, that a handler takes."""
+
+    settings: dict[str, Any]
+    route: dict[str, Any] | None = None
+    produce: tuple[int, int] | None = None
+    pause: float = 0.0
+    own: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, path: Path) -> None:
+        """To a file that `read` reads."""
+        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> Spec:
+        """From a file."""
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+
+class Handling(Module):
+    """Notes the number of each message that it has handled."""
+
+    meta = ModuleMeta("faults", "/faults")
+
+    def __init__(self, spec: Spec, journal: Journal) -> None:
+        self._spec = spec
+        self._journal = journal
+
+    async def on_startup(self, clients: TransportClients) -> None:
+        if self._spec.route is not None:
+            await clients.bus.subscribe("load/{line}", self.handle, **self._spec.route)
+
+    async def handle(self, load: Load) -> None:
+        if load.do == "fail":
+            raise RuntimeError("poison")
+        if load.do == "hang":
+            await asyncio.Event().wait()
+        if self._spec.pause:
+            await asyncio.sleep(random.uniform(0, self._spec.pause))
+        self._journal.note(load.n)
+
+
+async def produce(bus: Bus, numbers: range, folder: Path) -> None:
+    """Publish them in order, many at once, and note each as it is accepted or refused."""
+    accepted, refused = Journal(folder / "accepted"), Journal(folder / "refused")
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(number: int) -> None:
+        try:
+            await bus.publish(topic_of(number), payload_of(number))
+        except DSkityError as error:
+            refused.note(number)
+            print(f"refused {number}: {type(error).__name__}: {error}", file=sys.stderr)
+        else:
+            accepted.note(number)
+        finally:
+            places.release()
+
+    async with asyncio.TaskGroup() as group:
+        for number in numbers:
+            await places.acquire()
+            group.create_task(one(number), name=f"publish {number}")
+
+
+async def main(spec: Spec, folder: Path) -> None:
+    """Run until SIGTERM."""
+    told = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+    settings = DSkitySettings.isolated(**spec.settings)
+    handling = Handling(spec, Journal(folder / "handled"))
+    async with await start(settings, modules=[handling]) as runtime:
+        if spec.produce is not None:
+            await produce(runtime.bus, range(*spec.produce), folder)
+        await told.wait()
+
+
+if __name__ == "__main__":
+    given = Path(sys.argv[1])
+    configure("info", "text")
+    try:
+        asyncio.run(main(Spec.read(given), given.parent))
+    except DSkityError as error:
+        sys.exit(f"{type(error).__name__}: {error}")
