@@ -10,11 +10,12 @@ The docstrings are the entries of the topic table in `docs/reference/topics.md`.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, ClassVar
+
+from pydantic_core import to_json
 
 from dskity.bus.topics import quote
 
@@ -22,7 +23,6 @@ SPEC_VERSION = "1.0"
 EVENT_TYPE = "application/cloudevents+json"
 
 _FIELD = re.compile(r"\{(\w+)\}")
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Event:
 
     def encode(self, source: str, time: float) -> bytes:
         """The bytes on the wire."""
-        return _encode(self.envelope(source, time)).encode()
+        return to_json(self.envelope(source, time))
 
 
 @dataclass(frozen=True, slots=True)

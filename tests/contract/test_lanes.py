@@ -104,7 +104,7 @@ async def test_many_publishes_at_once_are_all_acknowledged(house: House) -> None
     client = await house.connected(max_in_flight=50)
     await client.transport.subscribe("burst", 1, 1)
     async with asyncio.TaskGroup() as group:
-        for number in range(500):
+        for number in range(200):
             group.create_task(client.publish("burst", str(number).encode()))
-    await client.got(500)
-    assert sorted(int(payload) for payload in client.payloads) == list(range(500))
+    await client.got(200)
+    assert sorted(int(payload) for payload in client.payloads) == list(range(200))
