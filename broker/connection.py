@@ -51,6 +51,10 @@ class Owner(Protocol):
         """Where the messages of a lane go, on a broker that can do this."""
         ...
 
+    def trouble(self, reason: str) -> None:
+        """An attempt to connect has failed for this reason."""
+        ...
+
     def changed(self, reason: str) -> None:
         """A connection came up, or went down for this reason."""
         ...
@@ -162,11 +166,15 @@ class Connection:
         if self._dialect.refused(error):
             return
         if isinstance(error, BrokerRefused) and error.reason_code in BAD_CREDENTIALS:
-            self._complaints.warn(self._about_credentials(error.reason_code))
+            self._complain(self._about_credentials(error.reason_code))
             await self._clock.sleep(self._backoff.long_delay())
         else:
-            self._complaints.warn(f"{error}; trying again")
+            self._complain(f"{error}; trying again")
             await self._clock.sleep(self._backoff.delay())
+
+    def _complain(self, reason: str) -> None:
+        self._complaints.warn(reason)
+        self._owner.trouble(reason)
 
     def _about_credentials(self, code: int) -> str:
         user = self._settings.user

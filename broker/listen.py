@@ -68,7 +68,9 @@ def bind(host: str, port: int, setting: str) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     try:
         for family, _, _, _, address in _addresses(host):
-            opened = socket.socket(family, socket.SOCK_STREAM)
+            # asyncio sets TCP_NODELAY only on sockets that say they are TCP, and an accepted one
+            # says what its listener says: without it a request by amqtt takes 43 ms, not 2.5.
+            opened = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
             sockets.append(opened)
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:

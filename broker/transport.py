@@ -175,6 +175,13 @@ class MqttTransport:
         copies = capabilities.overlap == "each"
         return Unmarked(self._receive, self._subscriptions, lane, copies=copies)
 
+    def trouble(self, reason: str) -> None:
+        """See `Owner`."""
+        assert self._events is not None  # noqa: S101  # set by start(), before any connection
+        if not self._connected:
+            self._reason = reason
+            self._events.trouble(reason)
+
     def changed(self, reason: str) -> None:
         """See `Owner`: two connections make one event."""
         assert self._events is not None  # noqa: S101  # set by start(), before any connection

@@ -45,16 +45,23 @@ def wrap(message: Message, source: str, now: float) -> bytes:
     if message.content_type is not None:
         envelope["datacontenttype"] = message.content_type
     envelope |= _data(message)
-    return json.dumps(envelope, separators=(",", ":")).encode()
+    return _compact(envelope)
 
 
 def _data(message: Message) -> dict[str, Any]:
-    if message.content_type == JSON_TYPE and message.payload:
+    """`data`, readable, where JSON comes out byte for byte the same; else `data_base64`."""
+    if message.content_type == JSON_TYPE:
         try:
-            return {"data": json.loads(message.payload)}
+            value = json.loads(message.payload)
+            if _compact(value) == message.payload:
+                return {"data": value}
         except ValueError:
-            pass
+            pass  # no JSON, or one that UTF-8 cannot write again
     return {"data_base64": base64.b64encode(message.payload).decode()}
+
+
+def _compact(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def unwrap(payload: bytes, now: float) -> tuple[bytes, Meta] | None:
@@ -97,7 +104,7 @@ def _payload(envelope: dict[str, Any]) -> bytes:
         return base64.b64decode(envelope["data_base64"], validate=True)
     if "data" not in envelope:
         return b""
-    return json.dumps(envelope["data"], separators=(",", ":")).encode()
+    return _compact(envelope["data"])
 
 
 def _headers(envelope: dict[str, Any]) -> dict[str, str]:

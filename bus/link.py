@@ -41,6 +41,10 @@ class Link:
         for watcher in self._watchers:
             watcher(True, resumed=resumed)
 
+    def trouble(self, reason: str) -> None:
+        """See `TransportEvents`."""
+        self.reason = reason
+
     def disconnected(self, reason: str) -> None:
         """See `TransportEvents`."""
         self.reason = reason

@@ -62,6 +62,10 @@ class TransportEvents(Protocol):
         """A connection is up, every subscription in place; `resumed` is MQTT's session present."""
         ...
 
+    def trouble(self, reason: str) -> None:
+        """An attempt to connect has failed; another one follows."""
+        ...
+
     def disconnected(self, reason: str) -> None:
         """The connection is gone; the transport is already trying again."""
         ...

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 _TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-_NOISY = ("amqtt", "transitions", "httpx", "httpcore", "mqtt", "asyncio", "uvicorn.access")
+_NOISY = ("amqtt", "transitions", "httpx", "httpcore", "mqtt", "asyncio", "uvicorn")
 """Libraries that tell of each connection or call at INFO."""
 
 

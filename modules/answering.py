@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 from dskity.bus.bus import Bus
 from dskity.bus.consumer import AnyHandler
-from dskity.bus.errors import NotConnected
-
-_PATIENCE = 60.0  # seconds of one wait; there is always another
 
 
 async def answer(bus: Bus, handlers: Mapping[str, AnyHandler], group: str, **policy: Any) -> None:
@@ -20,9 +16,7 @@ async def answer(bus: Bus, handlers: Mapping[str, AnyHandler], group: str, **pol
     the `group` answers a request; without, each of them does. It is the control lane that they
     come on: they pass a flood of telemetry, and the broker keeps none for a runtime that is gone.
     """
-    while not bus.connected:
-        with contextlib.suppress(NotConnected):
-            await bus.link.wait_connected(_PATIENCE)
+    await bus.link.up()
     shared = group if bus.capabilities.shared else None
     for topic, handler in handlers.items():
         await bus.subscribe(f"{bus.root}/{topic}", handler, group=shared, lane="control", **policy)

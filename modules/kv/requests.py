@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from dskity.bus.bus import Bus
 from dskity.bus.consumer import AnyHandler
 from dskity.bus.errors import NotFound
+from dskity.modules.answering import answer
 from dskity.modules.contract import KV
 
 _GROUP = "kv"
@@ -59,17 +60,14 @@ class KvRequests:
         self._bus = bus
 
     async def subscribe(self) -> None:
-        """Wait for the broker, then subscribe."""
-        await self._bus.link.up()
-        group = _GROUP if self._bus.capabilities.shared else None
+        """Wait for the broker, then answer."""
         handlers: dict[str, AnyHandler] = {
-            "get": self.get,
-            "put": self.put,
-            "delete": self.delete,
-            "keys": self.keys,
+            "kv/get": self.get,
+            "kv/put": self.put,
+            "kv/delete": self.delete,
+            "kv/keys": self.keys,
         }
-        for verb, handler in handlers.items():
-            await self._bus.subscribe(f"{self._bus.root}/kv/{verb}", handler, group=group)
+        await answer(self._bus, handlers, _GROUP)
 
     async def get(self, request: Get) -> dict[str, Any]:
         """See `Get`."""

@@ -29,7 +29,7 @@ def closed_to_secrets(user: str | None, action: str, topic: str) -> bool:
 async def test_a_refused_subscription_is_an_error_and_the_others_stand(
     wire: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """At once while connected; in the log where it was made before, for nobody waits for it then."""
+    """At once while connected; in the log where it was made before, as nobody waits then."""
     broker = EmbeddedBroker(Listen(port=0), access=closed_to_secrets)
     await broker.start()
     received: list[Delivery] = []

@@ -38,11 +38,22 @@ def test_what_is_wrapped_comes_out_the_same(
 
 
 def test_json_stays_readable_in_the_envelope() -> None:
-    message = Message("t", b'{"a": [1, null]}', content_type="application/json", reply_to="r")
+    message = Message("t", b'{"a":[1,null]}', content_type="application/json", reply_to="r")
     data = json.loads(envelope.wrap(message, "/here", NOW))
     assert data["data"] == {"a": [1, None]}
     assert data["replyto"] == "r"
     assert data["specversion"] == "1.0"
+
+
+@pytest.mark.parametrize(
+    "payload", [b'{"a": 1}', b"[1e2]", '{"a":"é"}'.encode(), b"{", b'"\\ud800"']
+)
+def test_json_arrives_byte_for_byte(payload: bytes) -> None:
+    """A webhook's signature and a dead letter's replay depend on the very bytes."""
+    message = Message("t", payload, content_type="application/json", reply_to="r")
+    opened = envelope.unwrap(envelope.wrap(message, "/here", NOW), NOW)
+    assert opened is not None
+    assert opened[0] == payload
 
 
 def test_a_foreign_event_is_left_as_it_is() -> None:

@@ -59,6 +59,9 @@ class Client:
         assert capabilities == self.transport.capabilities
         self.ups.append(resumed)
 
+    def trouble(self, reason: str) -> None:
+        """Attempts that fail are the transport's affair here."""
+
     def disconnected(self, reason: str) -> None:
         """See `TransportEvents`."""
         self.downs.append(reason)

@@ -1,9 +1,20 @@
-"""MQTT packets in a byte stream: where each begins and ends (MQTT 5 spec 2.1)."""
+"""MQTT packets in a byte stream: where each begins and ends, and what is in a PUBLISH at QoS 1."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 PUBLISH, PUBACK, PINGRESP = 3, 4, 13
 _QOS = 0x06
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """A PUBLISH packet at QoS 1 (MQTT 5 spec 3.3)."""
+
+    topic: str
+    mid: int
+    payload: bytes
 
 
 def split(stream: bytearray) -> list[bytes]:
@@ -20,25 +31,40 @@ def kind(packet: bytes) -> int:
     return packet[0] >> 4
 
 
-def acknowledged(packet: bytes) -> bool:
-    """Whether it is a PUBLISH that wants a PUBACK, or one of these."""
-    return kind(packet) == PUBACK or (kind(packet) == PUBLISH and bool(packet[0] & _QOS))
-
-
-def publish_3(packet: bytes) -> tuple[str, bytes, bytes]:
-    """Topic, packet identifier and payload of a PUBLISH of 3.1.1 at QoS 1."""
-    at = 2
-    while packet[at - 1] & 0x80:
-        at += 1
+def publish(packet: bytes, *, five: bool) -> Publish | None:
+    """What is in it; None for QoS 0 and for every other packet."""
+    if kind(packet) != PUBLISH or not packet[0] & _QOS:
+        return None
+    _, at = _number(packet, 1)
     end = at + 2 + int.from_bytes(packet[at : at + 2], "big")
-    return packet[at + 2 : end].decode(), packet[end : end + 2], packet[end + 2 :]
+    mid = int.from_bytes(packet[end : end + 2], "big")
+    body = end + 2
+    if five:
+        length, body = _number(packet, body)
+        body += length
+    return Publish(packet[at + 2 : end].decode(), mid, packet[body:])
+
+
+def puback(packet: bytes) -> int | None:
+    """The packet identifier that a PUBACK acknowledges; None for every other packet."""
+    return int.from_bytes(packet[2:4], "big") if kind(packet) == PUBACK else None
+
+
+def _number(packet: bytes, at: int) -> tuple[int, int]:
+    """A variable byte integer, and where it ends (spec 1.5.5)."""
+    value = 0
+    for shift in range(0, 28, 7):
+        value |= (packet[at] & 0x7F) << shift
+        at += 1
+        if not packet[at - 1] & 0x80:
+            break
+    return value, at
 
 
 def _size(stream: bytearray) -> int | None:
     """Of the packet at the front, with its head; None while that is not there yet."""
-    rest = 0
-    for index in range(1, min(len(stream), 5)):
-        rest |= (stream[index] & 0x7F) << 7 * (index - 1)
-        if not stream[index] & 0x80:
-            return index + 1 + rest
-    return None
+    head = bytes(stream[:5])
+    if all(byte & 0x80 for byte in head[1:]):
+        return None
+    length, at = _number(head, 1)
+    return at + length
