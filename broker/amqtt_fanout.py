@@ -14,8 +14,8 @@ from amqtt.contexts import Action, BrokerConfig
 from amqtt.errors import ProtocolHandlerError
 
 from dskity.broker.amqtt_filters import Filters
-from dskity.bus.complaints import Complaints
 from dskity.bus.clock import SYSTEM_CLOCK
+from dskity.bus.complaints import Complaints
 
 if TYPE_CHECKING:
     from collections import deque

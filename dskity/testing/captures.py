@@ -61,7 +61,8 @@ def save(path: Path, messages: Iterable[Message]) -> None:
 def load(path: Path) -> Capture:
     """Read a file; `InvalidInput` names the first line that is no message."""
     capture = Capture()
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    # Not `splitlines`, to which a NEL in a string is the end of a line.
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
         if not line.strip():
             continue
         try:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import shutil
+import tempfile
 from collections import defaultdict
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -22,9 +25,10 @@ _PATIENCE = 2.0  # real seconds without any progress: a slow disk takes less, a 
 
 
 class Process:
-    """One life of the client: it ends by `die`, and the next one finds its session and files."""
+    """One life of the client; the next one finds its session and its files."""
 
     def __init__(self, broker: ScriptedBroker, clock: VirtualClock, folder: Path) -> None:
+        self.folder = folder
         self.transport: ScriptedTransport = broker.transport("runtime")
         self.outbox = Outbox(folder / "outbox.db", clock=clock)
         self.inbox = Spool(folder / "inbox.db", what="the inbox")
@@ -35,13 +39,20 @@ class Process:
         """As a runtime does: what the broker has kept waits until the handlers are there."""
         await self.inbox.open()
         await self.bus.start(hold=True)
-        await self.bus.subscribe("handled/+", world.handle, retry=_RETRY)
+        await self.bus.subscribe("handled/+", world.handle, retry=_RETRY, concurrency=1)
         await self.bus.subscribe("stored/+", world.handle, retry=_RETRY, ack="stored")
         self.bus.open()
 
-    async def die(self) -> None:
-        """From `kill` on nothing leaves; the rest only gives back what a dead process would."""
+    async def die(self, legacy: Path) -> None:
+        """End as by `kill -9`: nothing leaves any more, and the files in `legacy` are as they are
+        now, whatever the threads go on to write. The rest gives back what the system would."""
         self.transport.kill()
+        for file in sorted(self.folder.glob("*.db*")):  # a database before its log
+            shutil.copy(file, legacy)
+        await self.leave()
+
+    async def leave(self) -> None:
+        """End as a runtime does that is told to stop."""
         await self.dispatcher.close()
         await self.bus.close()
         await self.inbox.close()
@@ -56,13 +67,15 @@ class World:
         self.accepted: dict[str, list[int]] = defaultdict(list)
         self.begun: dict[str, list[int]] = defaultdict(list)
         self.ended: set[tuple[str, int]] = set()
+        self.overlaps: list[str] = []
         self.failures = 0
         self.gate = asyncio.Event()
         self.gate.set()
+        self._inside: set[str] = set()
         self._folder = folder
-        self._numbers = 0
+        self._numbers = itertools.count(1)
         self._stack = AsyncExitStack()
-        self.process = Process(self.broker, self.clock, folder)
+        self.process = self._next_process()
 
     async def begin(self) -> None:
         """Start the first process, and a witness of dead letters that never dies."""
@@ -73,25 +86,46 @@ class World:
 
     async def publish(self, topic: str) -> None:
         """Publish the next number; what returns is accepted."""
-        self._numbers += 1
-        await self.process.bus.publish(topic, self._numbers)
-        self.accepted[topic].append(self._numbers)
+        number = next(self._numbers)
+        await self.process.bus.publish(topic, number)
+        self.accepted[topic].append(number)
 
     async def crash(self) -> None:
         """Kill the process, and start the next one."""
-        await self.process.die()
-        self.process = Process(self.broker, self.clock, self._folder)
-        await self.process.start(self)
+        following = self._next_process()
+        await self.process.die(following.folder)
+        await self._go_on(following)
+
+    async def restart(self) -> None:
+        """Stop the process, and start the next one."""
+        following = self._next_process(self.process.folder)
+        await self.process.leave()
+        await self._go_on(following)
+
+    def _next_process(self, folder: Path | None = None) -> Process:
+        folder = folder or Path(tempfile.mkdtemp(dir=self._folder))
+        return Process(self.broker, self.clock, folder)
+
+    async def _go_on(self, following: Process) -> None:
+        self.process = following
+        self._inside.clear()
+        await following.start(self)
 
     async def handle(self, message: Message) -> None:
         """The handler: it waits while the gate is shut, and fails as often as it is told to."""
-        number = message.json()
-        self.begun[message.topic].append(number)
-        await self.gate.wait()
+        topic, number = message.topic, message.json()
+        self.begun[topic].append(number)
+        if topic in self._inside:
+            self.overlaps.append(topic)
+        self._inside.add(topic)
+        try:
+            await self.gate.wait()
+        finally:
+            self._inside.discard(topic)
         if self.failures:
             self.failures -= 1
             raise ValueError("told to fail")
-        self.ended.add((message.topic, number))
+        self.ended.add((topic, number))
 
     async def _bury(self, message: Message) -> None:
         self.ended.add((message.headers["dskity-topic"], message.json()))
@@ -141,5 +175,5 @@ class World:
 
     async def end(self) -> None:
         """Close all."""
-        await self.process.die()
+        await self.process.leave()
         await self._stack.aclose()

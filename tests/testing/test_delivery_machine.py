@@ -80,6 +80,10 @@ class DeliveryMachine(RuleBasedStateMachine):
     def crash(self) -> None:
         self.run(self.world.crash())
 
+    @rule()
+    def restart(self) -> None:
+        self.run(self.world.restart())
+
     @precondition(lambda self: not self._stopped)
     @rule()
     def broker_stops(self) -> None:
@@ -121,6 +125,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         for topic, numbers in self.world.begun.items():
             first_times = list(dict.fromkeys(numbers))
             assert first_times == sorted(first_times), topic
+        assert self.world.overlaps == []
 
     @invariant()
     def nothing_is_counted_below_zero(self) -> None:

@@ -1,0 +1,85 @@
+"""A short connection of its own, to see what a broker does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from dskity.broker.wire import Opening, Welcome, WireFactory
+from dskity.bus.delivery import Delivery
+from dskity.bus.errors import BrokerRefused, Unsupported
+from dskity.bus.message import Message
+from dskity.bus.topics import quote
+
+PREFIX = "dskity-trial"
+"""Visits keep to topics below it, which nobody else has."""
+
+
+class Visit:
+    """One connection, and what came on it. Nothing is acknowledged, unless `acknowledge` is set:
+    that is part of what is tried.
+
+    `settle` makes use of the order of messages: with a marker of ours, which is published last, all
+    that came before it is there.
+    """
+
+    def __init__(self, opening: Opening, make_wire: WireFactory) -> None:
+        self.acknowledge = False
+        self.deliveries: list[Delivery] = []
+        self.welcome: Welcome
+        self._marker = f"{PREFIX}/{quote(opening.client_id)}/marker"
+        self._marked = asyncio.Event()
+        self._wire = make_wire(opening, self._receive, None)
+
+    async def open(self) -> None:
+        """Connect, and subscribe to the marker."""
+        self.welcome = await self._wire.open()
+        await self._wire.subscribe(self._marker, 1, None)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._wire.close()
+
+    async def subscribe(self, filter: str, qos: int = 1, identifier: int | None = None) -> bool:
+        """Whether the broker granted it."""
+        try:
+            await self._wire.subscribe(filter, qos, identifier)
+        except (BrokerRefused, Unsupported):
+            return False
+        return True
+
+    async def publish(self, topic: str, payload: bytes = b"trial", **fields: Any) -> bool | None:
+        """See `Wire.publish`."""
+        return await self._wire.publish(Message(topic, payload, **fields))
+
+    async def settle(self, qos: int = 0) -> None:
+        """Return when all that was published before has come back."""
+        self._marked.clear()
+        await self.publish(self._marker, qos=qos)
+        await self._marked.wait()
+
+    def count(self, topic: str) -> int:
+        """How many messages of a topic came."""
+        return sum(delivery.topic == topic for delivery in self.deliveries)
+
+    def _receive(self, delivery: Delivery) -> None:
+        marker = delivery.topic == self._marker
+        if marker:
+            self._marked.set()
+        else:
+            self.deliveries.append(delivery)
+        if (marker or self.acknowledge) and delivery.acknowledge is not None:
+            delivery.acknowledge()
+
+
+@contextlib.asynccontextmanager
+async def visit(opening: Opening, make_wire: WireFactory) -> AsyncIterator[Visit]:
+    """A visit, for as long as the block lasts."""
+    guest = Visit(opening, make_wire)
+    try:
+        await guest.open()
+        yield guest
+    finally:
+        await guest.close()
