@@ -38,8 +38,12 @@ def bench(
     only: Annotated[
         str, typer.Option(metavar="ROWS", help=f"Some of them: {', '.join(ROWS)}.")
     ] = "",
-    rounds: Annotated[int | None, typer.Option(min=1, help="Each is measured so often, in turn.")] = None,
-    messages: Annotated[int | None, typer.Option(min=1000, help="For the fastest consumer.")] = None,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="Each is measured so often, in turn.")
+    ] = None,
+    messages: Annotated[
+        int | None, typer.Option(min=1000, help="For the fastest consumer.")
+    ] = None,
     keys: Annotated[int | None, typer.Option(min=1000, help="Keys that expire.")] = None,
     quick: Annotated[bool, typer.Option(help="One short round, to see that it works.")] = False,
     docs: Annotated[

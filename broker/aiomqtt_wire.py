@@ -166,12 +166,15 @@ class AiomqttWire:
         )
         return self._sent(info.rc, info.mid)
 
-    async def subscribe(self, filter: str, qos: int, identifier: int | None) -> None:
+    async def subscribe(
+        self, filter: str, qos: int, identifier: int | None, *, as_published: bool = False
+    ) -> None:
         """See `Wire`."""
         paho = self._paho_client().paho
         if self._five:
             properties = None if identifier is None else subscribe_properties(identifier)
-            outcome = paho.subscribe(filter, options=SubscribeOptions(qos), properties=properties)
+            options = SubscribeOptions(qos, retainAsPublished=as_published)
+            outcome = paho.subscribe(filter, options=options, properties=properties)
         else:
             outcome = paho.subscribe(filter, qos)
         code = await self._answer(self._sent(*outcome))

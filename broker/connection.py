@@ -247,7 +247,12 @@ class Connection:
             pass  # `_settle` sees that it is missing
 
     async def _subscribe(self, wire: Wire, subscription: Subscription) -> None:
-        await wire.subscribe(subscription.filter, subscription.qos, subscription.identifier)
+        await wire.subscribe(
+            subscription.filter,
+            subscription.qos,
+            subscription.identifier,
+            as_published=subscription.as_published,
+        )
         self._held.put(subscription)
 
     async def _unsubscribe(self, wire: Wire, filter: str) -> None:

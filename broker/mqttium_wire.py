@@ -186,13 +186,15 @@ class MqttiumWire:
             return None
         return receipt.mid not in self._unmatched
 
-    async def subscribe(self, filter: str, qos: int, identifier: int | None) -> None:
+    async def subscribe(
+        self, filter: str, qos: int, identifier: int | None, *, as_published: bool = False
+    ) -> None:
         """See `Wire`."""
         five = self._opening.version == 5  # noqa: PLR2004  # MQTT 5
         named = {"subscription_identifier": identifier}
         try:
             await self._client.subscribe(
-                [(filter, SubscribeOptions(QoS(qos)))],
+                [(filter, SubscribeOptions(QoS(qos), retain_as_published=as_published))],
                 properties=Properties(named) if five and identifier is not None else None,
             )
         except SubscribeError as error:

@@ -20,6 +20,7 @@ class Subscription:
     qos: int
     identifier: int
     lane: Lane
+    as_published: bool = False
 
     @property
     def shared(self) -> bool:
@@ -27,9 +28,9 @@ class Subscription:
         return topics.split_share(self.filter)[0] is not None
 
     @property
-    def terms(self) -> tuple[int, int]:
+    def terms(self) -> tuple[int, int, bool]:
         """What a broker that already has the filter must be told anew when it changes."""
-        return self.qos, self.identifier
+        return self.qos, self.identifier, self.as_published
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class Held:
     """
 
     def __init__(self) -> None:
-        self._terms: dict[str, tuple[int, int]] = {}
+        self._terms: dict[str, tuple[int, int, bool]] = {}
 
     def put(self, subscription: Subscription) -> None:
         """The broker granted it."""

@@ -105,10 +105,16 @@ class MqttTransport:
         return await control.up.publish(message)
 
     async def subscribe(
-        self, filter: str, qos: int, identifier: int, lane: Lane = "intake"
+        self,
+        filter: str,
+        qos: int,
+        identifier: int,
+        lane: Lane = "intake",
+        *,
+        as_published: bool = False,
     ) -> None:
         """See `Transport`."""
-        subscription = Subscription(filter, qos, identifier, lane)
+        subscription = Subscription(filter, qos, identifier, lane, as_published)
         if subscription.shared and self._connected and not self._capabilities.shared:
             raise Unsupported(
                 f"{filter}: this broker has no shared subscriptions: remove group=…, or use "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -30,6 +31,7 @@ class Visit:
         self.deliveries: list[Delivery] = []
         self.welcome: Welcome
         self._marker = f"{PREFIX}/{quote(opening.client_id)}/marker"
+        self._mark = b""
         self._marked = asyncio.Event()
         self._wire = make_wire(opening, self._receive, None)
 
@@ -56,8 +58,9 @@ class Visit:
 
     async def settle(self, qos: int = 0) -> None:
         """Return when all that was published before has come back."""
+        self._mark = secrets.token_bytes(8)  # an earlier visit's marker may still come
         self._marked.clear()
-        await self.publish(self._marker, qos=qos)
+        await self.publish(self._marker, self._mark, qos=qos)
         await self._marked.wait()
 
     def count(self, topic: str) -> int:
@@ -66,9 +69,9 @@ class Visit:
 
     def _receive(self, delivery: Delivery) -> None:
         marker = delivery.topic == self._marker
-        if marker:
+        if marker and delivery.payload == self._mark:
             self._marked.set()
-        else:
+        elif not marker:
             self.deliveries.append(delivery)
         if (marker or self.acknowledge) and delivery.acknowledge is not None:
             delivery.acknowledge()

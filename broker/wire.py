@@ -91,8 +91,10 @@ class Wire(Protocol):
         """Send; for QoS ≥ 1 wait for the acknowledgement. See `Transport.publish`."""
         ...
 
-    async def subscribe(self, filter: str, qos: int, identifier: int | None) -> None:
-        """Wait for SUBACK; `BrokerRefused` where it refuses."""
+    async def subscribe(
+        self, filter: str, qos: int, identifier: int | None, *, as_published: bool = False
+    ) -> None:
+        """Wait for SUBACK; `BrokerRefused` where it refuses. See `Transport.subscribe`."""
         ...
 
     async def unsubscribe(self, filter: str) -> None:

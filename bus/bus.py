@@ -300,25 +300,41 @@ class Bus:
         group: str | None = None,
         lane: Lane = "intake",
         consumer: Consumer | None = None,
+        as_published: bool = False,
     ) -> Subscription:
         """The raw form of `subscribe`: a synchronous consumer that calls `delivery.done()` itself.
 
         The `control` lane is for messages that must not wait behind telemetry. The broker keeps
-        none of them for the next process.
+        none of them for the next process. For `as_published` see `Transport.subscribe`; it holds
+        for all who subscribe to the same filter.
         """
         _check_qos(qos)
         pattern = topics.parse(filter) if isinstance(filter, str) else filter
         wire = pattern.filter if group is None else topics.share(group, pattern.filter)
         subscription = Subscription(pattern, wire, lane, accept, consumer, self._detach)
+        subscription.as_published = as_published
         subscription.again = partial(
-            self.attach, pattern, accept, qos=qos, group=group, lane=lane, consumer=consumer
+            self.attach,
+            pattern,
+            accept,
+            qos=qos,
+            group=group,
+            lane=lane,
+            consumer=consumer,
+            as_published=as_published,
         )
         granted = self._subscriptions.add(subscription, qos)
         self._owned[subscription] = None
         if consumer is not None:
             consumer.open()
         try:
-            await self._transport.subscribe(wire, granted, subscription.identifier, lane)
+            await self._transport.subscribe(
+                wire,
+                granted,
+                subscription.identifier,
+                lane,
+                as_published=self._subscriptions.as_published(wire),
+            )
         except BaseException:
             self._owned.pop(subscription, None)
             self._subscriptions.remove(subscription)

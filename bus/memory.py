@@ -40,6 +40,11 @@ class _Sub:
     qos: int
     identifier: int
     lane: Lane
+    as_published: bool
+
+    @property
+    def terms(self) -> tuple[int, int, Lane, bool]:
+        return self.qos, self.identifier, self.lane, self.as_published
 
 
 @dataclass(slots=True, eq=False)
@@ -136,7 +141,8 @@ class MemoryBroker:
         if session.client is None and qos == 0:
             return
         ids = tuple([sub.identifier for sub in subs]) if self._identifies else ()
-        session.waiting[lane].append(_Queued(message, qos, retain, ids, due))
+        kept = retain or (message.retain and any(sub.as_published for sub in subs))
+        session.waiting[lane].append(_Queued(message, qos, kept, ids, due))
         if session.client is not None:
             session.client.deliver_soon()
 
@@ -171,13 +177,19 @@ class MemoryBroker:
         return session, resumed
 
     def subscribe(
-        self, session: _Session, filter: str, qos: int, identifier: int, lane: Lane
+        self,
+        session: _Session,
+        filter: str,
+        qos: int,
+        identifier: int,
+        lane: Lane,
+        as_published: bool = False,
     ) -> None:
         """Add or replace a subscription, and send what is retained for it."""
         self.unsubscribe(session, filter)
         group, plain = topics.split_share(filter)
         pattern = topics.Pattern(plain, plain, tuple(plain.split("/")))
-        sub = _Sub(session, pattern, group, qos, identifier, lane)
+        sub = _Sub(session, pattern, group, qos, identifier, lane, as_published)
         session.subs[filter] = sub
         self._subs.add(pattern, sub)
         if group is None:  # nothing retained for shared subscriptions (spec 4.8.2)
@@ -201,7 +213,7 @@ class MemoryTransport:
         self._broker = broker
         self._client_id = client_id
         self._will = will
-        self._filters: dict[str, tuple[int, int, Lane]] = {}
+        self._filters: dict[str, tuple[int, int, Lane, bool]] = {}
         self._session: _Session | None = None
         self._receive: Receiver | None = None
         self._events: TransportEvents | None = None
@@ -245,12 +257,18 @@ class MemoryTransport:
         return matched
 
     async def subscribe(
-        self, filter: str, qos: int, identifier: int, lane: Lane = "intake"
+        self,
+        filter: str,
+        qos: int,
+        identifier: int,
+        lane: Lane = "intake",
+        *,
+        as_published: bool = False,
     ) -> None:
         """See `Transport`."""
-        self._filters[filter] = (qos, identifier, lane)
+        self._filters[filter] = (qos, identifier, lane, as_published)
         if self._session is not None:
-            self._broker.subscribe(self._session, filter, qos, identifier, lane)
+            self._broker.subscribe(self._session, filter, qos, identifier, lane, as_published)
 
     async def unsubscribe(self, filter: str) -> None:
         """See `Transport`."""
@@ -306,10 +324,10 @@ class MemoryTransport:
         if not self._broker.running or self._session is not None:
             return
         self._session, resumed = self._broker.open_session(self)
-        for filter, (qos, identifier, lane) in self._filters.items():
+        for filter, wanted in self._filters.items():
             known = self._session.subs.get(filter)
-            if known is None or (known.qos, known.identifier) != (qos, identifier):
-                self._broker.subscribe(self._session, filter, qos, identifier, lane)
+            if known is None or known.terms != wanted:
+                self._broker.subscribe(self._session, filter, *wanted)
         if self._events is not None:
             self._events.connected(self._broker.capabilities, resumed=resumed)
         self.deliver_soon()

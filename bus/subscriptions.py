@@ -28,6 +28,7 @@ class Subscription:
     accept: Accept = field(repr=False)
     consumer: Consumer | None = field(default=None, repr=False)
     detach: Callable[[Subscription], Awaitable[None]] | None = field(default=None, repr=False)
+    as_published: bool = False
     again: Callable[[], Awaitable[Subscription]] | None = field(default=None, repr=False)
     identifier: int = 0
 
@@ -71,6 +72,10 @@ class Subscriptions:
         self._wire.setdefault(wire, []).append(subscription)
         self._qos[wire] = max(qos, self._qos.get(wire, 0))
         return self._qos[wire]
+
+    def as_published(self, wire: str) -> bool:
+        """Whether anybody on a wire filter wants the retain flags as they were published."""
+        return any(entry.as_published for entry in self._wire[wire])
 
     def remove(self, subscription: Subscription) -> bool:
         """Take it out; whether it was the last one on its wire filter."""

@@ -103,14 +103,22 @@ class Transport(Protocol):
         ...
 
     async def subscribe(
-        self, filter: str, qos: int, identifier: int, lane: Lane = "intake"
+        self,
+        filter: str,
+        qos: int,
+        identifier: int,
+        lane: Lane = "intake",
+        *,
+        as_published: bool = False,
     ) -> None:
         """Subscribe to an MQTT filter (or `$share/…`), replacing one on the same filter.
 
         Returns when the broker granted it; when there is no connection, at once, and the
         subscription is made as soon as there is one. `identifier` (1…268,435,455) comes back in
         `Meta.subscriptions` where the broker supports it. The `control` lane is not held up by
-        messages waiting in `intake`. Raises `BrokerRefused`, or `Unsupported`.
+        messages waiting in `intake`. With `as_published` the retain flag is the publisher's where
+        the broker has MQTT 5; else it tells that the broker had kept the message. Raises
+        `BrokerRefused`, or `Unsupported`.
         """
         ...
 

@@ -14,6 +14,7 @@ from dskity.modules.grpc.v1.dskity_pb2 import PublishRequest
 from dskity.modules.grpc.v1.dskity_pb2_grpc import BusStub
 
 _CALLERS = 16
+_WARM_UP = 10 * _CALLERS
 
 
 async def main(port: int, count: int, *, stream: bool) -> None:
@@ -21,10 +22,10 @@ async def main(port: int, count: int, *, stream: bool) -> None:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         bus = BusStub(channel)
         publish = _stream if stream else _calls
-        await publish(bus, 10 * _CALLERS)
+        await publish(bus, _WARM_UP)
         started = time.perf_counter()
         await publish(bus, count)
-        report({"rate": count / (time.perf_counter() - started)})
+        report({"rate": count / (time.perf_counter() - started), "warm_up": _WARM_UP})
 
 
 def _request(number: int) -> PublishRequest:

@@ -14,6 +14,7 @@ from benchmarks.workload import TOPICS, payload
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CONNECTIONS = 16
+_WARM_UP = 20 * _CONNECTIONS  # requests, so that every path has been gone once
 
 
 def requests(kind: str, count: int) -> list[bytes]:
@@ -37,10 +38,10 @@ def _request(path: str, headers: dict[str, str], body: bytes) -> bytes:
 async def main(port: int, kind: str, count: int) -> None:
     """The process."""
     made = requests(kind, count)
-    await _send_all(port, requests(kind, 20 * _CONNECTIONS))  # every path has been gone once
+    await _send_all(port, requests(kind, _WARM_UP))
     started = time.perf_counter()
     await _send_all(port, made)
-    report({"rate": count / (time.perf_counter() - started)})
+    report({"rate": count / (time.perf_counter() - started), "warm_up": _WARM_UP})
 
 
 async def _send_all(port: int, made: Sequence[bytes]) -> None:

@@ -84,9 +84,7 @@ async def _expire(keys: int) -> dict[str, float]:
     return {"late": late[int(len(late) * 0.99)], "missed": float(len(deadlines))}
 
 
-async def _put_until(
-    kv: KeyValue, deadlines: dict[str, float], key: str, deadline: float
-) -> None:
+async def _put_until(kv: KeyValue, deadlines: dict[str, float], key: str, deadline: float) -> None:
     now = time.monotonic()
     deadlines[key] = deadline
     await kv.put(key, 21.5, deadline - now)

@@ -3,52 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
-from benchmarks.child import Stopwatch, arguments, report
-from benchmarks.houses import MemoryHouse, in_memory
-from benchmarks.workload import Reading, payload
+from benchmarks.child import arguments, report
+from benchmarks.houses import in_memory
+from benchmarks.inside.counted import Counted
+from benchmarks.workload import payload
 from dskity.bus.message import Message
 
-_BATCH = 500
-
-
-class Handled:
-    """The handler of all routes."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    async def __call__(self, reading: Reading) -> None:
-        """One more."""
-        del reading
-        self.count += 1
+_TOPICS = 200
 
 
 async def main(routes: int, messages: int) -> None:
     """The process."""
-    handler = Handled()
+    counted = Counted()
     async with in_memory() as house:
         for number in range(routes):
-            await house.bus.subscribe(f"plant/{number}/+/telemetry", handler, qos=0)
-        topics = [f"plant/{i * routes // 200 % routes}/s{i}/telemetry" for i in range(200)]
-        seen = [Message(topic, payload(i), 0) for i, topic in enumerate(topics)]
-        await _cpu(house, handler, seen)  # the first time, every topic is new
-        known = await _cpu(house, handler, seen * (messages // len(seen)))
-        made = [f"plant/{i % routes}/n{i}/telemetry" for i in range(messages)]
-        new = await _cpu(house, handler, [Message(topic, payload(0), 0) for topic in made])
-    report({"known": known, "new": new})
+            await house.bus.subscribe(f"plant/{number}/+/telemetry", counted.handle, qos=0)
+
+        async def publish(batch: Sequence[Message]) -> None:
+            for message in batch:
+                house.broker.publish(message)
+
+        few = [_message(i * routes // _TOPICS % routes, f"s{i}") for i in range(_TOPICS)]
+        await counted.time(publish, few)  # the first time, every topic is new
+        known = await counted.time(publish, few * (messages // _TOPICS))
+        new = await counted.time(publish, [_message(i % routes, f"n{i}") for i in range(messages)])
+    report({"known": known["cpu"], "new": new["cpu"]})
 
 
-async def _cpu(house: MemoryHouse, handler: Handled, messages: list[Message]) -> float:
-    handler.count = 0
-    watch = Stopwatch()
-    for start in range(0, len(messages), _BATCH):
-        batch = messages[start : start + _BATCH]
-        for message in batch:
-            house.broker.publish(message)
-        while handler.count < start + len(batch):
-            await asyncio.sleep(0)
-    return watch.per(len(messages))["cpu"]
+def _message(plant: int, sensor: str) -> Message:
+    return Message(f"plant/{plant}/{sensor}/telemetry", payload(0), 0)
 
 
 if __name__ == "__main__":

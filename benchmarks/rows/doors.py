@@ -9,18 +9,18 @@ from typing import Any
 
 from benchmarks.broker import mosquitto
 from benchmarks.figures import Measured, Table
-from benchmarks.harness import Sample, alone, child, in_turn
+from benchmarks.harness import Child, Measure, Sample, alone, child, in_turn
 from benchmarks.options import Options
 
 
 async def run_http(options: Options) -> Table:
     """Requests a second on sixteen keep-alive connections; a publish is at QoS 1, to mosquitto."""
     count = options.share(0.02)
-    async with _doors() as ports:
+    async with _doors() as (runtime, ports):
 
-        def load(kind: str) -> Any:
+        def load(kind: str) -> Measure:
             port = ports["empty" if kind == "empty" else "http"]
-            return partial(alone, "inside.http_load", port=port, kind=kind, count=count)
+            return partial(_loaded, runtime, "inside.http_load", count, port=port, kind=kind)
 
         samples = await in_turn(
             options.rounds,
@@ -41,11 +41,8 @@ async def run_http(options: Options) -> Table:
 async def run_grpc(options: Options) -> Table:
     """Publishes a second at QoS 1 to mosquitto."""
     count = options.share(0.01)
-    async with _doors() as ports:
-
-        async def load(*, stream: bool) -> Sample:
-            return await alone("inside.grpc_load", port=ports["grpc"], count=count, stream=stream)
-
+    async with _doors() as (runtime, ports):
+        load = partial(_loaded, runtime, "inside.grpc_load", count, port=ports["grpc"])
         samples = await in_turn(
             options.rounds,
             {
@@ -53,11 +50,20 @@ async def run_grpc(options: Options) -> Table:
                 "Bus.PublishStream": partial(load, stream=True),
             },
         )
-    return Table("grpc", "gRPC", [Measured(n, "publishes/s", taken) for n, taken in samples.items()])
+    return Table(
+        "grpc", "gRPC", [Measured(n, "publishes/s", taken) for n, taken in samples.items()]
+    )
+
+
+async def _loaded(runtime: Child, module: str, count: int, **load: Any) -> Sample:
+    """The load's figures, and CPU µs of the runtime a request, those of the warm-up included."""
+    before = runtime.cpu_seconds()
+    sample = await alone(module, count=count, **load)
+    return {**sample, "cpu": (runtime.cpu_seconds() - before) / (count + sample["warm_up"]) * 1e6}
 
 
 @contextlib.asynccontextmanager
-async def _doors() -> AsyncIterator[dict[str, int]]:
-    """A runtime on a broker; the ports of its doors."""
+async def _doors() -> AsyncIterator[tuple[Child, dict[str, int]]]:
+    """A runtime on a broker, and the ports of its doors."""
     async with mosquitto() as broker, child("inside.runtime", broker=broker) as runtime:
-        yield await runtime.ready()
+        yield runtime, await runtime.ready()

@@ -11,9 +11,7 @@ from benchmarks.options import Options
 
 async def run(options: Options) -> Table:
     """Writes a second, bytes a key, and how late the events of expired keys are."""
-    measure = partial(
-        alone, "inside.kv", writes=options.share(1, 1000), keys=options.keys
-    )
+    measure = partial(alone, "inside.kv", writes=options.share(1, 1000), keys=options.keys)
     samples = (await in_turn(options.rounds, {"kv": measure}))["kv"]
     without = Measured("put without TTL", "put/s", samples, "without", "cpu_without")
     with_ttl = Measured("put with TTL", "put/s", samples, "with_ttl", "cpu_with_ttl")

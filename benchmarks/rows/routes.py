@@ -18,9 +18,7 @@ async def run(options: Options) -> Table:
     samples = await in_turn(
         options.rounds,
         {
-            f"{routes:,} routes": partial(
-                alone, "inside.routes", routes=routes, messages=messages
-            )
+            f"{routes:,} routes": partial(alone, "inside.routes", routes=routes, messages=messages)
             for routes in ROUTES
         },
     )

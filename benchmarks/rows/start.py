@@ -28,7 +28,9 @@ async def run(options: Options) -> Table:
     idle = Measured("idle memory (RSS)", "MiB", samples["dskity run"], key="rss")
     ready.at_most(1, "s", ready.median)
     idle.at_most(80, "MiB", idle.median)
-    return Table("start", "Start and idle", [ready, idle], "with the mosquitto that it starts itself")
+    return Table(
+        "start", "Start and idle", [ready, idle], "with the mosquitto that it starts itself"
+    )
 
 
 async def _started() -> Sample:

@@ -1,21 +1,45 @@
 """A client whose connection misbehaves as a test says: no timers, no chance.
 
 Each fault is one that networks and brokers have, so MQTT's promises still hold under it: what is
-not acknowledged comes again after a reconnect, and the connection comes back by itself. Faults
-touch whatever the client receives or sends next, its own replies and events among it.
+not acknowledged comes again after a reconnect, and the connection comes back by itself. A `filter`
+keeps a fault to the topics that match it, for a runtime also receives and sends events of its own.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidInput, NotConnected
 from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
+from dskity.bus.topics import matches, parse
 from dskity.bus.transport import Receiver, TransportEvents
+
+
+@dataclass(slots=True)
+class _Fault:
+    """Something that still happens `left` times, on topics that match."""
+
+    left: int = 0
+    filter: str = "#"
+
+    @classmethod
+    def of(cls, count: int, filter: str) -> _Fault:
+        """As a test asks for it."""
+        if count < 1:
+            raise InvalidInput(f"{count}: a scripted fault happens at least once")
+        return cls(count, parse(filter).filter)
+
+    def takes(self, topic: str) -> bool:
+        """Whether it happens now; that is one time less then."""
+        if not self.left or not matches(self.filter, topic):
+            return False
+        self.left -= 1
+        return True
 
 
 class ScriptedTransport(MemoryTransport):
@@ -26,38 +50,49 @@ class ScriptedTransport(MemoryTransport):
     ) -> None:
         super().__init__(broker, client_id, will)
         self._hand_on: Receiver = _nobody
-        self._acks_to_drop = 0
-        self._to_duplicate = 0
-        self._to_reorder = 0
-        self._turned: list[Delivery] = []
-        self._stalled = False
-        self._stuck: deque[Delivery] = deque()
-        self._publishes_left = 0
+        self._dropping = _Fault()
+        self._duplicating = _Fault()
+        self._reordering = _Fault()
+        self._disconnecting = _Fault()
         self._arrives = False
+        self._stalled: str | None = None
+        self._stuck: deque[Delivery] = deque()
+        self._turned: list[Delivery] = []
 
     # The script
 
-    def drop_acks(self, count: int = 1) -> None:
+    def drop_acks(self, count: int = 1, *, filter: str = "#") -> None:
         """The next `count` acknowledgements get lost: after a reconnect their messages come again,
         marked as duplicates."""
-        self._acks_to_drop = _positive(count)
+        self._dropping = _Fault.of(count, filter)
 
-    def duplicate(self, count: int = 1) -> None:
+    def duplicate(self, count: int = 1, *, filter: str = "#") -> None:
         """The next `count` messages with QoS ≥ 1 come twice, the second time as a duplicate."""
-        self._to_duplicate = _positive(count)
+        self._duplicating = _Fault.of(count, filter)
 
-    def reorder(self, count: int = 2) -> None:
+    def reorder(self, count: int = 2, *, filter: str = "#") -> None:
         """The next `count` messages come in reverse order, once the last of them is there."""
-        self._to_reorder = _positive(count)
+        self._reordering = _Fault.of(count, filter)
 
-    def stall(self) -> None:
+    def disconnect_on_publish(
+        self, nth: int = 1, *, arrives: bool = False, filter: str = "#"
+    ) -> None:
+        """The connection is lost at the `nth` publish from now, and comes back.
+
+        That message does not arrive, or, with `arrives`, only its acknowledgement is lost: the
+        sender cannot tell which.
+        """
+        self._disconnecting = _Fault.of(nth, filter)
+        self._arrives = arrives
+
+    def stall(self, *, filter: str = "#") -> None:
         """Be slow: what comes is stuck on the way until `let_in`."""
-        self._stalled = True
+        self._stalled = parse(filter).filter
 
     def let_in(self, count: int | None = None) -> None:
         """Hand over `count` of the messages that are stuck; None hands over all and ends it."""
         if count is None:
-            self._stalled = False
+            self._stalled = None
             count = len(self._stuck)
         for _ in range(min(count, len(self._stuck))):
             self._pass(self._stuck.popleft())
@@ -66,15 +101,6 @@ class ScriptedTransport(MemoryTransport):
     def stuck(self) -> int:
         """How many messages wait for `let_in`."""
         return len(self._stuck)
-
-    def disconnect_on_publish(self, nth: int = 1, *, arrives: bool = False) -> None:
-        """The connection is lost at the `nth` publish from now, and comes back.
-
-        That message does not arrive, or, with `arrives`, only its acknowledgement is lost: the
-        sender cannot tell which.
-        """
-        self._publishes_left = _positive(nth)
-        self._arrives = arrives
 
     # The transport
 
@@ -85,7 +111,8 @@ class ScriptedTransport(MemoryTransport):
 
     async def publish(self, message: Message) -> bool | None:
         """See `Transport`."""
-        if not self._is_last_publish():
+        fault = self._disconnecting
+        if not self.connected or not fault.takes(message.topic) or fault.left:
             return await super().publish(message)
         if self._arrives:
             await super().publish(message)
@@ -97,44 +124,39 @@ class ScriptedTransport(MemoryTransport):
     def lose(self, reason: str) -> None:
         """See `MemoryTransport`; what was on the way is lost with the connection."""
         self._stuck.clear()
+        self._reordering.left += len(self._turned)
         self._turned.clear()
         super().lose(reason)
 
-    def _is_last_publish(self) -> bool:
-        if not self._publishes_left or not self.connected:
-            return False
-        self._publishes_left -= 1
-        return not self._publishes_left
-
     def _arrive(self, delivery: Delivery) -> None:
-        if self._stalled:
+        if self._stalled is not None and matches(self._stalled, delivery.topic):
             self._stuck.append(delivery)
         else:
             self._pass(delivery)
 
     def _pass(self, delivery: Delivery) -> None:
-        self._turned.append(delivery)
-        if len(self._turned) < self._to_reorder:
+        if not self._reordering.takes(delivery.topic):
+            self._hand_over_scripted(delivery)
             return
-        self._to_reorder = 0
-        turned, self._turned = self._turned, []
-        for each in reversed(turned):
-            self._hand_over_scripted(each)
+        self._turned.append(delivery)
+        if self._reordering.left == 0:
+            turned, self._turned = self._turned, []
+            for each in reversed(turned):
+                self._hand_over_scripted(each)
 
     def _hand_over_scripted(self, delivery: Delivery) -> None:
         if delivery.acknowledge is not None:
-            delivery.acknowledge = partial(self._acknowledge_scripted, delivery.acknowledge)
-        twice = self._to_duplicate > 0 and delivery.qos > 0
+            delivery.acknowledge = partial(
+                self._acknowledge_scripted, delivery.topic, delivery.acknowledge
+            )
+        twice = delivery.qos > 0 and self._duplicating.takes(delivery.topic)
         again = _again(delivery) if twice else None
         self._hand_on(delivery)
         if again is not None:
-            self._to_duplicate -= 1
             self._hand_on(again)
 
-    def _acknowledge_scripted(self, acknowledge: Callable[[], None]) -> None:
-        if self._acks_to_drop:
-            self._acks_to_drop -= 1
-        else:
+    def _acknowledge_scripted(self, topic: str, acknowledge: Callable[[], None]) -> None:
+        if not self._dropping.takes(topic):
             acknowledge()
 
 
@@ -149,12 +171,6 @@ def _again(delivery: Delivery) -> Delivery:
         meta=delivery.meta,
         acknowledge=delivery.acknowledge,
     )
-
-
-def _positive(count: int) -> int:
-    if count < 1:
-        raise InvalidInput(f"{count}: a scripted fault happens at least once")
-    return count
 
 
 def _nobody(delivery: Delivery) -> None:

@@ -52,7 +52,13 @@ class BridgeModule(Module):
                 source, rule.pattern, _handler(number, carrier), words
             )
             onlooker = Onlooker(route)
-            await source.attach(rule.pattern, onlooker.accept, qos=rule.qos, consumer=onlooker)
+            await source.attach(
+                rule.pattern,
+                onlooker.accept,
+                qos=rule.qos,
+                consumer=onlooker,
+                as_published=True,
+            )
 
 
 def _handler(number: int, carrier: Carrier) -> AnyHandler:

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from dskity.bootstrap import start
 from dskity.broker.settings import ConnectionSettings
 from dskity.bus.bus import Bus
@@ -40,10 +42,14 @@ async def client(broker: ServerProcess, name: str) -> AsyncIterator[Bus]:
 
 
 def between(
-    edge: ServerProcess, cloud: ServerProcess, state_dir: Path, *rules: Mapping[str, Any]
+    edge: ServerProcess,
+    cloud: ServerProcess,
+    state_dir: Path,
+    *rules: Mapping[str, Any],
+    client: str = "auto",
 ) -> DSkitySettings:
     """Settings of a runtime with these rules."""
-    near = {"url": f"mqtt://127.0.0.1:{edge.port}"}
+    near = {"url": f"mqtt://127.0.0.1:{edge.port}", "client": client}
     far = {"url": f"mqtt://127.0.0.1:{cloud.port}", "connect_timeout": 1}
     common = {"registry": {"enabled": False}, "mqtt": near}
     return settings(state_dir, rules, common=common, mqtt={"cloud": far})
@@ -122,3 +128,19 @@ async def test_what_comes_between_two_runs_is_carried_by_the_second(tmp_path: Pa
                 await until(lambda: len(ledger.distinct) == 11, "the rest")
                 assert runtime.bus.connection("cloud").client_id == f"{runtime.bus.client_id}-cloud"
         assert ledger.without_duplicates() == {"up/x": list(range(11))}
+
+
+@pytest.mark.parametrize("library", ["mqttium", "aiomqtt"])
+async def test_a_state_that_changes_later_is_kept_on_the_other_side(
+    tmp_path: Path, library: str
+) -> None:
+    """MQTT 5 hands the retain flag on as it was published."""
+    with mosquitto() as edge, mosquitto() as cloud:
+        configured = between(edge, cloud, tmp_path, RULE, client=library)
+        async with client(edge, "machine") as machine, client(cloud, "reader") as reader:
+            async with await start(configured) as runtime:
+                await machine.publish("up/state", "1", retain=True)
+                await until(lambda: carriers(runtime)[0].counts.carried == 1, "it is carried")
+            ledger = Ledger()
+            await reader.attach("up/#", ledger.enter)
+            await until(lambda: ledger.distinct == {1}, "what the cloud has kept")

@@ -55,6 +55,11 @@ class Worker:
         """How often it was up and handling."""
         return self.log.count("modules started:")
 
+    @property
+    def connections(self) -> int:
+        """How often it was connected to its broker with all subscriptions in place."""
+        return self.log.count("dskity.mqtt: connected to")
+
     def change(self, spec: Spec) -> None:
         """What it does from the next start on."""
         spec.write(self.folder / "spec.json")

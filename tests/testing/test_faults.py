@@ -12,7 +12,7 @@ import pytest
 from dskity.bus.bus import Bus
 from dskity.bus.clock import VirtualClock
 from dskity.bus.delivery import Delivery
-from dskity.bus.errors import InvalidInput, NotFound
+from dskity.bus.errors import InvalidInput, InvalidTopic, NotFound
 from dskity.bus.message import Message
 from dskity.testing import ScriptedBroker, ScriptedTransport, memory_bus, record, until
 
@@ -226,9 +226,26 @@ async def test_a_dead_letter_survives_the_loss_of_its_connection(plant: Plant) -
         assert [letter.payload for letter in letters] == [b"1", b"1"]
 
 
+async def test_a_filter_keeps_a_fault_to_its_topics(plant: Plant) -> None:
+    plant.line.drop_acks(filter="t/b")
+    plant.line.duplicate(filter="t/b")
+    plant.line.reorder(filter="t/{other}")
+    plant.line.stall(filter="t/b")
+    plant.line.disconnect_on_publish(filter="t/b")
+    await plant.send(1, 2)
+    await plant.send(1, topic="t/b")
+    await until(lambda: plant.line.stuck == 1, "the one on t/b")
+    assert plant.handled == [("t/a", 2), ("t/a", 1)]
+    assert (await plant.bus.publish("out", 1)).accepted == "broker"
+    plant.line.let_in()
+    await until(lambda: plant.numbers("t/b") == [1, 1], "it and its duplicate")
+
+
 async def test_a_fault_that_can_never_happen_is_refused(plant: Plant) -> None:
     with pytest.raises(InvalidInput, match="at least once"):
         plant.line.drop_acks(0)
+    with pytest.raises(InvalidTopic):
+        plant.line.stall(filter="a/#/b")
     stranger = Bus(ScriptedTransport(plant.broker, "stranger"), plant.bus._dispatcher)
     with pytest.raises(NotFound, match="it made device, plant"):
         plant.broker.client(stranger)

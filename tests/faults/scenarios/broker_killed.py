@@ -22,7 +22,7 @@ from tests.faults.worker import Spec
 from tests.servers import program
 
 
-async def broker_killed(size: Size, folder: Path, *lines: str) -> Outcome:
+async def broker_killed(size: Size, folder: Path, *lines: str, save: bool = False) -> Outcome:
     """`kill -9` while a batch is being acknowledged, `size.faults` times."""
     batch = size.messages // size.faults
     async with managed(folder, lines) as engine:
@@ -33,15 +33,20 @@ async def broker_killed(size: Size, folder: Path, *lines: str) -> Outcome:
         async with proxy.opened(wire):
             with worker(folder, spec) as runtime:
                 await reaches(lambda: runtime.lives, 1)
+                if save:
+                    os.kill(engine.pid or 0, signal.SIGUSR1)
+                    await asyncio.sleep(0.3)
                 for life in range(size.faults):
                     numbers = range(life * batch, (life + 1) * batch)
                     publishing = asyncio.create_task(publisher.publish(numbers), name="load")
                     moment = life * batch + random.randint(batch // 10, batch - batch // 10)
                     await reaches(lambda: len(publisher.accepted), moment)
+                    connections = runtime.connections
                     await kill(engine)
                     await publishing
+                    await reaches(lambda: runtime.connections, connections + 1)
                 missing = await settles(publisher.accepted, runtime.handled)
-                runtime.stop()
+                await asyncio.to_thread(runtime.stop)
         forgotten = missing - wire.acknowledged
         if forgotten:
             forgotten -= tap.queued(port, "worker")

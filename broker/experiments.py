@@ -1,0 +1,205 @@
+"""What a broker really does, one experiment for each question."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from dskity.broker.findings import Finding, FindingName, judged
+from dskity.broker.ground import Ground
+from dskity.broker.visit import PREFIX, Visit
+from dskity.bus.errors import NotConnected, Unsupported
+from dskity.bus.topics import share
+
+Experiment: TypeAlias = Callable[[Ground], Awaitable[tuple[Finding, ...]]]
+
+ROUND_TRIPS = 20
+# mosquitto's default is to keep 1,000 for a client and to drop the rest in silence: a few more.
+ENOUGH = 1_200
+AT_ONCE = 20  # publishes on their way: brokers of 3.1.1 need not take more
+COUNTING = 3.0  # seconds; over a slow line a queue is known to be there, and not how long it is
+# MQTT counts expiry in whole seconds, and mosquitto compares with "later than".
+EXPIRES_IN, EXPIRED_AFTER = 1.0, 2.2
+ALIVE_WITHIN = 1.0  # seconds for a session that was not killed to answer
+_NO_MQTT_5 = "MQTT 3.1.1 has none"
+
+
+async def sharing(ground: Ground) -> tuple[Finding, ...]:
+    """What is published for a shared subscription arrives; some brokers grant it and deliver
+    nothing."""
+    topic = ground.topic("shared")
+    async with ground.visit() as guest:
+        granted = await guest.subscribe(share("dskity", topic))
+        await guest.publish(topic)
+        await guest.settle()
+        arrived = guest.count(topic) > 0
+    lost = "granted, and nothing is delivered" if granted else "refused"
+    return (judged("shared", "" if arrived else lost, holds=arrived),)
+
+
+async def retaining(ground: Ground) -> tuple[Finding, ...]:
+    """Whoever subscribes later gets the retained message."""
+    if not ground.welcome.retained:
+        return (judged("retained", "the broker says that it keeps none", holds=False),)
+    topic = ground.retained("retained")
+    async with ground.visit() as guest:
+        await guest.publish(topic, qos=1, retain=True)
+        await guest.subscribe(topic)
+        await guest.settle()
+        return (judged("retained", holds=guest.count(topic) > 0),)
+
+
+async def redelivering(ground: Ground) -> tuple[Finding, ...]:
+    """What was not acknowledged comes again after a reconnect."""
+    topic = ground.topic("unacknowledged")
+    async with ground.return_visit() as guest:
+        await guest.subscribe(topic)
+        await guest.publish(topic, qos=1)
+        await guest.settle()
+    async with ground.return_visit() as guest:
+        await guest.settle()
+        again = [delivery for delivery in guest.deliveries if delivery.topic == topic]
+    unmarked = "" if all(delivery.duplicate for delivery in again) else "not marked as duplicate"
+    return (judged("redelivery", unmarked, holds=bool(again)),)
+
+
+async def expiring(ground: Ground) -> tuple[Finding, ...]:
+    """A message whose time is over does not reach a client that comes back."""
+    if not ground.five:
+        return (judged("expiry", _NO_MQTT_5, holds=False),)
+    short, lasting = ground.topic("short"), ground.topic("lasting")
+    async with ground.return_visit() as guest:
+        await guest.subscribe(short)
+        await guest.subscribe(lasting)
+    async with ground.other() as other:
+        await other.publish(short, qos=1, expires_in=EXPIRES_IN)
+        await other.publish(lasting, qos=1)
+    await asyncio.sleep(EXPIRED_AFTER)
+    async with ground.return_visit() as guest:
+        await guest.settle()
+        if not guest.count(lasting):
+            return (Finding("expiry", "unknown", "nothing is kept for a client that is away"),)
+        return (judged("expiry", holds=not guest.count(short)),)
+
+
+async def queueing(ground: Ground) -> tuple[Finding, ...]:
+    """QoS 1 messages are kept for a session that is away; how many, where that is soon told."""
+    topic = ground.topic("queue")
+    async with ground.return_visit() as guest:
+        await guest.subscribe(topic)
+    async with ground.other() as other:
+        await other.publish(topic, qos=1)
+        sent = 1 + await _publish_many(other, topic, ENOUGH - 1)
+    async with ground.return_visit() as guest:
+        guest.acknowledge = True
+        kept = await _count_all(guest, topic, sent)
+    if kept is None or not kept or sent < ENOUGH:
+        return (judged("persistent", holds=kept != 0),)
+    told = f"at least {sent:,} messages" if kept == sent else f"{kept:,} of {sent:,} messages"
+    return (judged("persistent", told, holds=True),)
+
+
+async def _publish_many(guest: Visit, topic: str, number: int) -> int:
+    """Publish so many, or what time allows; returns their number."""
+    left = iter(range(number))
+
+    async def some() -> None:
+        for _ in left:
+            await guest.publish(topic, qos=1)
+
+    try:
+        async with asyncio.timeout(COUNTING), asyncio.TaskGroup() as senders:
+            for _ in range(AT_ONCE):
+                senders.create_task(some(), name="examination: publish")
+    except TimeoutError:
+        return 0
+    return number
+
+
+async def _count_all(guest: Visit, topic: str, sent: int) -> int | None:
+    """How many came; None where they did not come to an end in time."""
+    try:
+        async with asyncio.timeout(COUNTING):
+            # A broker whose queue is full drops the marker, too: another one is sent then.
+            while guest.count(topic) < sent:
+                try:
+                    async with asyncio.timeout(ALIVE_WITHIN / 2):
+                        await guest.settle(qos=1)
+                    break
+                except TimeoutError:
+                    continue
+    except TimeoutError:
+        return None
+    return guest.count(topic)
+
+
+async def overlapping(ground: Ground) -> tuple[Finding, ...]:
+    """A message that matches two filters of one client: marked, once, or a copy for each."""
+    topic = ground.topic("one/two")
+    identified = ground.welcome.identifiers and ground.five
+    async with ground.visit() as guest:
+        for number, filter in enumerate((ground.topic("+/two"), ground.topic("one/+")), 1):
+            await guest.subscribe(filter, 1, number if identified else None)
+        await guest.publish(topic, qos=1)
+        await guest.settle()
+        came = guest.deliveries
+    named = {name for delivery in came if delivery.meta for name in delivery.meta.subscriptions}
+    if named == {1, 2}:
+        return (judged("overlap", "identified", holds=True),)
+    return (judged("overlap", "once" if len(came) == 1 else "each", holds=len(came) == 1),)
+
+
+async def dollar(ground: Ground) -> tuple[Finding, ...]:
+    """Wildcards leave `$…` alone ([MQTT-4.7.2-1]), and publishing there ends nothing."""
+    topic = f"${ground.topic('dollar')}"
+    async with ground.visit() as guest:
+        await guest.subscribe(f"+{topic.removeprefix(f'${PREFIX}')}")
+        await guest.settle()
+        try:
+            async with asyncio.timeout(ALIVE_WITHIN):
+                await guest.publish(topic)
+                await guest.settle()
+        except (TimeoutError, NotConnected):
+            return (
+                Finding("dollar_wildcards", "unknown", "the session was killed"),
+                judged("dollar_publish", "the session was killed", holds=False),
+            )
+        matched = guest.count(topic) > 0
+    return (judged("dollar_wildcards", holds=not matched), judged("dollar_publish", holds=True))
+
+
+async def matching(ground: Ground) -> tuple[Finding, ...]:
+    """PUBACK says when nobody is subscribed."""
+    if not ground.five:
+        return (judged("reports_no_match", _NO_MQTT_5, holds=False),)
+    async with ground.visit() as guest:
+        matched = await guest.publish(ground.topic("nobody"), qos=1)
+    return (judged("reports_no_match", holds=matched is False),)
+
+
+async def measuring(ground: Ground) -> tuple[Finding, ...]:
+    """From a QoS 1 publish to its arrival at the same client."""
+    times = []
+    async with ground.visit() as guest:
+        for _ in range(ROUND_TRIPS):
+            began = time.perf_counter()
+            await guest.settle(qos=1)
+            times.append(time.perf_counter() - began)
+    return (Finding("round_trip", "yes", f"{statistics.median(times) * 1000:.1f} ms"),)
+
+
+EXPERIMENTS: dict[Experiment, tuple[FindingName, ...]] = {
+    sharing: ("shared",),
+    retaining: ("retained",),
+    redelivering: ("redelivery",),
+    expiring: ("expiry",),
+    queueing: ("persistent",),
+    overlapping: ("overlap",),
+    dollar: ("dollar_wildcards", "dollar_publish"),
+    matching: ("reports_no_match",),
+}
+"""Those that may run side by side, and what each of them finds; `measuring` wants quiet."""
