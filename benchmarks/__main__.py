@@ -34,21 +34,21 @@ ROWS: dict[str, Row] = {
 }
 
 
+Only = Annotated[str, typer.Option(metavar="ROWS", help=f"Some of them: {', '.join(ROWS)}.")]
+Rounds = Annotated[int | None, typer.Option(min=1, help="Each is measured so often, in turn.")]
+Messages = Annotated[int | None, typer.Option(min=1000, help="For the fastest consumer.")]
+Keys = Annotated[int | None, typer.Option(min=1000, help="Keys that expire.")]
+Quick = Annotated[bool, typer.Option("--quick", help="One short round, to see that it works.")]
+Docs = Annotated[bool, typer.Option("--write-docs", help="Renew docs/performance.md.")]
+
+
 def bench(
-    only: Annotated[
-        str, typer.Option(metavar="ROWS", help=f"Some of them: {', '.join(ROWS)}.")
-    ] = "",
-    rounds: Annotated[
-        int | None, typer.Option(min=1, help="Each is measured so often, in turn.")
-    ] = None,
-    messages: Annotated[
-        int | None, typer.Option(min=1000, help="For the fastest consumer.")
-    ] = None,
-    keys: Annotated[int | None, typer.Option(min=1000, help="Keys that expire.")] = None,
-    quick: Annotated[bool, typer.Option(help="One short round, to see that it works.")] = False,
-    docs: Annotated[
-        bool, typer.Option("--write-docs", help="Renew the figures in docs/performance.md.")
-    ] = False,
+    only: Only = "",
+    rounds: Rounds = None,
+    messages: Messages = None,
+    keys: Keys = None,
+    quick: Quick = False,
+    docs: Docs = False,
 ) -> None:
     """Measure DSkity beside what else one could use; the goals are those of the design."""
     given = {"rounds": rounds, "messages": messages, "keys": keys}

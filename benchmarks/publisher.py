@@ -95,9 +95,8 @@ def main() -> None:
     """The process: publish what the arguments say."""
     given = arguments()
     started = time.perf_counter()
-    Publisher(given["port"], Progress(Path(given["progress"]))).send(
-        given["qos"], given["messages"]
-    )
+    publisher = Publisher(given["port"], Progress(Path(given["progress"])))
+    publisher.send(given["qos"], given["messages"])
     report({"seconds": time.perf_counter() - started})
 
 

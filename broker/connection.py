@@ -236,7 +236,7 @@ class Connection:
     ) -> None:
         if entry.shared and not can.shared:
             refused.add(entry)
-            log.error("%s: this broker delivers nothing to it; remove group=…", entry.filter)
+            log.warning("%s: this broker has no shared subscriptions", entry.filter)
             return
         try:
             await self._subscribe(wire, entry)

@@ -50,9 +50,7 @@ async def examine(settings: ConnectionSettings, make_wire: WireFactory) -> Exami
     return Examination(str(settings.address), tuple(found))
 
 
-async def _greet(
-    settings: ConnectionSettings, make_wire: WireFactory
-) -> tuple[Opening, Welcome]:
+async def _greet(settings: ConnectionSettings, make_wire: WireFactory) -> tuple[Opening, Welcome]:
     """Learn which version the broker accepts, as a connection does."""
     tls = None
     if settings.address.tls:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
+import contextlib
 import statistics
 import time
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ from typing import TypeAlias
 from dskity.broker.findings import Finding, FindingName, judged
 from dskity.broker.ground import Ground
 from dskity.broker.visit import PREFIX, Visit
-from dskity.bus.errors import NotConnected, Unsupported
+from dskity.bus.errors import DSkityError, NotConnected
 from dskity.bus.topics import share
 
 Experiment: TypeAlias = Callable[[Ground], Awaitable[tuple[Finding, ...]]]
@@ -94,47 +94,50 @@ async def queueing(ground: Ground) -> tuple[Finding, ...]:
     async with ground.other() as other:
         await other.publish(topic, qos=1)
         sent = 1 + await _publish_many(other, topic, ENOUGH - 1)
-    async with ground.return_visit() as guest:
-        guest.acknowledge = True
+    async with ground.return_visit(acknowledge=True) as guest:
         kept = await _count_all(guest, topic, sent)
-    if kept is None or not kept or sent < ENOUGH:
+    if not kept or sent < ENOUGH:  # none, or it could not be told how many
         return (judged("persistent", holds=kept != 0),)
     told = f"at least {sent:,} messages" if kept == sent else f"{kept:,} of {sent:,} messages"
     return (judged("persistent", told, holds=True),)
 
 
 async def _publish_many(guest: Visit, topic: str, number: int) -> int:
-    """Publish so many, or what time allows; returns their number."""
-    left = iter(range(number))
+    """Publish so many; returns how many of them were taken in time."""
+    left, taken = iter(range(number)), 0
 
     async def some() -> None:
-        for _ in left:
-            await guest.publish(topic, qos=1)
+        nonlocal taken
+        with contextlib.suppress(DSkityError):  # it takes no more, and says so
+            for _ in left:
+                await guest.publish(topic, qos=1)
+                taken += 1
 
-    try:
+    with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(COUNTING), asyncio.TaskGroup() as senders:
             for _ in range(AT_ONCE):
                 senders.create_task(some(), name="examination: publish")
-    except TimeoutError:
-        return 0
-    return number
+    return taken
 
 
 async def _count_all(guest: Visit, topic: str, sent: int) -> int | None:
     """How many came; None where they did not come to an end in time."""
     try:
         async with asyncio.timeout(COUNTING):
-            # A broker whose queue is full drops the marker, too: another one is sent then.
-            while guest.count(topic) < sent:
-                try:
-                    async with asyncio.timeout(ALIVE_WITHIN / 2):
-                        await guest.settle(qos=1)
-                    break
-                except TimeoutError:
-                    continue
+            while not await _settles(guest) and guest.count(topic) < sent:
+                pass  # a full queue drops the marker, too: another one is sent
     except TimeoutError:
         return None
     return guest.count(topic)
+
+
+async def _settles(guest: Visit) -> bool:
+    try:
+        async with asyncio.timeout(ALIVE_WITHIN):
+            await guest.settle(qos=1)
+    except TimeoutError:
+        return False
+    return True
 
 
 async def overlapping(ground: Ground) -> tuple[Finding, ...]:
@@ -160,16 +163,16 @@ async def dollar(ground: Ground) -> tuple[Finding, ...]:
         await guest.subscribe(f"+{topic.removeprefix(f'${PREFIX}')}")
         await guest.settle()
         try:
-            async with asyncio.timeout(ALIVE_WITHIN):
-                await guest.publish(topic)
-                await guest.settle()
-        except (TimeoutError, NotConnected):
-            return (
-                Finding("dollar_wildcards", "unknown", "the session was killed"),
-                judged("dollar_publish", "the session was killed", holds=False),
-            )
+            await guest.publish(topic)
+            alive = await _settles(guest)
+        except NotConnected:
+            alive = False
         matched = guest.count(topic) > 0
-    return (judged("dollar_wildcards", holds=not matched), judged("dollar_publish", holds=True))
+    if not alive:
+        killed = "the session was killed"
+        wildcards = Finding("dollar_wildcards", "no" if matched else "unknown", killed)
+        return wildcards, judged("dollar_publish", killed, holds=False)
+    return judged("dollar_wildcards", holds=not matched), judged("dollar_publish", holds=True)
 
 
 async def matching(ground: Ground) -> tuple[Finding, ...]:

@@ -48,11 +48,11 @@ class Ground:
         other = replace(self.opening, client_id=f"{self.opening.client_id}-other")
         return visit(other, self.make_wire)
 
-    def return_visit(self) -> AbstractAsyncContextManager[Visit]:
+    def return_visit(self, *, acknowledge: bool = False) -> AbstractAsyncContextManager[Visit]:
         """A connection that finds the session of the one before, and leaves it to the next."""
         self._keeps = True
         kept = replace(self.opening, clean_start=False, session_expiry=KEPT_SECONDS)
-        return visit(kept, self.make_wire)
+        return visit(kept, self.make_wire, acknowledge=acknowledge)
 
     async def clear(self) -> None:
         """End the session, and clear what is retained."""

@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 
 from dskity.broker.connection import Connection, Identity, log
+from dskity.broker.examination import examine
+from dskity.broker.findings import Examination
 from dskity.broker.overlap import Unmarked
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.sizes import publish_size
@@ -22,7 +24,7 @@ from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.complaints import Complaints
 from dskity.bus.errors import BrokerRefused, NotConnected, TooLarge, Unsupported
 from dskity.bus.message import Message
-from dskity.bus.transport import Capabilities, Lane, Receiver, TransportEvents
+from dskity.bus.transport import Capabilities, Lane, Receiver, TransportEvents, no_groups
 
 CONTROL_SUFFIX = "-ctl"
 # What was on its way to the control lane outlives a reconnect, and not a restart: a reply to a
@@ -116,10 +118,7 @@ class MqttTransport:
         """See `Transport`."""
         subscription = Subscription(filter, qos, identifier, lane, as_published)
         if subscription.shared and self._connected and not self._capabilities.shared:
-            raise Unsupported(
-                f"{filter}: this broker has no shared subscriptions: remove group=…, or use "
-                "mosquitto or another broker with MQTT 5"
-            )
+            raise no_groups(filter)
         before = self._subscriptions.get(filter)
         self._subscriptions.add(subscription)
         if before is not None and before.lane != lane:
@@ -161,6 +160,10 @@ class MqttTransport:
         self._reason = "the transport is closed"
         if not task.cancelled():
             task.result()
+
+    async def examine(self) -> Examination:
+        """What the broker really does, found out in a few seconds instead of being started."""
+        return await examine(self._settings, self._make_wire)
 
     async def learn(self, opening: Opening, welcome: Welcome) -> Capabilities:
         """See `Owner`. What CONNACK does not tell is tried once, by whichever lane is first."""

@@ -8,18 +8,15 @@ comes back to see whether the session has kept what was not acknowledged. 20 ms 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
 from dataclasses import dataclass, replace
 
+from dskity.broker.visit import PREFIX, visit
 from dskity.broker.wire import Opening, Welcome, WireFactory
-from dskity.bus.delivery import Delivery
-from dskity.bus.errors import BrokerRefused, DSkityError
-from dskity.bus.message import Message
+from dskity.bus.errors import DSkityError
 from dskity.bus.topics import quote, share
 from dskity.bus.transport import Capabilities
 
-PREFIX = "dskity-trial"
 PATIENCE = 2.0  # seconds; a broker that needs longer tells us nothing
 _SESSION = 60  # seconds for which MQTT 5 keeps the trial's session
 
@@ -74,13 +71,12 @@ class _Trial:
         self._make_wire = make_wire
         root = f"{PREFIX}/{quote(opening.client_id)}"
         self._overlap, self._shared = f"{root}/one/two", f"{root}/shared"
-        self._kept, self._end = f"{root}/kept", f"{root}/end"
+        self._kept = f"{root}/kept"
         self._filters = (
             (f"{root}/+/two", 0),
             (f"{root}/one/+", 0),
             (share("dskity", self._shared), 0),
             (self._kept, 1),
-            (self._end, 0),
         )
 
     async def run(self) -> Findings:
@@ -99,27 +95,13 @@ class _Trial:
     async def _visit(
         self, opening: Opening, filters: tuple[tuple[str, int], ...], topics: tuple[str, ...]
     ) -> tuple[Welcome, Counter[str]]:
-        """One connection. Messages keep their order, so with the last one all are counted."""
-        seen: Counter[str] = Counter()
-        ended = asyncio.Event()
-
-        def receive(delivery: Delivery) -> None:
-            seen[delivery.topic] += 1
-            if delivery.topic == self._end:
-                ended.set()
-
-        wire = self._make_wire(opening, receive, None)
-        try:
-            welcome = await wire.open()
-            for filter, qos in filters or ((self._end, 0),):
-                with contextlib.suppress(BrokerRefused):  # then nothing will arrive for it
-                    await wire.subscribe(filter, qos, None)
+        """One connection; a filter that is refused gets nothing."""
+        async with visit(opening, self._make_wire) as guest:
+            for filter, qos in filters:
+                await guest.subscribe(filter, qos)
             for topic in topics:
-                await wire.publish(Message(topic, b"trial", qos=0))
+                await guest.publish(topic, qos=0)
             if topics:
-                await wire.publish(Message(self._kept, b"trial", qos=1))
-            await wire.publish(Message(self._end, b"trial", qos=0))
-            await ended.wait()
-        finally:
-            await wire.close()
-        return welcome, seen
+                await guest.publish(self._kept, qos=1)
+            await guest.settle()
+            return guest.welcome, Counter(delivery.topic for delivery in guest.deliveries)

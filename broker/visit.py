@@ -26,11 +26,13 @@ class Visit:
     that came before it is there.
     """
 
-    def __init__(self, opening: Opening, make_wire: WireFactory) -> None:
-        self.acknowledge = False
+    def __init__(
+        self, opening: Opening, make_wire: WireFactory, *, acknowledge: bool = False
+    ) -> None:
         self.deliveries: list[Delivery] = []
         self.welcome: Welcome
         self._marker = f"{PREFIX}/{quote(opening.client_id)}/marker"
+        self._acknowledge = acknowledge
         self._mark = b""
         self._marked = asyncio.Event()
         self._wire = make_wire(opening, self._receive, None)
@@ -73,14 +75,16 @@ class Visit:
             self._marked.set()
         elif not marker:
             self.deliveries.append(delivery)
-        if (marker or self.acknowledge) and delivery.acknowledge is not None:
+        if (marker or self._acknowledge) and delivery.acknowledge is not None:
             delivery.acknowledge()
 
 
 @contextlib.asynccontextmanager
-async def visit(opening: Opening, make_wire: WireFactory) -> AsyncIterator[Visit]:
+async def visit(
+    opening: Opening, make_wire: WireFactory, *, acknowledge: bool = False
+) -> AsyncIterator[Visit]:
     """A visit, for as long as the block lasts."""
-    guest = Visit(opening, make_wire)
+    guest = Visit(opening, make_wire, acknowledge=acknowledge)
     try:
         await guest.open()
         yield guest

@@ -15,37 +15,39 @@ class Alarm:
     """One sleeper, and the moment (monotonic seconds of the clock) at which it wakes.
 
     `moment` is infinite while nothing is awaited; what brings it forward between two sleeps counts
-    for the next one, so that nothing is overslept. `name` is what its tasks are called.
+    for the next one, so that nothing is overslept. `name` is what its task is called.
     """
 
-    __slots__ = ("_clock", "_moved", "_name", "moment")
+    __slots__ = ("_clock", "_name", "_sleep", "moment")
 
     def __init__(self, clock: Clock, name: str) -> None:
         self.moment = math.inf
         self._clock = clock
         self._name = name
-        self._moved = asyncio.Event()
+        self._sleep: asyncio.Task[None] | None = None
 
     def no_later_than(self, moment: float) -> None:
         """Wake at `moment`, unless it is to be earlier anyway."""
         if moment < self.moment:
             self.moment = moment
-            self._moved.set()
+            if self._sleep is not None:
+                self._sleep.cancel()
 
     async def sleep_until(self, moment: float) -> None:
         """Return at `moment`, or at the earlier one that `no_later_than` was told."""
         self.moment = min(self.moment, moment)
         while (left := self.moment - self._clock.monotonic()) > 0:
-            self._moved.clear()
-            await self._first(min(left, _LONGEST))
+            await self._nap(min(left, _LONGEST))
         self.moment = math.inf
 
-    async def _first(self, seconds: float) -> None:
-        sleep = asyncio.create_task(self._clock.sleep(seconds), name=f"{self._name}: next")
-        moved = asyncio.create_task(self._moved.wait(), name=f"{self._name}: earlier")
+    async def _nap(self, seconds: float) -> None:
+        """Sleep, or be woken: by the end of the task that sleeps for us."""
+        self._sleep = asyncio.create_task(self._clock.sleep(seconds), name=self._name)
         try:
-            await asyncio.wait((sleep, moved), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((self._sleep,))
+        except asyncio.CancelledError:
+            self._sleep.cancel()
+            await asyncio.wait((self._sleep,))
+            raise
         finally:
-            sleep.cancel()
-            moved.cancel()
-            await asyncio.wait((sleep, moved))
+            self._sleep = None

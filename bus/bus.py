@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import logging
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
@@ -27,6 +28,7 @@ from dskity.bus.subscriptions import Subscription, Subscriptions, identifier_of
 from dskity.bus.transport import Capabilities, Lane, Transport
 
 DEFAULT_ROOT = "dskity"
+_logger = logging.getLogger(__name__)
 _SHOWN = 8  # connection names in an error
 
 
@@ -161,6 +163,13 @@ class Bus:
         return tuple(self._subscriptions)
 
     @property
+    def unserved(self) -> tuple[Subscription, ...]:
+        """Shared subscriptions, made before it was known that this broker has none."""
+        if not self.connected or self.capabilities.shared:
+            return ()
+        return tuple(entry for entry in self._subscriptions if entry.shared)
+
+    @property
     def owned(self) -> tuple[Subscription, ...]:
         """What was subscribed through this scope, on any connection."""
         return tuple(self._owned)
@@ -270,16 +279,18 @@ class Bus:
         *,
         connection: str | None = None,
         lane: Lane = "intake",
+        as_published: bool = False,
         **policy: Any,
     ) -> Subscription:
         """Have `handler` called for each message that matches `filter` (captures as `{name}`).
 
-        The policy words are those of `@on`, with `qos` and `group` among them. For `lane` see
-        `attach`.
+        The policy words are those of `@on`, with `qos` and `group` among them. For `lane` and
+        `as_published` see `attach`.
         """
         if connection is not None:
-            other = self.connection(connection)
-            return await other.subscribe(filter, handler, lane=lane, **policy)
+            return await self.connection(connection).subscribe(
+                filter, handler, lane=lane, as_published=as_published, **policy
+            )
         pattern = topics.parse(filter)
         consumer = self._dispatcher.consumer(self, pattern, handler, policy)
         return await self.attach(
@@ -287,7 +298,9 @@ class Bus:
             consumer.accept,
             qos=consumer.qos,
             group=consumer.group,
+            best_effort=consumer.best_effort,
             lane=lane,
+            as_published=as_published,
             consumer=consumer,
         )
 
@@ -298,6 +311,7 @@ class Bus:
         *,
         qos: int = 1,
         group: str | None = None,
+        best_effort: bool = False,
         lane: Lane = "intake",
         consumer: Consumer | None = None,
         as_published: bool = False,
@@ -305,12 +319,13 @@ class Bus:
         """The raw form of `subscribe`: a synchronous consumer that calls `delivery.done()` itself.
 
         The `control` lane is for messages that must not wait behind telemetry. The broker keeps
-        none of them for the next process. For `as_published` see `Transport.subscribe`; it holds
-        for all who subscribe to the same filter.
+        none of them for the next process. With `best_effort` a `group` becomes a plain subscription
+        on a broker that cannot share; else that is `Unsupported`. For `as_published` see
+        `Transport.subscribe`; it holds for all who subscribe to the same filter.
         """
         _check_qos(qos)
         pattern = topics.parse(filter) if isinstance(filter, str) else filter
-        wire = pattern.filter if group is None else topics.share(group, pattern.filter)
+        wire = self._wire_filter(pattern, group, best_effort=best_effort)
         subscription = Subscription(pattern, wire, lane, accept, consumer, self._detach)
         subscription.as_published = as_published
         subscription.again = partial(
@@ -319,6 +334,7 @@ class Bus:
             accept,
             qos=qos,
             group=group,
+            best_effort=best_effort,
             lane=lane,
             consumer=consumer,
             as_published=as_published,
@@ -363,6 +379,21 @@ class Bus:
     def resume(self) -> None:
         """Read them again."""
         self._transport.resume()
+
+    def _wire_filter(self, pattern: topics.Pattern, group: str | None, *, best_effort: bool) -> str:
+        if group is None:
+            return pattern.filter
+        shared = topics.share(group, pattern.filter)
+        # Without a connection nobody knows; `unserved` tells when there is one.
+        if not best_effort or not self.connected or self.capabilities.shared:
+            return shared
+        _logger.warning(
+            "%s: this broker has no shared subscriptions: by best effort every member of the "
+            "group %r gets every message",
+            pattern.text,
+            group,
+        )
+        return pattern.filter
 
     async def _detach(self, subscription: Subscription) -> None:
         self._owned.pop(subscription, None)

@@ -30,6 +30,11 @@ class Consumer(Protocol):
         """The shared-subscription group, or None."""
         ...
 
+    @property
+    def best_effort(self) -> bool:
+        """Whether to do without the group where the broker has none."""
+        ...
+
     def open(self) -> None:
         """It is subscribed from now on; after `drain`, again."""
         ...

@@ -20,7 +20,7 @@ from dskity.bus.delivery import Delivery, Meta
 from dskity.bus.errors import NotConnected, TooLarge
 from dskity.bus.message import Message
 from dskity.bus.router import Router
-from dskity.bus.transport import Capabilities, Lane, Receiver, TransportEvents
+from dskity.bus.transport import Capabilities, Lane, Receiver, TransportEvents, no_groups
 
 CAPABILITIES = Capabilities(
     protocol="memory",
@@ -266,6 +266,12 @@ class MemoryTransport:
         as_published: bool = False,
     ) -> None:
         """See `Transport`."""
+        if (
+            self._session is not None
+            and not self.capabilities.shared
+            and topics.split_share(filter)[0] is not None
+        ):
+            raise no_groups(filter)
         self._filters[filter] = (qos, identifier, lane, as_published)
         if self._session is not None:
             self._broker.subscribe(self._session, filter, qos, identifier, lane, as_published)

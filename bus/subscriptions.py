@@ -40,6 +40,11 @@ class Subscription:
         """The filter pattern as it was written."""
         return self.pattern.text
 
+    @property
+    def shared(self) -> bool:
+        """Whether a group of clients shares the messages."""
+        return topics.split_share(self.wire_filter)[0] is not None
+
     async def cancel(self) -> None:
         """Stop receiving, then wait for the messages that were already taken."""
         if self.detach is not None:

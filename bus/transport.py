@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol, TypeAlias
 
 from dskity.bus.delivery import Delivery
+from dskity.bus.errors import Unsupported
 from dskity.bus.message import Message
 
 Receiver: TypeAlias = Callable[[Delivery], None]
@@ -53,6 +54,15 @@ class Capabilities:
     def but(self, **changes: object) -> Capabilities:
         """The same with some fields changed."""
         return replace(self, **changes)  # type: ignore[arg-type]  # replace() checks at run time
+
+
+def no_groups(filter: str) -> Unsupported:
+    """The error where a broker without shared subscriptions is asked for one."""
+    return Unsupported(
+        f"{filter}: this broker has no shared subscriptions: remove group=…, write "
+        "best_effort=True (every member then gets every message), or use mosquitto or another "
+        "broker with MQTT 5"
+    )
 
 
 class TransportEvents(Protocol):

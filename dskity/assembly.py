@@ -7,13 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 from fastapi import FastAPI
 
 from dskity.bus.bus import Bus
 from dskity.config import DSkitySettings
 from dskity.config.sections.webhooks import WebhookSettings
-from dskity.core import Core
+from dskity.http_client import SharedHttpClient
 from dskity.modules.bridge.module import BridgeModule
 from dskity.modules.commands.module import CommandsModule
 from dskity.modules.commands.service import CommandService
@@ -77,7 +76,7 @@ def build_services(settings: DSkitySettings, bus: Bus) -> Services:
 
 
 def build_clients(
-    services: Services, bus: Bus, app: FastAPI, http_client: httpx.AsyncClient
+    services: Services, bus: Bus, app: FastAPI, http_client: SharedHttpClient
 ) -> TransportClients:
     """The clients that each module gets its copy of."""
     return TransportClients(
@@ -89,14 +88,13 @@ def build_clients(
         registry=services.registry,
         commands=services.commands,
         events=services.events,
-        http_client=http_client,
+        make_http_client=http_client.get,
         logger=_logger,
     )
 
 
 def built_in_modules(
     settings: DSkitySettings,
-    core: Core,
     services: Services,
     enabled: Callable[[], Sequence[str]],
     checks: Mapping[str, Check],
@@ -112,8 +110,7 @@ def built_in_modules(
         OpsModule(checks, serve_metrics=settings.metrics.enabled),
     ]
     if settings.bridge:
-        dispatchers = {name: entry.dispatcher for name, entry in core.connections.items()}
-        modules.append(BridgeModule([rule.rule() for rule in settings.bridge], dispatchers))
+        modules.append(BridgeModule([rule.rule() for rule in settings.bridge]))
     if settings.webhooks:
         sources = {name: _options(source) for name, source in settings.webhooks.items()}
         modules.append(WebhooksModule(sources, settings.state_dir))

@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
-import httpx
 from fastapi import FastAPI
 
 from dskity.assembly import (
@@ -34,6 +33,7 @@ from dskity.config.sections.doors import ServerTlsSettings
 from dskity.core import Core, start_core
 from dskity.guarding import guarding
 from dskity.handlers import Dispatcher
+from dskity.http_client import SharedHttpClient
 from dskity.logs import configure
 from dskity.modules.contract import KV, Commands, Registry, TransportClients
 from dskity.modules.discovery import discover
@@ -75,7 +75,8 @@ async def start(
         given = {DEFAULT: transport} if transport is not None else {}
         core = await start_core(settings, client_id, stack, {**(transports or {}), **given})
         services = build_services(settings, core.bus)
-        http_client = await stack.enter_async_context(httpx.AsyncClient())
+        http_client = SharedHttpClient()
+        stack.push_async_callback(http_client.close)
         stack.push_async_callback(services.grpc.close)
         served = app or make_app(settings, doors.guard)
         clients = build_clients(services, core.bus, served, http_client)
@@ -122,7 +123,7 @@ def _provide(dispatcher: Dispatcher, clients: TransportClients, settings: DSkity
     dispatcher.provide(Registry, clients.registry)
     dispatcher.provide(Commands, clients.commands)
     dispatcher.provide(DSkitySettings, settings)
-    dispatcher.provide(httpx.AsyncClient, clients.http_client)
+    dispatcher.provide_by_name("httpx", "AsyncClient", clients.make_http_client)
 
 
 def _supervisor(
@@ -138,7 +139,7 @@ def _supervisor(
         explicit="modules_search_paths" in settings.model_fields_set,
         disabled=[name for name, entry in settings.modules.items() if not entry.enabled],
     )
-    ours = built_in_modules(settings, core, services, lambda: _enabled(supervisor), readiness)
+    ours = built_in_modules(settings, services, lambda: _enabled(supervisor), readiness)
     supervisor = Supervisor(
         clients,
         settings,
@@ -147,6 +148,8 @@ def _supervisor(
         builtins=[*ours, *modules],
         strict=settings.strict,
     )
+    for connection in core.connections.values():
+        supervisor.watch(connection.bus)
     readiness.supervise(supervisor)
     return supervisor
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.tls import TlsSettings
+from dskity.broker.transport import MqttTransport
 from dskity.bus.message import Message
-from dskity.bus.transport import Transport
 from dskity.config.sections.common import MqttSettings
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Client:
     """The chosen library, and what it cannot promise."""
 
     name: str
-    make: Callable[[ConnectionSettings], Transport]
+    make: Callable[[ConnectionSettings], MqttTransport]
     cannot: tuple[str, ...] = ()
 
 

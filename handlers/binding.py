@@ -35,12 +35,15 @@ _EMPTY = inspect.Parameter.empty
 class Binding:
     """`call(*[get(delivery, captures) for get in getters])` is the handler's coroutine.
 
-    A getter raises `InvalidPayload`; nothing else.
+    A getter raises `InvalidPayload`; nothing else. `answers` is whether the handler is there to
+    answer requests: True where it is declared to return something, False where `None`, and None
+    where its signature does not say.
     """
 
     name: str
     call: Call
     getters: tuple[Getter, ...]
+    answers: bool | None = None
 
 
 def bind(handler: AnyHandler, pattern: Pattern, bus: Bus, provided: Mapping[type, Any]) -> Binding:
@@ -64,7 +67,8 @@ def bind(handler: AnyHandler, pattern: Pattern, bus: Bus, provided: Mapping[type
                 f"one of {', '.join(sorted(t.__name__ for t in (Message, Bus, *provided)))}"
             )
         getters.append(getter)
-    return Binding(name, _coroutine(handler), tuple(getters))
+    answers = hints["return"] is not type(None) if "return" in hints else None
+    return Binding(name, _coroutine(handler), tuple(getters), answers)
 
 
 def handler_name(handler: AnyHandler) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from dskity.bus.delivery import Delivery
@@ -64,7 +64,7 @@ def deduped(binding: Binding, dedupe: Dedupe, seen: Seen, scope: str) -> Binding
             running.pop(key).set_result(None)
         return result
 
-    return Binding(binding.name, call, (key_of, *binding.getters))
+    return replace(binding, call=call, getters=(key_of, *binding.getters))
 
 
 def _key_getter(key: KeyOf) -> Getter:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from dskity.bus.bus import Bus
@@ -18,6 +18,7 @@ from dskity.handlers.dedupe import Dedupe, deduped
 from dskity.handlers.flow import Flow, Overload
 from dskity.handlers.ordering import key_of
 from dskity.handlers.policy import RoutePolicy
+from dskity.handlers.provided import Provided
 from dskity.handlers.route import HandlerRoute
 from dskity.handlers.stored import StoredRoute
 
@@ -47,7 +48,7 @@ class Dispatcher:
         self._stored: dict[StoredRoute, None] = {}
         self.flow = Flow(max_in_flight, max_in_flight_bytes, overload)
         self._crew = Crew()
-        self._provided: dict[type, Any] = {}
+        self._provided = Provided()
         self._bound = False
 
     @property
@@ -57,7 +58,11 @@ class Dispatcher:
 
     def provide(self, kind: type[T], value: T) -> None:
         """Give `value` to parameters of type `kind`, in handlers registered from now on."""
-        self._provided[kind] = value
+        self._provided.add(kind, value)
+
+    def provide_by_name(self, module: str, name: str, make: Callable[[], Any]) -> None:
+        """As `provide`, of a type that is imported, and a value that is made, when it is needed."""
+        self._provided.add_by_name(module, name, make)
 
     def consumer(
         self, bus: Bus, pattern: Pattern, handler: AnyHandler, policy: Mapping[str, Any]

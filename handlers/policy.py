@@ -49,7 +49,10 @@ class RoutePolicy:
     limit; `concurrency` bounds the messages of the route that run at once; `order_by` is `topic`, a
     capture's name, a function of the message, or None for no order. `dedupe` handles each key
     once in its window. `ack` is when the broker hears of it: once it is `handled`, or, for slow
-    handlers, once it is `stored` in the disk inbox.
+    handlers, once it is `stored` in the disk inbox. `reply` is whether requests are answered, also
+    with nothing and with errors; None: where the handler is declared to return something.
+    `best_effort` starts the route also on a broker that cannot share it within its `group`: every
+    member then gets every message.
     """
 
     qos: int = 1
@@ -62,6 +65,8 @@ class RoutePolicy:
     on_invalid: Literal["dead_letter", "drop", "raise"] = "dead_letter"
     dedupe: Dedupe | None = None
     ack: Literal["handled", "stored"] = "handled"
+    reply: bool | None = None
+    best_effort: bool = False
 
     def __post_init__(self) -> None:
         if self.qos not in {0, 1, 2}:
@@ -76,7 +81,6 @@ class RoutePolicy:
             raise InvalidHandler(
                 f"on_invalid={self.on_invalid!r}: write 'dead_letter', 'drop' or 'raise'"
             )
-
         if self.ack not in {"handled", "stored"}:
             raise InvalidHandler(f"ack={self.ack!r}: write 'handled' or 'stored'")
         if self.ack == "stored" and self.qos == 0:

@@ -72,6 +72,7 @@ class HandlerRoute:
         self.stats = RouteStats()
         self.policy = policy
         self._bus = bus
+        self._answers = binding.answers if policy.reply is None else policy.reply
         self._call = binding.call
         self._getters = binding.getters
         self._key = key
@@ -91,6 +92,11 @@ class HandlerRoute:
     def group(self) -> str | None:
         """See `Consumer`."""
         return self.policy.group
+
+    @property
+    def best_effort(self) -> bool:
+        """See `Consumer`."""
+        return self.policy.best_effort
 
     def open(self) -> None:
         """See `Consumer`."""
@@ -143,7 +149,7 @@ class HandlerRoute:
             self._spent(started)
             return self._finish(delivery, captures, Rest(coroutine, yielded, self._blocked))
         self._spent(started)
-        if not _wants_reply(delivery):
+        if not self._owes_reply(delivery, result):
             self._handled(delivery)
             return None
         return self._answer(delivery, result)
@@ -231,7 +237,7 @@ class HandlerRoute:
             return False
         if isinstance(error, InvalidPayload) and self.policy.on_invalid != "raise":
             return False  # the same bytes fail again
-        return isinstance(error, Retry) or not _wants_reply(delivery)
+        return isinstance(error, Retry) or not self._owes_reply(delivery)
 
     async def _give_up(self, delivery: Delivery, error: Exception, attempts: int) -> None:
         """The end of a message that was not handled."""
@@ -244,7 +250,7 @@ class HandlerRoute:
             self._log(delivery, error, attempts)
         if isinstance(error, Duplicate):
             self.stats.duplicates += 1
-        elif _wants_reply(delivery):
+        elif self._owes_reply(delivery):
             await self._reply_error(delivery, error)
         elif dropped or not policy.dead_letter or self._is_dead_letter(delivery):
             self.stats.dropped += 1
@@ -293,12 +299,19 @@ class HandlerRoute:
 
     async def _answer(self, delivery: Delivery, result: Any) -> None:
         """Success: publish the reply, if one is wanted, and be done."""
-        if _wants_reply(delivery):
+        if self._owes_reply(delivery, result):
             try:
                 await self._bus.reply(delivery, result)
             except DSkityError as error:  # the requester's time-out tells it
                 _logger.warning("no reply to %s on %s: %s", self.name, delivery.topic, error)
         self._handled(delivery)
+
+    def _owes_reply(self, delivery: Delivery, result: Any = None) -> bool:
+        """Whether this route answers: a route that only listens must not be taken for the one
+        that does. One whose signature does not say answers with what it returns, if anything."""
+        if delivery.meta is None or delivery.meta.reply_to is None:
+            return False
+        return result is not None if self._answers is None else self._answers
 
     async def _reply_error(self, delivery: Delivery, error: Exception) -> None:
         try:
@@ -321,7 +334,3 @@ class HandlerRoute:
         self._open -= 1
         if not self._open:
             self._drained.set()
-
-
-def _wants_reply(delivery: Delivery) -> bool:
-    return delivery.meta is not None and delivery.meta.reply_to is not None

@@ -70,6 +70,11 @@ class StoredRoute:
         """See `Consumer`."""
         return self._route.group
 
+    @property
+    def best_effort(self) -> bool:
+        """See `Consumer`."""
+        return self._route.best_effort
+
     def open(self) -> None:
         """See `Consumer`."""
         self._live[self] = None

@@ -287,9 +287,14 @@ class TransportClients:
     registry: Registry
     commands: Commands
     events: Events
-    http_client: Any
-    """A shared `httpx.AsyncClient`."""
+    make_http_client: Callable[[], Any]
+    """Makes `http_client` at its first call."""
     logger: logging.Logger
+
+    @property
+    def http_client(self) -> Any:
+        """A shared `httpx.AsyncClient`, closed with the runtime."""
+        return self.make_http_client()
 
     def get_logger(self, name: str) -> logging.Logger:
         """A logger below this module's own."""

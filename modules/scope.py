@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from dskity.bus.errors import DSkityError
 from dskity.bus.subscriptions import Subscription
 from dskity.modules.contract import TransportClients
 from dskity.modules.events_client import BusEvents
@@ -53,16 +54,30 @@ class Scope:
     async def suspend(self) -> None:
         """End the subscriptions, and remember them."""
         self._events.set_active(False)
-        live = self._live
-        await self._cancel(live)
-        self._suspended += live
+        await self._set_aside(self._live)
 
     async def resume(self) -> None:
-        """Make the remembered subscriptions again."""
-        suspended, self._suspended = self._suspended, ()
-        for old in suspended:
-            await old.renew()
+        """Make the remembered subscriptions again; where one is refused, all stay suspended."""
+        try:
+            while self._suspended:
+                await self._suspended[0].renew()
+                self._suspended = self._suspended[1:]
+        except DSkityError:
+            await self.suspend()
+            raise
         self._events.set_active(True)
+
+    async def renew(self, subscriptions: Iterable[Subscription]) -> None:
+        """Make those of these that are ours again; where one is refused, all are suspended."""
+        wanted = set(subscriptions)
+        ours = tuple(entry for entry in self._live if entry in wanted)
+        if ours:
+            await self._set_aside(ours)
+            await self.resume()
+
+    async def _set_aside(self, live: tuple[Subscription, ...]) -> None:
+        await self._cancel(live)
+        self._suspended += live
 
     async def close(self) -> None:
         """Take away everything."""

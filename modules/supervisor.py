@@ -9,9 +9,11 @@ import asyncio
 import difflib
 import logging
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
-from dskity.bus.errors import Conflict, ModuleFailed, NotFound
+from dskity.bus.bus import Bus
+from dskity.bus.errors import Conflict, DSkityError, ModuleFailed, NotFound
 from dskity.bus.events import ModuleChanged
 from dskity.modules.contract import TransportClients
 from dskity.modules.events_client import BusEvents
@@ -19,6 +21,7 @@ from dskity.modules.failure import describe, digest
 from dskity.modules.found import Found, built_in, unique
 from dskity.modules.hydrate import Config, enabled
 from dskity.modules.order import order
+from dskity.modules.tasks import Tasks
 from dskity.modules.unit import Limits, ModuleStatus, State, Unit
 
 _logger = logging.getLogger("dskity.modules")
@@ -47,6 +50,7 @@ class Supervisor:
         self._events = events
         self._strict = strict
         self._changing = asyncio.Lock()
+        self._tasks = Tasks(_logger)
         every = unique([*map(built_in, builtins), *found])
         units = {entry.name: Unit(entry, limits or Limits()) for entry in every}
         start_order = order({name: unit.meta.depends_on for name, unit in units.items()})
@@ -56,6 +60,14 @@ class Supervisor:
     def states(self) -> Mapping[str, ModuleStatus]:
         """The status of every module, in start order."""
         return {name: unit.status() for name, unit in self._units.items()}
+
+    def watch(self, bus: Bus) -> None:
+        """Quarantine a module whose route this bus turns out to be unable to serve.
+
+        While the broker is away nobody knows what it can do, so routes are looked at again when it
+        is there.
+        """
+        bus.link.watch(partial(self._linked, bus))
 
     async def start(self) -> None:
         """Start all that are enabled, each after those it depends on."""
@@ -69,6 +81,7 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Stop all, in reverse order: handlers drain, `on_shutdown` runs, an event tells."""
+        await self._tasks.close()
         async with self._changing:
             for unit in reversed(self._units.values()):
                 if unit.loaded:
@@ -109,6 +122,21 @@ class Supervisor:
             if _left_out(unit.found):
                 raise Conflict(f"module {name!r} was not imported, being disabled: restart with it")
             await self._start(unit)
+
+    def _linked(self, bus: Bus, connected: bool, *, resumed: bool) -> None:
+        del resumed
+        if connected and bus.unserved:
+            self._tasks.spawn(self._reconsider(bus), "modules on a broker without groups")
+
+    async def _reconsider(self, bus: Bus) -> None:
+        async with self._changing:
+            for unit in self._units.values():
+                if unit.state != "started":
+                    continue
+                try:
+                    await unit.renew(bus.unserved)
+                except DSkityError as error:
+                    self._change(unit, "quarantined", str(error))
 
     async def _start(self, unit: Unit) -> None:
         unit.state = "starting"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from dskity.bus.errors import ModuleFailed
+from dskity.bus.subscriptions import Subscription
 from dskity.handlers.declare import declared
 from dskity.modules.contract import ModuleMeta, TransportClients
 from dskity.modules.events_client import BusEvents
@@ -138,6 +139,11 @@ class Unit:
         """Have its handlers again."""
         if self._scope is not None:
             await self._scope.resume()
+
+    async def renew(self, subscriptions: Iterable[Subscription]) -> None:
+        """Make those of these that are its own again; where one is refused, end its handlers."""
+        if self._scope is not None:
+            await self._scope.renew(subscriptions)
 
     async def _hook(self, name: str, scope: Scope, seconds: float) -> None:
         hook = getattr(self.found.module, name, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import grpc
 
@@ -12,6 +13,9 @@ from benchmarks.child import arguments, report
 from benchmarks.workload import TOPICS, payload
 from dskity.modules.grpc.v1.dskity_pb2 import PublishRequest
 from dskity.modules.grpc.v1.dskity_pb2_grpc import BusStub
+
+if TYPE_CHECKING:
+    from dskity.modules.grpc.v1.dskity_pb2_grpc import BusAsyncStub
 
 _CALLERS = 16
 _WARM_UP = 10 * _CALLERS
@@ -32,7 +36,7 @@ def _request(number: int) -> PublishRequest:
     return PublishRequest(topic=TOPICS[number % len(TOPICS)], payload=payload(0))
 
 
-async def _calls(bus: BusStub, count: int) -> None:
+async def _calls(bus: BusAsyncStub, count: int) -> None:
     async def call(first: int) -> None:
         for number in range(first, count, _CALLERS):
             await bus.Publish(_request(number))
@@ -42,7 +46,7 @@ async def _calls(bus: BusStub, count: int) -> None:
             callers.create_task(call(first), name=f"caller-{first}")
 
 
-async def _stream(bus: BusStub, count: int) -> None:
+async def _stream(bus: BusAsyncStub, count: int) -> None:
     async def requests() -> AsyncIterator[PublishRequest]:
         for number in range(count):
             yield _request(number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gmqtt import Client
+from gmqtt import Client  # type: ignore[import-untyped]
 
 from benchmarks.child import ready
 from benchmarks.consumer import Meter, handler, main

@@ -49,11 +49,13 @@ async def consume(peer: Peer, qos: int, messages: int) -> Sample:
     """One run of one consumer, with a broker and a publisher of its own."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         given = {"qos": qos, "messages": messages, "progress": str(Path(folder) / "progress")}
-        async with mosquitto() as port:
-            async with child(peer.module, port=port, **given, **peer.arguments) as consumer:
-                await consumer.ready()
-                async with child("publisher", port=port, **given):
-                    return await consumer.result()
+        async with (
+            mosquitto() as port,
+            child(peer.module, port=port, **given, **peer.arguments) as consumer,
+        ):
+            await consumer.ready()
+            async with child("publisher", port=port, **given):
+                return await consumer.result()
 
 
 def _set_goals(found: dict[str, Measured], qos: int) -> None:

@@ -6,10 +6,11 @@ Layout, lowest first:
     sections/     the keys, their defaults, bounds and descriptions
     schema.py     the tree of keys           nearest.py    the key that was meant
     decoding.py   text → value               variables.py  ${VAR} in files
-    files.py      YAML and TOML              environment.py DSKITY_… variables
+    yaml_files.py YAML, lines of keys        files.py     the settings file, YAML or TOML
+    environment.py  DSKITY_… variables
     faults.py     all faults in one error    sources.py    precedence
     settings.py   DSkitySettings, load_settings
-    reference.py  docs/reference/settings.md
+    descriptions.py  the text below a key  reference.py  docs/reference/settings.md
 """
 
 from dskity.config.sections.modules import Modules, ModuleSettings

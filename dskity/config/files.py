@@ -1,12 +1,9 @@
-"""Reading a settings file: YAML or TOML, with the line of every key, duplicates refused."""
+"""Finding and reading a settings file. What reads its format is imported when there is one."""
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import yaml
 
 from dskity.bus.errors import InvalidSettings
 from dskity.config.layer import KeyPath, Layer
@@ -33,7 +30,9 @@ def read_file(path: Path, variables: Mapping[str, str]) -> Layer:
     if path.suffix == ".toml":
         layer = _read_toml(path, text)
     elif path.suffix in {".yaml", ".yml", ".json"}:
-        layer = _read_yaml(path, text)
+        from dskity.config.yaml_files import read_yaml  # noqa: PLC0415
+
+        layer = read_yaml(path, text)
     else:
         raise InvalidSettings(f"settings file {path}: name it .yaml, .yml, .json or .toml")
     layer.values = _replace(layer.values, (), layer, variables)
@@ -52,6 +51,8 @@ def _read_text(path: Path) -> str:
 
 
 def _read_toml(path: Path, text: str) -> Layer:
+    import tomllib  # noqa: PLC0415
+
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -60,59 +61,6 @@ def _read_toml(path: Path, text: str) -> Layer:
     for key, value in values.items():
         layer.put((key,), value, str(path))
     return layer
-
-
-def _read_yaml(path: Path, text: str) -> Layer:
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InvalidSettings(f"{path}{_place(error)}: {_reason(error)}") from error
-    if root is None or values is None:
-        return Layer()
-    if not isinstance(root, yaml.MappingNode):
-        kind = root.tag.rpartition(":")[2]
-        raise InvalidSettings(f"{path} holds a {kind}: write `key: value` lines")
-    layer = Layer(values)
-    _note_lines(path, root, (), layer.origins)
-    return layer
-
-
-def _place(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    return "" if mark is None else f", line {mark.line + 1}, column {mark.column + 1}"
-
-
-def _reason(error: yaml.YAMLError) -> str:
-    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-    if "\\t" in problem:
-        return f"{problem}: indent with spaces instead of tabs"
-    if "mapping values are not allowed" in problem:
-        return f"{problem}: quote the value, or check the indentation"
-    if "cannot start any token" in problem:
-        return f"{problem}: quote the value"
-    if "expected <block end>" in problem:
-        return f"{problem}: align the keys of one section to the same column"
-    return f"{problem}: check the indentation, the colons and the quotes here"
-
-
-def _note_lines(
-    path: Path, node: yaml.MappingNode, above: KeyPath, origins: dict[KeyPath, str]
-) -> None:
-    seen: set[str] = set()
-    for key, value in node.value:
-        if key.tag == "tag:yaml.org,2002:merge":
-            continue
-        where = f"{path}, line {key.start_mark.line + 1}"
-        if key.tag != "tag:yaml.org,2002:str":
-            raise InvalidSettings(f"{where}: the key {key.value} is not text: put it in quotes")
-        if key.value in seen:
-            raise InvalidSettings(f"{where}: {key.value} is there twice: keep one of them")
-        seen.add(key.value)
-        here = (*above, key.value)
-        origins[here] = where
-        if isinstance(value, yaml.MappingNode):
-            _note_lines(path, value, here, origins)
 
 
 def _replace(value: Any, path: KeyPath, layer: Layer, variables: Mapping[str, str]) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 
 from pydantic import BaseModel, ByteSize, SecretStr
 
+from dskity.config.descriptions import descriptions
 from dskity.config.environment import RESERVED
 from dskity.config.schema import env_name
 from dskity.config.sections.modules import Modules, ModuleSettings
@@ -63,7 +64,12 @@ def render() -> str:
 def _sections(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
     """The model's own table, then those of the sections below it."""
     below = {name: _section_of(info.annotation) for name, info in model.model_fields.items()}
-    rows = [_row((*path, n), model.model_fields[n]) for n, section in below.items() if not section]
+    told = descriptions(model)
+    rows = [
+        _row((*path, name), model.model_fields[name], told[name])
+        for name, section in below.items()
+        if section is None
+    ]
     title = f"`{'.'.join(path)}`" if path else "Top level"
     summary = (model.__doc__ or "").partition("\n")[0]
     yield "\n".join([f"## {title}\n", f"{summary}\n", *_HEAD, *rows, ""])
@@ -83,13 +89,13 @@ def _section_of(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
-def _row(path: tuple[str, ...], info: FieldInfo) -> str:
+def _row(path: tuple[str, ...], info: FieldInfo, description: str) -> str:
     cells = (
         f"`{path[-1]}`",
         kind(info.rebuild_annotation()),
         "required" if info.is_required() else f"`{_default(info)}`",
         f"`{env_name(path)}`",
-        (info.description or "").replace("\n", " ").replace("|", "\\|"),
+        description.replace("\n", " ").replace("|", "\\|"),
     )
     return f"| {' | '.join(cells)} |"
 

@@ -44,7 +44,6 @@ class DSkitySettings(BaseSettings):
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
-        use_attribute_docstrings=True,
     )
 
     name: str = Field(default="Dskity", min_length=1)
@@ -67,7 +66,7 @@ class DSkitySettings(BaseSettings):
     """Where modules are: folders, relative to the working directory, and dotted packages."""
     modules: Modules = Modules()
     """Settings of each module, by its name."""
-    common: CommonSettings = CommonSettings()
+    common: CommonSettings = CommonSettings.defaults()
     """What every part shares."""
     mqtt: Annotated[dict[ConnectionName, NamedMqttSettings], NothingIsEmpty] = Field(
         default_factory=dict
@@ -75,27 +74,27 @@ class DSkitySettings(BaseSettings):
     """Connections to further brokers, by name."""
     bridge: tuple[BridgeSettings, ...] = ()
     """Messages that go from one broker to another."""
-    broker: BrokerSettings = BrokerSettings()
+    broker: BrokerSettings = BrokerSettings.defaults()
     """The broker that comes with the runtime."""
-    bus: BusSettings = BusSettings()
+    bus: BusSettings = BusSettings.defaults()
     """The bus itself."""
-    kv: KvSettings = KvSettings()
+    kv: KvSettings = KvSettings.defaults()
     """The key-value store."""
-    commands: CommandsSettings = CommandsSettings()
+    commands: CommandsSettings = CommandsSettings.defaults()
     """Commands to devices."""
     webhooks: Annotated[dict[str, WebhookSettings], NothingIsEmpty] = Field(default_factory=dict)
     """Webhook sources, by name."""
-    http: HttpSettings = HttpSettings()
+    http: HttpSettings = HttpSettings.defaults()
     """The HTTP door."""
-    grpc: GrpcSettings = GrpcSettings()
+    grpc: GrpcSettings = GrpcSettings.defaults()
     """The gRPC door."""
-    security: SecuritySettings = SecuritySettings()
+    security: SecuritySettings = SecuritySettings.defaults()
     """Who may pass the doors."""
-    metrics: MetricsSettings = MetricsSettings()
+    metrics: MetricsSettings = MetricsSettings.defaults()
     """Prometheus metrics."""
-    tracing: TracingSettings = TracingSettings()
+    tracing: TracingSettings = TracingSettings.defaults()
     """OpenTelemetry traces."""
-    logging: LoggingSettings = LoggingSettings()
+    logging: LoggingSettings = LoggingSettings.defaults()
     """The log."""
 
     def __init__(

@@ -5,7 +5,6 @@ Layout, lowest first:
     rule.py      what one rule takes, and what it is called on the other side
     loops.py     rules that would carry a message round for ever, refused
     hops.py      the header by which a message that came round is known
-    onlooker.py  a handler that sees requests and does not answer them
     carrier.py   one rule at work       module.py   the rules as a module
 """
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
-from dskity.bus.consumer import AnyHandler, Dispatcher
+from dskity.bus.consumer import AnyHandler
 from dskity.bus.message import Message
 from dskity.handlers.policy import RetryPolicy
 from dskity.modules.bridge.carrier import Carrier
 from dskity.modules.bridge.loops import refuse_loops
-from dskity.modules.bridge.onlooker import Onlooker
 from dskity.modules.bridge.rule import Rule
 from dskity.modules.contract import Module, ModuleMeta, TransportClients
 
@@ -20,7 +19,7 @@ _TOPICS_AT_ONCE = 256
 
 
 class BridgeModule(Module):
-    """`dispatchers` are those of the connections, by name. Rules that loop are `InvalidInput`.
+    """Rules that loop are `InvalidInput`.
 
     A message is acknowledged when the target's broker has it, or its outbox; those of one topic
     are carried one after the other.
@@ -28,10 +27,9 @@ class BridgeModule(Module):
 
     meta: ClassVar[ModuleMeta] = ModuleMeta(name="bridge", version="1")
 
-    def __init__(self, rules: Sequence[Rule], dispatchers: Mapping[str, Dispatcher]) -> None:
+    def __init__(self, rules: Sequence[Rule]) -> None:
         refuse_loops(rules)
         self._rules = tuple(rules)
-        self._dispatchers = dispatchers
         self.carriers: tuple[Carrier, ...] = ()
 
     async def on_startup(self, clients: TransportClients) -> None:
@@ -43,21 +41,14 @@ class BridgeModule(Module):
         )
         for number, carrier in enumerate(self.carriers):
             rule = carrier.rule
-            source = bus.connection(rule.source)
-            words = {
-                "qos": rule.qos, "timeout": None, "concurrency": _TOPICS_AT_ONCE,
-                "retry": RetryPolicy(attempts=1),
-            }  # fmt: skip
-            route = self._dispatchers[rule.source].consumer(
-                source, rule.pattern, _handler(number, carrier), words
-            )
-            onlooker = Onlooker(route)
-            await source.attach(
-                rule.pattern,
-                onlooker.accept,
-                qos=rule.qos,
-                consumer=onlooker,
+            await bus.connection(rule.source).subscribe(
+                rule.filter,
+                _handler(number, carrier),
                 as_published=True,
+                qos=rule.qos,
+                timeout=None,  # a message waits for the target as long as it takes
+                concurrency=_TOPICS_AT_ONCE,
+                retry=RetryPolicy(attempts=1),
             )
 
 

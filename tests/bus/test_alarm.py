@@ -47,7 +47,7 @@ async def test_a_cancelled_sleep_leaves_no_task(clock: VirtualClock) -> None:
     before = asyncio.all_tasks()
     sleep = asyncio.create_task(Alarm(clock, "test").sleep_until(math.inf), name="sleep")
     await clock.advance(1)
-    assert len(asyncio.all_tasks()) == len(before) + 3
+    assert len(asyncio.all_tasks()) == len(before) + 2
     sleep.cancel()
     await asyncio.wait((sleep,))
     assert asyncio.all_tasks() == before

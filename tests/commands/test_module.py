@@ -33,7 +33,7 @@ async def module(bus: Bus) -> AsyncIterator[CommandsModule]:
     service = CommandService(bus)
     module = CommandsModule(service)
     others = dict.fromkeys(
-        ("mqtt", "http", "grpc", "kv", "registry", "events", "http_client"), sentinel.unused
+        ("mqtt", "http", "grpc", "kv", "registry", "events", "make_http_client"), sentinel.unused
     )
     clients = TransportClients(
         bus=bus.scope("commands"), commands=service, logger=logging.getLogger("test"), **others

@@ -1,4 +1,4 @@
-"""Who forgot a message: the wire between the runtime and the broker, as it was.
+"""Who forgot a message: what went over the wire between the runtime and the broker.
 
 A message that the runtime has acknowledged and not handled is lost, and the runtime lost it. One
 that it never acknowledged is the broker's to send, again and again. Should the broker not have it
@@ -8,43 +8,120 @@ and writes its database afterwards, whatever it is told to do after each change.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import socket
+from collections.abc import AsyncIterator, Callable
 
 from benchmarks import packets
 from tests.faults import frames
-from tests.faults.proxy import Direction, Link, Proxy, Write
-from tests.servers import HOST
+from tests.servers import HOST, free_port
 
 _PINGREQ = b"\xc0\x00"
 _CLEAN = 0x02  # the flag of CONNECT
 _FLAGS = 9  # where it is
 
 
-class Tap(Proxy):
-    """`acknowledged` has the numbers that the runtime has sent a PUBACK for. MQTT 5 only."""
+class Tap:
+    """Listens on `port`, in front of the broker on `target`; for clients of MQTT 5.
+
+    `acknowledged` has the numbers that were acknowledged by PUBACK. Bytes go on at once, and
+    whatever one side has sent before its end still reaches the other, as through a cable.
+    """
 
     def __init__(self, target: int) -> None:
-        super().__init__(target)
+        self.port = free_port()
         self.acknowledged: set[int] = set()
+        self._target = target
+        self._ends: set[asyncio.BaseTransport] = set()
 
-    def connection(self) -> Link:
-        return _Listening(self.acknowledged)
+    @contextlib.asynccontextmanager
+    async def opened(self) -> AsyncIterator[Tap]:
+        """It listens for as long as the block lasts."""
+        server = await asyncio.get_running_loop().create_server(self._accept, HOST, self.port)
+        try:
+            yield self
+        finally:
+            server.close()
+
+    def _accept(self) -> asyncio.Protocol:
+        listening = _Listening(self.acknowledged)
+        return _Near(self._target, listening)
 
 
-class _Listening(Link):
+class _Listening:
+    """One connection: which message has which packet identifier, and which were acknowledged."""
+
     def __init__(self, acknowledged: set[int]) -> None:
         self._acknowledged = acknowledged
         self._sent: dict[int, int] = {}
+        self._up, self._down = bytearray(), bytearray()
 
-    async def treat(self, direction: Direction, packet: bytes, write: Write) -> None:
-        if direction == "down":
+    def down(self, data: bytes) -> None:
+        """From the broker."""
+        self._down += data
+        for packet in frames.split(self._down):
             publish = frames.publish(packet, five=True)
             if publish is not None and publish.topic.startswith("load/"):
                 self._sent[publish.mid] = json.loads(publish.payload)["n"]
-        elif (mid := frames.puback(packet)) in self._sent:
-            self._acknowledged.add(self._sent.pop(mid))
-        await write(packet)
+
+    def up(self, data: bytes) -> None:
+        """To the broker."""
+        self._up += data
+        for packet in frames.split(self._up):
+            mid = frames.puback(packet)
+            if mid is not None and mid in self._sent:
+                self._acknowledged.add(self._sent.pop(mid))
+
+
+class _End(asyncio.Protocol):
+    """One side of a connection through the tap; `other` is where its bytes go."""
+
+    def __init__(self, heard: Callable[[bytes], None]) -> None:
+        self._heard = heard
+        self.transport: asyncio.Transport | None = None
+        self.other: _End | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._heard(data)
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.write(data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.close()  # after what is still to be written
+
+
+class _Near(_End):
+    """The client's side, which opens the broker's."""
+
+    def __init__(self, target: int, listening: _Listening) -> None:
+        super().__init__(listening.up)
+        self._target = target
+        self._listening = listening
+        self._task: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        assert self.transport is not None
+        self.transport.pause_reading()
+        self._task = asyncio.get_running_loop().create_task(self._connect(), name="tap connects")
+
+    async def _connect(self) -> None:
+        assert self.transport is not None
+        far = _End(self._listening.down)
+        far.other, self.other = self, far
+        try:
+            await asyncio.get_running_loop().create_connection(lambda: far, HOST, self._target)
+        except OSError:
+            self.transport.abort()
+        else:
+            self.transport.resume_reading()
 
 
 def queued(port: int, client_id: str) -> set[int]:

@@ -83,7 +83,7 @@ async def open_door(
                 registry=FixedRegistry(*instances),  # type: ignore[arg-type]  # the part that is read
                 commands=commands,
                 events=sentinel.unused,
-                http_client=sentinel.unused,
+                make_http_client=sentinel.unused,
                 logger=logging.getLogger("test"),
             ),
             None,

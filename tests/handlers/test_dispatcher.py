@@ -232,19 +232,43 @@ async def test_a_returned_value_answers_the_request() -> None:
 
         async def silent(message: Message) -> None: ...
 
+        async def undeclared(text):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+            return text
+
         await house.bus.subscribe("double", double)
         await house.bus.subscribe("thread", in_a_thread)
-        await house.bus.subscribe("silent", silent)
+        await house.bus.subscribe("silent", silent, reply=True)
+        await house.bus.subscribe("undeclared", undeclared)
         assert (await house.bus.request("double", {"celsius": 2})).json() == {"celsius": 4.0}
         assert (await house.bus.request("thread", "main:")).text() == "main: False"
         assert (await house.bus.request("silent")).payload == b""
+        assert (await house.bus.request("undeclared", '"x"')).payload == b"x"
+
+
+async def test_a_route_that_only_listens_does_not_answer() -> None:
+    """Neither with nothing, nor with its own errors: those are dead letters."""
+    async with memory_house() as house, house.bus.stream("dskity/dead-letter/#") as dead:
+
+        async def answer(reading: Reading) -> str:
+            await asyncio.sleep(0)
+            return "here"
+
+        async def logger(message: Message) -> None: ...
+
+        async def strict(reading: int) -> None: ...
+
+        await house.bus.subscribe("#", logger)
+        await house.bus.subscribe("t", strict)
+        await house.bus.subscribe("t", answer)
+        assert (await house.bus.request("t", {"celsius": 2})).text() == "here"
+        assert (await anext(dead)).headers["dskity-handler"].endswith("strict")
 
 
 async def test_a_failed_request_is_answered_with_a_problem_and_is_no_dead_letter() -> None:
     async with memory_house() as house, house.bus.stream("dskity/dead-letter/#") as dead:
         tries = 0
 
-        async def handler(reading: Reading) -> None:
+        async def handler(reading: Reading) -> Reading:
             nonlocal tries
             tries += 1
             raise RuntimeError("secret")

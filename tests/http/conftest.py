@@ -92,7 +92,7 @@ def clients_of(house: House, app: FastAPI, **others: Any) -> TransportClients:
         http=app,
         grpc=absent,
         events=absent,
-        http_client=absent,
+        make_http_client=absent,
         logger=logging.getLogger("tests.http"),
         **given,
     )

@@ -75,7 +75,7 @@ async def clients_of(house: House) -> AsyncIterator[tuple[TransportClients, BusE
             registry=NOT_USED,
             commands=NOT_USED,
             events=events,
-            http_client=NOT_USED,
+            make_http_client=NOT_USED,
             logger=logging.getLogger("dskity"),
         ),
         events,

@@ -80,11 +80,11 @@ class BusSettings(Section):
     """QoS 0 messages at the bound: the sender's TCP waits, or old ones are dropped and counted."""
     dedupe_max_window_seconds: float = Field(default=86_400, gt=0)
     """Seconds for which the keys of handlers with `dedupe` are kept; no window may be longer."""
-    outbox: OutboxSettings = OutboxSettings()
+    outbox: OutboxSettings = OutboxSettings.defaults()
     """Publishes that wait for the broker."""
-    inbox: InboxSettings = InboxSettings()
+    inbox: InboxSettings = InboxSettings.defaults()
     """Messages that wait for slow handlers."""
-    dead_letters: DeadLettersSettings = DeadLettersSettings()
+    dead_letters: DeadLettersSettings = DeadLettersSettings.defaults()
     """Messages that failed for good."""
 
 

@@ -55,7 +55,7 @@ class MqttSettings(Section):
     """Seconds until an attempt to connect is given up, and another one follows."""
     max_in_flight: int = Field(default=1000, ge=1, le=65_535)
     """Publishes of ours with QoS ≥ 1 that the broker has not acknowledged, at most; more wait."""
-    tls: TlsSettings = TlsSettings()
+    tls: TlsSettings = TlsSettings.defaults()
     """TLS towards the broker."""
 
 
@@ -86,7 +86,7 @@ class CommonSettings(Section):
     """URL by which others reach this service; not set, it follows `advertise_url` or `port`."""
     internal_base_url: HttpUrl = "http://127.0.0.1:8000"
     """URL by which this process reaches itself; not set, it follows `host` and `port`."""
-    registry: RegistrySettings = RegistrySettings()
+    registry: RegistrySettings = RegistrySettings.defaults()
     """The service registry."""
-    mqtt: MqttSettings = MqttSettings()
+    mqtt: MqttSettings = MqttSettings.defaults()
     """The connection to the broker."""

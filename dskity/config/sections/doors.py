@@ -59,9 +59,9 @@ class HttpSettings(Section):
     """Connections at the same time at most; more are answered with 503."""
     max_streams: int = Field(default=100, ge=1)
     """Event streams open at the same time at most; more are answered with 503."""
-    cors: CorsSettings = CorsSettings()
+    cors: CorsSettings = CorsSettings.defaults()
     """Calls by web pages of other origins."""
-    tls: ServerTlsSettings = ServerTlsSettings()
+    tls: ServerTlsSettings = ServerTlsSettings.defaults()
     """TLS."""
 
 
@@ -80,5 +80,5 @@ class GrpcSettings(Section):
     """Calls at the same time on one connection at most."""
     stream_buffer: int = Field(default=1000, ge=1)
     """Messages waiting for a slow subscriber at most, before its stream is RESOURCE_EXHAUSTED."""
-    tls: ServerTlsSettings = ServerTlsSettings()
+    tls: ServerTlsSettings = ServerTlsSettings.defaults()
     """TLS."""

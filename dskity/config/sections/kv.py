@@ -44,9 +44,9 @@ class KvSettings(Section):
     """Where keys are kept: in this process, in `state_dir`, or on a server."""
     default_ttl_seconds: float = Field(default=60, ge=0)
     """Seconds until a key that is put without a TTL expires; 0 means never."""
-    redis: RedisSettings = RedisSettings()
+    redis: RedisSettings = RedisSettings.defaults()
     """For `store: redis`."""
-    consul: ConsulSettings = ConsulSettings()
+    consul: ConsulSettings = ConsulSettings.defaults()
     """For `store: consul`."""
-    ring: RingSettings = RingSettings()
+    ring: RingSettings = RingSettings.defaults()
     """For `store: inmemory` with several runtimes."""

@@ -36,7 +36,7 @@ class ModuleSettings(Section):
 
     enabled: bool = True
     """Load and start the module."""
-    database: DatabaseSettings = DatabaseSettings()
+    database: DatabaseSettings = DatabaseSettings.defaults()
     """The module's database."""
     additional_settings: Any = Field(default_factory=dict)
     """Free; becomes an instance of the module's `additional_settings_model()` before `register`."""
@@ -58,7 +58,7 @@ class Modules(dict[str, ModuleSettings]):
 
     def entry(self, name: str) -> ModuleSettings:
         """The settings of a module, made with the defaults where the settings do not mention it."""
-        return self.setdefault(name, ModuleSettings())
+        return self.setdefault(name, ModuleSettings.defaults())
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

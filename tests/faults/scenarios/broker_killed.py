@@ -13,7 +13,7 @@ from pathlib import Path
 from dskity.broker import mosquitto_conf
 from dskity.broker.listen import Listen
 from dskity.broker.mosquitto import ManagedMosquitto
-from tests.faults import proxy, tap
+from tests.faults import tap
 from tests.faults.outcome import Outcome, Size, reckon
 from tests.faults.process import settings, worker
 from tests.faults.publisher import Publisher
@@ -30,7 +30,7 @@ async def broker_killed(size: Size, folder: Path, *lines: str, save: bool = Fals
         wire = tap.Tap(port)
         publisher = Publisher(port)
         spec = Spec(settings(folder, wire.port), {}, pause=0.002)
-        async with proxy.opened(wire):
+        async with wire.opened():
             with worker(folder, spec) as runtime:
                 await reaches(lambda: runtime.lives, 1)
                 if save:
