@@ -40,7 +40,7 @@ class Measured:
     key: str = "rate"
     cpu_key: str | None = "cpu"
     goals: list[Goal] = field(default_factory=list)
-    note: str = ""
+    notes: list[str] = field(default_factory=list)
 
     @property
     def median(self) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table as Grid
 from rich.text import Text
 
-from benchmarks.figures import Measured, Table, figure
+from benchmarks.figures import Goal, Measured, Table, figure
 
 _COLUMNS = ("what", "median", "rounds", "CPU µs", "goal")
 
@@ -19,10 +19,9 @@ def grid(table: Table) -> Grid:
     for name in _COLUMNS:
         grid.add_column(name, justify="left" if name in {"what", "goal"} else "right")
     for measured in table.measured:
-        goals = Text("\n").join(
-            Text(goal.shown, "green" if goal.met else "red") for goal in measured.goals
-        )
-        grid.add_row(*_cells(measured), goals)
+        goals = [Text(goal.shown, "green" if goal.met else "red") for goal in measured.goals]
+        goals += [Text(note) for note in measured.notes]
+        grid.add_row(*_cells(measured), Text("\n").join(goals))
     return grid
 
 
@@ -33,11 +32,14 @@ def markdown(table: Table) -> str:
         lines += [f"{table.note[0].upper()}{table.note[1:]}.", ""]
     lines += [f"| {' | '.join(_COLUMNS)} |", "|---|--:|--:|--:|---|"]
     for measured in table.measured:
-        goals = "<br>".join(
-            f"{goal.shown} {'met' if goal.met else '**missed**'}" for goal in measured.goals
-        )
-        lines.append(f"| {' | '.join((*_cells(measured), goals))} |")
+        goals = [f"{goal.shown} {_verdict(goal)}" for goal in measured.goals]
+        cells = (*_cells(measured), "<br>".join((*goals, *measured.notes)))
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _verdict(goal: Goal) -> str:
+    return "met" if goal.met else "**missed**"
 
 
 def as_json(tables: Iterable[Table]) -> list[dict[str, Any]]:

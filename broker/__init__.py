@@ -16,8 +16,10 @@ Layout, lowest first; each file imports only from those above it:
     acks.py, aiomqtt_*.py         the wire by aiomqtt     → AiomqttTransport
     mqttium_*.py                  the wire by mqttium     → MqttiumTransport (extra `fast`)
 
-    listen.py, users.py, child.py, probe.py      where our own brokers listen, who may enter
-    mosquitto*.py, amqtt_*.py, embedded.py       the brokers that we run
+    listen.py, users.py, probe.py                where our own brokers listen, who may enter
+    child.py, keeper.py, managed.py              a program that is kept running; a broker as one
+    mosquitto*.py, rumqttd*.py                   such brokers (rumqttd: extra `rumqttd`)
+    amqtt_*.py, embedded.py                      the broker in our own process
     engine.py                                    which of them it is
 
 Importing this package imports none of it: a wire library is loaded by who uses it.

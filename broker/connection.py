@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Protocol
 
 from dskity.broker.backoff import Backoff
 from dskity.broker.dialect import Dialect
+from dskity.broker.identity import Identity
+from dskity.broker.nodes import Nodes
 from dskity.broker.reasons import BAD_CREDENTIALS, reason_text
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.subscriptions import Held, Subscription, Subscriptions
-from dskity.broker.tls import client_context
+from dskity.broker.url import BrokerUrl
 from dskity.broker.wire import Opening, Welcome, Wire, WireFactory
 from dskity.bus.clock import Clock
 from dskity.bus.complaints import Complaints
 from dskity.bus.errors import BrokerRefused, InvalidSettings, NotConnected
-from dskity.bus.message import Message
 from dskity.bus.transport import Capabilities, Lane, Receiver
 
 log = logging.getLogger("dskity.mqtt")
@@ -27,17 +28,6 @@ log = logging.getLogger("dskity.mqtt")
 # other out, then do it ever more slowly.
 LASTED = 5.0
 AT_ONCE = 100  # SUBSCRIBE packets on their way: thousands of routes take few round trips
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who a lane is for the broker. `resumes`: it wants the session of an earlier process."""
-
-    lane: Lane
-    client_id: str
-    resumes: bool
-    session_expiry: int
-    will: Message | None = None
 
 
 class Owner(Protocol):
@@ -63,57 +53,59 @@ class Owner(Protocol):
 class Connection:
     """The connection of one lane. `run` is its task and ends only by cancellation.
 
-    `up` is the wire while it is connected with all subscriptions in place, and None else.
+    `up` is the wire while it is connected with all subscriptions in place, and None else; `node` is
+    where that is, or was. `missed` is where it could not follow the other lane to.
     """
 
     def __init__(
         self,
         identity: Identity,
-        settings: ConnectionSettings,
+        nodes: Nodes,
         subscriptions: Subscriptions,
         make_wire: WireFactory,
         receive: Receiver,
         owner: Owner,
-        complaints: Complaints,
+        complaints: Mapping[BrokerUrl, Complaints],
         clock: Clock,
     ) -> None:
         self.up: Wire | None = None
         self.resumed = False
+        self.node: ConnectionSettings | None = None
+        self.missed: ConnectionSettings | None = None
         self._identity = identity
-        self._settings = settings
+        self._nodes = nodes
         self._subscriptions = subscriptions
         self._make_wire = make_wire
         self._receive = receive
         self._owner = owner
         self._complaints = complaints
         self._clock = clock
-        self._dialect = Dialect(settings.protocol)
+        self._dialects = {node.address: Dialect(node.protocol) for node in nodes.round()}
         self._backoff = Backoff(clock)
         self._held = Held()
         self._wire: Wire | None = None
-        self._connected_before = False
+        self._leave: asyncio.Timeout | None = None
+        self._following = False
         self._paused = False
         self._closing = False
 
     async def run(self) -> None:
-        """Connect, live, and begin again, until cancelled; the last wire is closed cleanly."""
+        """Connect, live, and begin again, until cancelled; the last wire is closed cleanly.
+
+        All nodes are tried before it waits: while one is away, another one may be there.
+        """
         while not self._closing:
-            opening = await self._opening()
-            wire = self._make_wire(opening, self._receive, self._wire)
-            try:
-                welcome = await wire.open()
-            except (BrokerRefused, NotConnected) as error:
-                await self._wait_after(error)
-                continue
-            self._wire = wire
-            started = self._clock.monotonic()
-            reason = await self._live(opening, welcome, wire)
-            if self._closing:
-                return
-            self._owner.changed(reason)
-            if self._clock.monotonic() - started >= LASTED:
-                self._backoff.reset()
-            await self._clock.sleep(self._backoff.delay())
+            hopeless = True
+            for node in self._nodes.round():
+                error = await self._visit(node)
+                if error is None or self._closing:
+                    break
+                hopeless &= (
+                    isinstance(error, BrokerRefused) and error.reason_code in BAD_CREDENTIALS
+                )
+            else:
+                backoff = self._backoff
+                await self._clock.sleep(backoff.long_delay() if hopeless else backoff.delay())
 
     def close(self) -> None:
         """Begin no more. Call it before cancelling `run`: both wire libraries use `wait_for`, which
@@ -132,6 +124,12 @@ class Connection:
             with contextlib.suppress(NotConnected):
                 await self._unsubscribe(self.up, filter)
 
+    def follow(self) -> None:
+        """Leave the node for the one where the other lane is."""
+        if self._leave is not None and not self._following:
+            self._following = True
+            self._leave.reschedule(0)
+
     def pause(self) -> None:
         """Stop reading, on this wire and on those to come."""
         self._paused = True
@@ -144,67 +142,87 @@ class Connection:
         if self._wire is not None:
             self._wire.resume()
 
-    async def _opening(self) -> Opening:
-        identity, version = self._identity, self._dialect.version
-        # A session that is not wanted from an earlier process still bridges a reconnect of this
-        # one; 3.1.1 cannot say so, there a clean session also ends with its connection.
-        clean = not identity.resumes and (version == 4 or not self._connected_before)  # noqa: PLR2004
-        tls = self._settings.tls if self._settings.address.tls else None
-        while True:
-            try:
-                context = None if tls is None else await asyncio.to_thread(client_context, tls)
-            except InvalidSettings as error:  # the files changed under us and may become good again
-                await self._wait_after(error)
-            else:
-                break
-        return Opening(
-            self._settings, identity.client_id, version, clean, identity.session_expiry,
-            identity.will, context,
-        )  # fmt: skip
-
-    async def _wait_after(self, error: Exception) -> None:
-        if self._dialect.refused(error):
-            return
-        if isinstance(error, BrokerRefused) and error.reason_code in BAD_CREDENTIALS:
-            self._complain(self._about_credentials(error.reason_code))
-            await self._clock.sleep(self._backoff.long_delay())
-        else:
-            self._complain(f"{error}; trying again")
+    async def _visit(self, node: ConnectionSettings) -> Exception | None:
+        """Be connected to a node for as long as it lasts; the error where it never came to that."""
+        try:
+            opening, welcome, wire = await self._open(node)
+            self._wire = wire
+            started = self._clock.monotonic()
+            reason = await self._live(opening, welcome, wire)
+        except (BrokerRefused, NotConnected, InvalidSettings) as error:
+            self._complain(node, error)
+            return error
+        if self._closing:
+            return None
+        self._owner.changed(reason)
+        if self._clock.monotonic() - started >= LASTED:
+            self._backoff.reset()
+        if not self._following:
             await self._clock.sleep(self._backoff.delay())
+        return None
 
-    def _complain(self, reason: str) -> None:
-        self._complaints.warn(reason)
+    async def _open(self, node: ConnectionSettings) -> tuple[Opening, Welcome, Wire]:
+        dialect = self._dialects[node.address]
+        while True:
+            opening = await self._identity.opening(
+                node, dialect.version, before=self.node is not None
+            )
+            wire = self._make_wire(opening, self._receive, self._wire)
+            try:
+                return opening, await wire.open(), wire
+            except (BrokerRefused, NotConnected) as error:
+                if self._closing or not dialect.refused(error):
+                    raise
+
+    def _complain(self, node: ConnectionSettings, error: Exception) -> None:
+        if isinstance(error, BrokerRefused) and error.reason_code in BAD_CREDENTIALS:
+            reason = _about_credentials(node, error.reason_code)
+        else:
+            reason = f"{error}; trying {'the next one' if self._nodes.several else 'again'}"
+        self._complaints[node.address].warn(reason)
         self._owner.trouble(reason)
 
-    def _about_credentials(self, code: int) -> str:
-        user = self._settings.user
-        who = "a client without a user name" if user is None else f"the user {user!r}"
-        return (
-            f"{self._settings.address} does not let {who} in: {reason_text(code)}; "
-            "check common.mqtt.username and common.mqtt.password"
-        )
-
     async def _live(self, opening: Opening, welcome: Welcome, wire: Wire) -> str:
-        """From CONNACK to the end of the connection; returns why it ended."""
+        """From CONNACK to the end of the connection; returns why it ended, or raises `NotConnected`
+        where the subscriptions were not in place before that."""
         try:
             await self._begin(opening, welcome, wire)
             if self._closing:
                 return "closing"
             self.up = wire
-            self._owner.changed("")
-            return await wire.lost()
+            self._arrived(opening.settings)
+            return await self._stay(wire)
         except NotConnected as error:
-            return str(error)
+            raise NotConnected(f"{opening.settings.address}: {error}") from error
         finally:
             self.up = None
             await wire.close()
 
+    async def _stay(self, wire: Wire) -> str:
+        try:
+            async with asyncio.timeout(None) as self._leave:
+                self._owner.changed("")
+                return await wire.lost()
+        except TimeoutError:  # `follow` has set the time
+            return f"moving to {self._nodes.current.address}"
+        finally:
+            self._leave = None
+
+    def _arrived(self, node: ConnectionSettings) -> None:
+        self._complaints[node.address].settle()
+        current = self._nodes.current
+        if self._following and node is not current:
+            self.missed = current
+        else:
+            self._nodes.current = node
+        self._following = False
+
     async def _begin(self, opening: Opening, welcome: Welcome, wire: Wire) -> None:
-        self._dialect.accepted()
-        self._connected_before = True
-        self._complaints.settle()
+        node = opening.settings
+        self._dialects[node.address].accepted()
         self.resumed = welcome.resumed
-        self._held.begin(resumed=welcome.resumed)
+        self._held.begin(resumed=welcome.resumed, elsewhere=node is not self.node)
+        self.node = node
         if self._paused:
             wire.pause()
         capabilities = await self._owner.learn(opening, welcome)
@@ -258,3 +276,11 @@ class Connection:
     async def _unsubscribe(self, wire: Wire, filter: str) -> None:
         await wire.unsubscribe(filter)
         self._held.drop(filter)
+
+
+def _about_credentials(node: ConnectionSettings, code: int) -> str:
+    who = "a client without a user name" if node.user is None else f"the user {node.user!r}"
+    return (
+        f"{node.address} does not let {who} in: {reason_text(code)}; "
+        "check common.mqtt.username and common.mqtt.password"
+    )

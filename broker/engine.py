@@ -10,10 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
+from dskity.broker.keeper import Crash
 from dskity.broker.listen import Listen
-from dskity.broker.mosquitto import Crash, ManagedMosquitto, find_mosquitto
+from dskity.broker.mosquitto import ManagedMosquitto, find_mosquitto
+from dskity.broker.rumqttd import ManagedRumqttd, has_rumqttd
+from dskity.broker.url import Urls
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
-from dskity.bus.errors import EngineError, InvalidSettings, Unsupported
+from dskity.bus.errors import EngineError, InvalidSettings
 
 EngineName: TypeAlias = Literal["auto", "mosquitto", "amqtt", "rumqttd", "none"]
 
@@ -23,12 +26,12 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """`mosquitto`, `amqtt` or `external`."""
+        """`mosquitto`, `amqtt`, `rumqttd` or `external`."""
         ...
 
     @property
     def url(self) -> str:
-        """The MQTT URL that clients on this machine connect to."""
+        """The MQTT URL that clients on this machine connect to; of several, the first."""
         ...
 
     @property
@@ -51,14 +54,15 @@ class Engine(Protocol):
 
 
 class ExternalBroker:
-    """A broker that somebody else runs: nothing to start, and its health is the connection's."""
+    """A broker, or a cluster, that somebody else runs: nothing to start, and its health is the
+    connection's."""
 
     name = "external"
     cannot: tuple[str, ...] = ()
     healthy = True
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, urls: Urls) -> None:
+        self.url = urls if isinstance(urls, str) else urls[0]
 
     async def start(self) -> None:
         pass
@@ -69,7 +73,7 @@ class ExternalBroker:
 
 def choose_engine(
     wanted: EngineName,
-    url: str | None,
+    url: Urls | None,
     *,
     listen: Listen,
     state_dir: Path,
@@ -80,7 +84,7 @@ def choose_engine(
     """The engine for `broker.engine` (`wanted`) and `common.mqtt.url`.
 
     A URL is a broker that is there. Without one, `auto` takes mosquitto where it is installed and
-    amqtt where it is not. `find` says where mosquitto is.
+    amqtt where it is not; rumqttd is an extra, and comes by name. `find` says where mosquitto is.
     """
     if url is not None:
         if wanted not in {"auto", "none"}:
@@ -95,10 +99,12 @@ def choose_engine(
             "such as mqtt://127.0.0.1:1883"
         )
     if wanted == "rumqttd":
-        raise Unsupported(
-            "broker.engine rumqttd needs an extra that this version does not have yet: "
-            "set broker.engine to auto, mosquitto or amqtt"
-        )
+        if not has_rumqttd():
+            raise EngineError(
+                "broker.engine is rumqttd, which is not installed: pip install 'dskity[rumqttd]', "
+                "or set broker.engine to auto"
+            )
+        return ManagedRumqttd(listen, state_dir, on_crash=on_crash, clock=clock)
     program = None if wanted == "amqtt" else find()
     if program is not None:
         return ManagedMosquitto(program, listen, state_dir, on_crash=on_crash, clock=clock)

@@ -27,7 +27,8 @@ CLEARING = 2.0  # seconds for what it leaves to be cleared
 
 
 async def examine(settings: ConnectionSettings, make_wire: WireFactory) -> Examination:
-    """Examine the broker of `settings`, whose client id nobody else may be using.
+    """Examine the broker of `settings`, of several the first one that is there; nobody else may be
+    using the client id.
 
     Raises `NotConnected` or `BrokerRefused` where it does not let us in.
     """
@@ -37,7 +38,7 @@ async def examine(settings: ConnectionSettings, make_wire: WireFactory) -> Exami
         own = replace(opening, client_id=f"{opening.client_id}-{names[0]}")
         return await _try(experiment, names, Ground(own, make_wire, welcome))
 
-    found = [*_told(settings, welcome), *await find(measuring, ("round_trip",))]
+    found = [*_told(opening.settings, welcome), *await find(measuring, ("round_trip",))]
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(find(experiment, names), name=f"examination: {names[0]}")
@@ -47,20 +48,26 @@ async def examine(settings: ConnectionSettings, make_wire: WireFactory) -> Exami
         found += task.result()
     order = get_args(FindingName)
     found.sort(key=lambda finding: order.index(finding.name))
-    return Examination(str(settings.address), tuple(found))
+    return Examination(str(opening.settings.address), tuple(found))
 
 
 async def _greet(settings: ConnectionSettings, make_wire: WireFactory) -> tuple[Opening, Welcome]:
-    """Learn which version the broker accepts, as a connection does."""
-    tls = None
-    if settings.address.tls:
-        tls = await asyncio.to_thread(client_context, settings.tls)
-    dialect = Dialect(settings.protocol)
+    """By the first node that lets us in."""
+    *others, last = settings.nodes
+    for node in others:
+        with contextlib.suppress(BrokerRefused, NotConnected):
+            return await _greet_node(node, make_wire)
+    return await _greet_node(last, make_wire)
+
+
+async def _greet_node(node: ConnectionSettings, make_wire: WireFactory) -> tuple[Opening, Welcome]:
+    """Learn which version it accepts, as a connection does."""
+    tls = await asyncio.to_thread(client_context, node.tls) if node.address.tls else None
+    dialect = Dialect(node.protocol)
     while True:
         opening = Opening(
-            settings, settings.client_id, dialect.version, clean_start=True, session_expiry=0,
-            tls=tls,
-        )  # fmt: skip
+            node, node.client_id, dialect.version, clean_start=True, session_expiry=0, tls=tls
+        )
         try:
             async with visit(opening, make_wire) as guest:
                 return opening, guest.welcome

@@ -163,7 +163,7 @@ async def dollar(ground: Ground) -> tuple[Finding, ...]:
         await guest.subscribe(f"+{topic.removeprefix(f'${PREFIX}')}")
         await guest.settle()
         try:
-            await guest.publish(topic)
+            await guest.publish(topic, qos=0)
             alive = await _settles(guest)
         except NotConnected:
             alive = False

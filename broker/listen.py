@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dskity.broker.url import BrokerUrl
@@ -92,6 +92,15 @@ def check_free(host: str, port: int, setting: str) -> int:
     for opened in sockets:
         opened.close()
     return found
+
+
+def with_free_ports(listen: Listen) -> Listen:
+    """The same with the ports that another process can now open."""
+    port = check_free(listen.host, listen.port, "broker.port")
+    web = listen.websocket_port
+    if web is not None:
+        web = check_free(listen.host, web, "broker.websocket_port")
+    return replace(listen, port=port, websocket_port=web)
 
 
 def _addresses(host: str) -> list[tuple[socket.AddressFamily, int, int, str, tuple[str, int]]]:

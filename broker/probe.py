@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-# CONNECT, 3.1.1, clean session, keep alive 5 s, no client id: every broker knows this one.
-_CONNECT = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x05\x00\x00"
+from dskity.broker.wire import Version
+
+# CONNECT, clean session, keep alive 5 s, no client id; most brokers know the one of 3.1.1.
+_CONNECT: dict[Version, bytes] = {
+    4: b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x05\x00\x00",
+    5: b"\x10\x0d\x00\x04MQTT\x05\x02\x00\x05\x00\x00\x00",
+}
 _DISCONNECT = b"\xe0\x00"
 _CONNACK = 0x20
-_CONNACK_BYTES = 4
+_CONNACK_BYTES = 4  # MQTT 5 adds properties, of no interest here
 
 
-async def speaks_mqtt(host: str, port: int, timeout: float = 1.0) -> bool:
+async def speaks_mqtt(host: str, port: int, timeout: float = 1.0, *, version: Version = 4) -> bool:
     """Connect, and see whether a CONNACK comes; one that says "not authorised" will do."""
     try:
         async with asyncio.timeout(timeout):
             reader, writer = await asyncio.open_connection(host, port)
             try:
-                writer.write(_CONNECT)
+                writer.write(_CONNECT[version])
                 answer = await reader.readexactly(_CONNACK_BYTES)
                 writer.write(_DISCONNECT)
             finally:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from dskity.broker.tls import TlsSettings
-from dskity.broker.url import BrokerUrl, parse_url
+from dskity.broker.url import BrokerUrl, Urls, parse_urls
 from dskity.bus.errors import InvalidSettings
 from dskity.bus.message import Message
 
@@ -21,15 +21,15 @@ _UINT32 = 4_294_967_295
 class ConnectionSettings:
     """How to reach a broker and who we are there.
 
-    `client_id` must be stable, for the broker keeps our messages under it; `username` and
-    `password` take the place of those in the URL. `session_expiry_seconds` is how long messages
-    are kept while we are away; `clean_start` begins with an empty session instead. `will` is
-    published by the broker when we vanish. `max_in_flight` bounds our publishes of QoS ≥ 1 that
-    are not acknowledged yet; more of them wait. `protocol` "auto" is MQTT 5, and 3.1.1 where the
-    broker has no 5.
+    `url` may be several, such as the nodes of a cluster: they are tried in order. `client_id` must
+    be stable, for the broker keeps our messages under it; `username` and `password` take the place
+    of those in the URL. `session_expiry_seconds` is how long messages are kept while we are away;
+    `clean_start` begins with an empty session instead. `will` is published by the broker when we
+    vanish. `max_in_flight` bounds our publishes of QoS ≥ 1 that are not acknowledged yet; more of
+    them wait. `protocol` "auto" is MQTT 5, and 3.1.1 where the broker has no 5.
     """
 
-    url: str
+    url: Urls = field(repr=False)
     client_id: str
     username: str | None = None
     password: str | None = field(default=None, repr=False)
@@ -41,10 +41,10 @@ class ConnectionSettings:
     connect_timeout: float = 5.0
     max_in_flight: int = 1_000
     protocol: ProtocolChoice = "auto"
-    address: BrokerUrl = field(init=False)
+    addresses: tuple[BrokerUrl, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "address", parse_url(self.url))
+        object.__setattr__(self, "addresses", parse_urls(self.url))
         if not self.client_id:
             raise InvalidSettings(
                 "common.mqtt.client_id is empty: write a stable name, under which the broker "
@@ -55,6 +55,17 @@ class ConnectionSettings:
         _check_range("common.mqtt.max_in_flight", self.max_in_flight, 1, _UINT16)
         if self.connect_timeout <= 0:
             raise InvalidSettings("common.mqtt.connect_timeout must be more than 0 seconds")
+
+    @property
+    def address(self) -> BrokerUrl:
+        """The only one, or the first."""
+        return self.addresses[0]
+
+    @property
+    def nodes(self) -> tuple[ConnectionSettings, ...]:
+        """The same for each of the addresses alone."""
+        urls = (self.url,) if isinstance(self.url, str) else self.url
+        return tuple(replace(self, url=url) for url in urls)
 
     @property
     def user(self) -> str | None:

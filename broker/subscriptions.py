@@ -105,7 +105,7 @@ class Held:
     """
 
     def __init__(self) -> None:
-        self._terms: dict[str, tuple[int, int, bool]] = {}
+        self._terms: dict[str, tuple[int, int, bool] | None] = {}
 
     def put(self, subscription: Subscription) -> None:
         """The broker granted it."""
@@ -115,10 +115,16 @@ class Held:
         """The broker has it no more."""
         self._terms.pop(filter, None)
 
-    def begin(self, *, resumed: bool) -> None:
-        """A connection begins; a session that was not resumed is empty."""
+    def begin(self, *, resumed: bool, elsewhere: bool = False) -> None:
+        """A connection begins; a session that was not resumed is empty.
+
+        What is resumed elsewhere, at another node, may be what we left there long ago: all that we
+        want is to be made there again.
+        """
         if not resumed:
             self._terms.clear()
+        elif elsewhere:
+            self._terms = dict.fromkeys(self._terms)
 
     def surplus(self, wanted: list[Subscription]) -> list[str]:
         """The filters to unsubscribe from."""

@@ -10,26 +10,24 @@ from __future__ import annotations
 
 import asyncio
 
-from dskity.broker.connection import Connection, Identity, log
+from dskity.broker.connection import Connection, log
 from dskity.broker.examination import examine
 from dskity.broker.findings import Examination
+from dskity.broker.identity import identities
+from dskity.broker.nodes import Nodes
 from dskity.broker.overlap import Unmarked
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.sizes import publish_size
 from dskity.broker.subscriptions import Subscription, Subscriptions
 from dskity.broker.tls import client_context
 from dskity.broker.trial import Findings, try_out
+from dskity.broker.url import listed
 from dskity.broker.wire import Opening, Welcome, WireFactory
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.complaints import Complaints
 from dskity.bus.errors import BrokerRefused, NotConnected, TooLarge, Unsupported
 from dskity.bus.message import Message
 from dskity.bus.transport import Capabilities, Lane, Receiver, TransportEvents, no_groups
-
-CONTROL_SUFFIX = "-ctl"
-# What was on its way to the control lane outlives a reconnect, and not a restart: a reply to a
-# process that is gone is of no use to the next.
-CONTROL_EXPIRY = 300
 
 
 class MqttTransport:
@@ -39,6 +37,7 @@ class MqttTransport:
         self, settings: ConnectionSettings, make_wire: WireFactory, clock: Clock = SYSTEM_CLOCK
     ) -> None:
         self._settings = settings
+        self._nodes = Nodes(settings)
         self._make_wire = make_wire
         self._clock = clock
         self._subscriptions = Subscriptions()
@@ -69,15 +68,15 @@ class MqttTransport:
 
     async def start(self, receive: Receiver, events: TransportEvents) -> None:
         """See `Transport`. Raises `InvalidSettings` for TLS files that cannot be used."""
-        if self._settings.address.tls:
+        if any(address.tls for address in self._settings.addresses):
             await asyncio.to_thread(client_context, self._settings.tls)
         self._receive, self._events = receive, events
-        self._reason = f"not connected to {self._settings.address} yet"
-        complaints = Complaints(log, self._clock)
+        self._reason = f"not connected to {listed(self._settings.url)} yet"
+        complaints = {address: Complaints(log, self._clock) for address in self._settings.addresses}
         self._connections = {
             identity.lane: Connection(
                 identity,
-                self._settings,
+                self._nodes,
                 self._subscriptions,
                 self._make_wire,
                 receive,
@@ -85,7 +84,7 @@ class MqttTransport:
                 complaints,
                 self._clock,
             )
-            for identity in _identities(self._settings)
+            for identity in identities(self._settings)
         }
         self._task = asyncio.create_task(self._run(), name=f"mqtt {self.client_id}")
 
@@ -163,7 +162,7 @@ class MqttTransport:
 
     async def examine(self) -> Examination:
         """What the broker really does, found out in a few seconds instead of being started."""
-        return await examine(self._settings, self._make_wire)
+        return await examine(self._nodes.current, self._make_wire)
 
     async def learn(self, opening: Opening, welcome: Welcome) -> Capabilities:
         """See `Owner`. What CONNACK does not tell is tried once, by whichever lane is first."""
@@ -195,6 +194,8 @@ class MqttTransport:
         """See `Owner`: two connections make one event."""
         assert self._events is not None  # noqa: S101  # set by start(), before any connection
         up = all(connection.up is not None for connection in self._connections.values())
+        if up and self._gather():
+            return  # and will be told again when both are at one node
         if up == self._connected:
             return
         self._connected = up
@@ -202,12 +203,25 @@ class MqttTransport:
             intake = self._connections["intake"]
             # Should only `control` be lost next, then the session of `intake` has gone on.
             resumed, intake.resumed = intake.resumed, True
-            log.info("connected to %s, %s", self._settings.address, self._capabilities.protocol)
+            node = self._nodes.current.address
+            log.info("connected to %s, %s", node, self._capabilities.protocol)
             self._events.connected(self._capabilities, resumed=resumed)
         else:
-            self._reason = f"the connection to {self._settings.address} was lost: {reason}"
+            self._reason = f"the connection to {self._nodes.current.address} was lost: {reason}"
             log.warning("%s", self._reason)
             self._events.disconnected(reason)
+
+    def _gather(self) -> bool:
+        """Bring the lanes to one node if that can be; whether one of them is on its way."""
+        current = self._nodes.current
+        strays = [
+            connection
+            for connection in self._connections.values()
+            if connection.node is not current and connection.missed is not current
+        ]
+        for stray in strays:
+            stray.follow()
+        return bool(strays)
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -218,20 +232,3 @@ class MqttTransport:
         connection = self._connections.get(subscription.lane)
         if connection is not None:
             await connection.drop(subscription.filter)
-
-
-def _identities(settings: ConnectionSettings) -> tuple[Identity, Identity]:
-    intake = Identity(
-        lane="intake",
-        client_id=settings.client_id,
-        resumes=not settings.clean_start,
-        session_expiry=settings.session_expiry_seconds,
-    )
-    control = Identity(
-        lane="control",
-        client_id=settings.client_id + CONTROL_SUFFIX,
-        resumes=False,
-        session_expiry=min(settings.session_expiry_seconds, CONTROL_EXPIRY),
-        will=settings.will,
-    )
-    return intake, control

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from dskity.bus.errors import InvalidSettings
@@ -10,6 +11,8 @@ from dskity.bus.errors import InvalidSettings
 # 1883 and 8883 are IANA's; a WebSocket URL without a port means HTTP's own (RFC 6455, 3).
 DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
 DEFAULT_PATH = "/mqtt"
+Urls: TypeAlias = str | tuple[str, ...]
+"""One broker's URL, or those of several, in the order in which they are tried."""
 _MEND = (
     "write common.mqtt.url as mqtt://host:1883, mqtts://host:8883, ws://host:9001/mqtt or wss://…"
 )
@@ -61,6 +64,23 @@ def parse_url(text: str) -> BrokerUrl:
         username=None if parts.username is None else unquote(parts.username),
         password=None if parts.password is None else unquote(parts.password),
     )
+
+
+def parse_urls(urls: Urls) -> tuple[BrokerUrl, ...]:
+    """Parse one URL or several; none at all, and one address twice, are faults."""
+    parsed = tuple(parse_url(url) for url in ((urls,) if isinstance(urls, str) else urls))
+    if not parsed:
+        raise InvalidSettings(f"broker URL: the list is empty; {_MEND}")
+    named = [str(url) for url in parsed]
+    twice = next((name for name in named if named.count(name) > 1), None)
+    if twice is not None:
+        raise InvalidSettings(f"broker URL: {twice} is in the list twice: leave out one of the two")
+    return parsed
+
+
+def listed(urls: Urls) -> str:
+    """For people: the addresses, without passwords."""
+    return " or ".join(str(url) for url in parse_urls(urls))
 
 
 def _check(parts: SplitResult, port: int | None) -> None:

@@ -195,14 +195,22 @@ def quote(text: str) -> str:
     `/` stays, so keys make a tree. `%` alone, never made by encoding a character, marks the empty
     level, which no topic tree shows well.
     """
-    escaped = "".join(_QUOTED.get(character, character) for character in text)
-    return "/".join(level or "%" for level in escaped.split("/"))
+    return "/".join(level or "%" for level in _escape(text).split("/"))
+
+
+def quote_level(text: str) -> str:
+    """As `quote`, for what has to be one level: `/` becomes `%2F`."""
+    return _escape(text).replace("/", "%2F") or "%"
+
+
+def _escape(text: str) -> str:
+    return "".join(_QUOTED.get(character, character) for character in text)
 
 
 def unquote(topic: str) -> str:
-    """The text that `quote` made `topic` from."""
+    """The text that `quote` or `quote_level` made `topic` from."""
     levels = ["" if level == "%" else level for level in topic.split("/")]
     text = "/".join(levels)
-    for character, code in (("+", "%2B"), ("#", "%23"), ("\0", "%00"), ("%", "%25")):
+    for character, code in (("/", "%2F"), ("+", "%2B"), ("#", "%23"), ("\0", "%00"), ("%", "%25")):
         text = text.replace(code, character)
     return text

@@ -7,6 +7,7 @@ Layout; the four folders below `dskity/` are imported under this name and know n
     handlers/   from a message to a Python function
     modules/    the contract, supervision, and the built-in modules
     config/     the settings                 cli/          the command, one file a verb
+    client.py   a bus without a runtime      heap.py       the garbage collector at a start
     core.py     broker, connection and bus   assembly.py   services and built-in modules
     bootstrap.py  the composition root       runtime.py    holds and closes
     demo/       the demo and its checks      testing/      the kit for testing modules

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,6 @@ from dskity.modules.dead_letters.bounds import Bounds
 from dskity.modules.dead_letters.module import DeadLettersModule
 from dskity.modules.events_client import BusEvents
 from dskity.modules.grpc.client import GrpcClients
-from dskity.modules.grpc.module import GrpcModule
 from dskity.modules.http.module import HttpModule
 from dskity.modules.kv.module import KvModule, build_kv
 from dskity.modules.kv.service import KeyValue
@@ -106,7 +105,7 @@ def built_in_modules(
     modules += [
         CommandsModule(services.commands),
         HttpModule(settings.name, enabled),
-        GrpcModule(settings.grpc.stream_buffer),
+        *_grpc(settings),
         OpsModule(checks, serve_metrics=settings.metrics.enabled),
     ]
     if settings.bridge:
@@ -117,6 +116,14 @@ def built_in_modules(
     return modules
 
 
+def _grpc(settings: DSkitySettings) -> Iterator[Any]:
+    """Imported where the door is open: grpc and protobuf take 12 MiB."""
+    if settings.grpc.enabled:
+        from dskity.modules.grpc.module import GrpcModule  # noqa: PLC0415
+
+        yield GrpcModule(settings.grpc.stream_buffer)
+
+
 def _dead_letters(settings: DSkitySettings) -> DeadLettersModule:
     limits = settings.bus.dead_letters
     bounds = Bounds(limits.max_messages, limits.max_bytes, limits.max_age_seconds)
@@ -124,14 +131,18 @@ def _dead_letters(settings: DSkitySettings) -> DeadLettersModule:
 
 
 def announce_modules(runtime: Runtime, registry: ServiceRegistry) -> None:
-    """Every module that runs is a service; this runtime is its instance."""
+    """Every module that runs is a service; this runtime is its instance.
+
+    An instance is one level of a topic, and a client id may have slashes.
+    """
+    instance = runtime.bus.client_id.replace("/", "%2F")
     url = runtime.settings.common.advertise_url
     if url.endswith(":0") and runtime.http is not None:
         url = f"{url[:-1]}{runtime.http.port}"
     for status in runtime.supervisor.states().values():
         if status.state == "started":
             about = {"version": status.version, "base_path": status.base_path}
-            registry.announce(status.name, runtime.bus.client_id, f"{url}{status.base_path}", about)
+            registry.announce(status.name, instance, f"{url}{status.base_path}", about)
 
 
 def _options(source: WebhookSettings) -> WebhookOptions:

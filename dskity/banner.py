@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from dskity.broker.url import parse_url
 from dskity.bus.bus import Bus
+from dskity.config.sections.connections import DEFAULT
 from dskity.runtime import Runtime
 
 
@@ -14,10 +14,10 @@ def banner(runtime: Runtime, version: str, token_file: Path | None) -> Iterator[
     """The lines; `token_file` is that of a token that was made just now."""
     settings, engine, bus = runtime.settings, runtime.core.engine, runtime.bus
     yield f"DSkity {version}, {settings.name!r} as {bus.client_id}"
-    yield f"broker {engine.name} at {engine.url}, by {runtime.core.client.name} ({_state(bus)})"
-    for name, connection in runtime.core.others.items():
-        url = parse_url(settings.mqtt[name].url)
-        yield f"broker {name} at {url}, by {connection.client.name} ({_state(connection.bus)})"
+    for name, connection in runtime.core.connections.items():
+        broker = engine.name if name == DEFAULT else name
+        where, client = connection.where, connection.client.name
+        yield f"broker {broker} at {where}, by {client} ({_state(connection.bus)})"
     if runtime.http is not None:
         yield f"HTTP on http://{runtime.http.host}:{runtime.http.port}"
     if runtime.grpc is not None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import secrets
 import signal
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
+from dskity import heap
 from dskity.assembly import (
     Services,
     announce_modules,
@@ -25,11 +25,11 @@ from dskity.assembly import (
     built_in_modules,
 )
 from dskity.banner import banner
-from dskity.bus.bus import Bus
 from dskity.bus.transport import Transport
+from dskity.client import open_bus
 from dskity.config import DSkitySettings, load_settings
 from dskity.config.sections.connections import DEFAULT
-from dskity.config.sections.doors import ServerTlsSettings
+from dskity.config.sections.doors import CorsSettings, ServerTlsSettings
 from dskity.core import Core, start_core
 from dskity.guarding import guarding
 from dskity.handlers import Dispatcher
@@ -37,8 +37,7 @@ from dskity.http_client import SharedHttpClient
 from dskity.logs import configure
 from dskity.modules.contract import KV, Commands, Registry, TransportClients
 from dskity.modules.discovery import discover
-from dskity.modules.grpc.server import GrpcServer
-from dskity.modules.http.app import Limits, create_app, furnish
+from dskity.modules.http.app import Cors, Limits, create_app, furnish
 from dskity.modules.http.guard import OPEN_PATHS, OpenPath
 from dskity.modules.http.server import HttpServer, ServerTls
 from dskity.modules.security import Guard
@@ -47,7 +46,11 @@ from dskity.readiness import Readiness
 from dskity.runtime import Runtime
 from dskity.state_dir import StateDir
 from dskity.version import VERSION
-from dskity.wires import choose_client, connection
+
+if TYPE_CHECKING:
+    from dskity.modules.grpc.server import GrpcServer
+
+__all__ = ["bootstrap", "make_app", "open_bus", "run", "serve", "start"]
 
 _logger = logging.getLogger("dskity")
 
@@ -106,7 +109,14 @@ async def start(
 
 def make_app(settings: DSkitySettings, guard: Guard) -> FastAPI:
     """The guarded app, without routes yet."""
-    return create_app(settings.name, guard, _limits(settings), VERSION, _open_paths(settings))
+    return create_app(
+        settings.name,
+        guard,
+        _limits(settings),
+        VERSION,
+        _open_paths(settings),
+        _cors(settings.http.cors),
+    )
 
 
 def _limits(settings: DSkitySettings) -> Limits:
@@ -115,6 +125,12 @@ def _limits(settings: DSkitySettings) -> Limits:
 
 def _open_paths(settings: DSkitySettings) -> tuple[OpenPath, ...]:
     return (*OPEN_PATHS, OpenPath("/metrics")) if settings.metrics.public else OPEN_PATHS
+
+
+def _cors(cors: CorsSettings) -> Cors | None:
+    if not cors.allow_origins:
+        return None
+    return Cors(cors.allow_origins, cors.allow_methods, cors.allow_headers, cors.allow_credentials)
 
 
 def _provide(dispatcher: Dispatcher, clients: TransportClients, settings: DSkitySettings) -> None:
@@ -148,8 +164,8 @@ def _supervisor(
         builtins=[*ours, *modules],
         strict=settings.strict,
     )
-    for connection in core.connections.values():
-        supervisor.watch(connection.bus)
+    for each in core.connections.values():
+        supervisor.watch(each.bus)
     readiness.supervise(supervisor)
     return supervisor
 
@@ -186,6 +202,9 @@ async def _serve_grpc(
     readiness: Readiness,
     stack: AsyncExitStack,
 ) -> GrpcServer:
+    # Imported where the door is open: grpc and protobuf take 12 MiB.
+    from dskity.modules.grpc.server import GrpcServer  # noqa: PLC0415
+
     grpc = settings.grpc
     server = GrpcServer(
         services.grpc,
@@ -209,6 +228,7 @@ async def serve(settings: DSkitySettings | None = None, **options: Any) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     async with await start(settings, **options):
+        heap.settle()
         await told.wait()
         _logger.info("told to stop: draining")
 
@@ -218,32 +238,6 @@ def run(settings: DSkitySettings) -> int:
     configure(settings.logging.level, settings.logging.format)
     asyncio.run(serve(settings))
     return 0
-
-
-@contextlib.asynccontextmanager
-async def open_bus(settings: DSkitySettings, *, client_id: str | None = None) -> AsyncIterator[Bus]:
-    """A bus of our own on the broker that the settings name, for a command or a script.
-
-    Raises `NotConnected` where the broker does not answer within `common.mqtt.connect_timeout`.
-    """
-    mqtt, broker = settings.common.mqtt, settings.broker
-    transport = choose_client(mqtt.client).make(
-        connection(
-            mqtt,
-            url=mqtt.url or f"mqtt://{broker.host}:{broker.port}",
-            client_id=client_id or f"dskity-{secrets.token_hex(6)}",
-            clean_start=True,
-        )
-    )
-    dispatcher = Dispatcher()
-    bus = Bus(transport, dispatcher, root=settings.bus.root)
-    try:
-        await bus.start()
-        await bus.link.wait_connected(mqtt.connect_timeout)
-        yield bus
-    finally:
-        await dispatcher.close()
-        await bus.close()
 
 
 def bootstrap(app: FastAPI | None = None, settings: DSkitySettings | None = None) -> FastAPI:
@@ -256,7 +250,9 @@ def bootstrap(app: FastAPI | None = None, settings: DSkitySettings | None = None
     if app is None:
         served = make_app(settings, guard)
     else:
-        served = furnish(app, guard, _limits(settings), _open_paths(settings))
+        served = furnish(
+            app, guard, _limits(settings), _open_paths(settings), _cors(settings.http.cors)
+        )
     inner = served.router.lifespan_context
 
     @contextlib.asynccontextmanager

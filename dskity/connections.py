@@ -23,8 +23,9 @@ from dskity.wires import Client
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One broker's; not started, its inbox open."""
+    """One broker's; not started, its inbox open. `where` is the broker's address, for people."""
 
+    where: str
     client: Client
     dispatcher: Dispatcher
     bus: Bus
@@ -33,6 +34,7 @@ class Connection:
 async def connect(
     settings: DSkitySettings,
     transport: Transport,
+    where: str,
     client: Client,
     seen: Seen,
     stack: AsyncExitStack,
@@ -50,7 +52,7 @@ async def connect(
         seen=seen,
     )
     bus = Bus(transport, dispatcher, root=settings.bus.root, outbox=_outbox(settings, name))
-    return Connection(client, dispatcher, bus)
+    return Connection(where, client, dispatcher, bus)
 
 
 def introduce(connections: Mapping[str, Connection]) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from dskity.broker.engine import Engine, ExternalBroker, choose_engine
 from dskity.broker.listen import Listen
+from dskity.broker.url import Urls, listed
 from dskity.bus.bus import Bus
 from dskity.bus.errors import NotConnected
 from dskity.bus.seen import Seen
@@ -78,15 +79,18 @@ async def start_core(
         engine = _engine(settings)
         stack.push_async_callback(engine.stop)
         await engine.start()
-        transport = _transport(settings, client, engine.url, client_id)
+        urls = settings.common.mqtt.url or engine.url
+        transport, where = _transport(settings, client, urls, client_id), listed(urls)
     else:
         engine = ExternalBroker(f"memory:{transport.client_id}")
+        where = engine.url
     seen = await _open_seen(settings, stack)
-    connections = {DEFAULT: await connect(settings, transport, client, seen, stack)}
+    connections = {DEFAULT: await connect(settings, transport, where, client, seen, stack)}
     for name, mqtt in settings.mqtt.items():
         client = choose_client(mqtt.client)
         transport = transports.get(name) or _further_transport(mqtt, client, client_id, name)
-        connections[name] = await connect(settings, transport, client, seen, stack, name)
+        where = listed(mqtt.url)
+        connections[name] = await connect(settings, transport, where, client, seen, stack, name)
     introduce(connections)
     presence = await _start(connections, settings.shutdown_grace_seconds, stack)
     return Core(engine, presence, connections)
@@ -139,7 +143,7 @@ def _engine(settings: DSkitySettings) -> Engine:
     )
 
 
-def _transport(settings: DSkitySettings, client: Client, url: str, client_id: str) -> Transport:
+def _transport(settings: DSkitySettings, client: Client, url: Urls, client_id: str) -> Transport:
     will = state_message(settings.bus.root, client_id, "lost", 0)
     return client.make(connection(settings.common.mqtt, url=url, client_id=client_id, will=will))
 

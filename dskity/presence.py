@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from dskity.bus.announcer import Announcer, as_it_is
 from dskity.bus.bus import Bus
 from dskity.bus.message import JSON_TYPE, Message
-from dskity.bus.topics import quote
+from dskity.bus.topics import quote_level
 
 RuntimeState: TypeAlias = Literal["starting", "ready", "draining", "stopped", "lost"]
 
@@ -17,7 +17,7 @@ def state_message(root: str, instance: str, state: RuntimeState, since: float) -
     """The retained message; `since` is Unix seconds, 0 in a will, which cannot know."""
     body = {"instance": instance, "state": state, "since": since}
     return Message(
-        f"{root}/runtime/{quote(instance)}/state",
+        f"{root}/runtime/{quote_level(instance)}/state",
         json.dumps(body).encode(),
         retain=True,
         content_type=JSON_TYPE,

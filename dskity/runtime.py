@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from fastapi import FastAPI
 
@@ -13,9 +13,11 @@ from dskity.bus.bus import Bus
 from dskity.config import DSkitySettings
 from dskity.core import Core
 from dskity.modules.contract import TransportClients
-from dskity.modules.grpc.server import GrpcServer
 from dskity.modules.http.server import HttpServer
 from dskity.modules.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from dskity.modules.grpc.server import GrpcServer
 
 
 @dataclass(slots=True)

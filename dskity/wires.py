@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.tls import TlsSettings
 from dskity.broker.transport import MqttTransport
+from dskity.broker.url import Urls
 from dskity.bus.message import Message
 from dskity.config.sections.common import MqttSettings
 
@@ -44,7 +45,7 @@ def choose_client(wanted: str) -> Client:
 def connection(
     mqtt: MqttSettings,
     *,
-    url: str,
+    url: Urls,
     client_id: str,
     will: Message | None = None,
     clean_start: bool = False,

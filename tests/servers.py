@@ -9,16 +9,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import platform
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+
+from dskity.broker.rumqttd import has_rumqttd
 
 HOST = "127.0.0.1"
 _SYSTEM_PATHS = ("/usr/sbin", "/usr/local/sbin")  # where Debian has daemons, not always on PATH
@@ -51,10 +56,20 @@ def program(name: str, package: str) -> str:
     """The path of a program; without it the test is skipped, or fails (see above)."""
     path = os.pathsep.join((os.environ.get("PATH", ""), *_SYSTEM_PATHS))
     found = shutil.which(name, path=path)
-    if found is not None:
-        return found
-    reason = f"{name} is not installed: apt-get install {package}"
-    if os.environ.get("DSKITY_REQUIRE_SERVICES") == "1":
+    if found is None:
+        _missing(f"{name} is not installed: apt-get install {package}")
+    return found
+
+
+def need_rumqttd() -> None:
+    """Without it the test is skipped, or fails (see above) where there is a wheel of it."""
+    if not has_rumqttd():
+        wheel = sys.platform != "linux" or platform.libc_ver()[0] == "glibc"  # none for musl
+        _missing("rumqttd is not installed: pip install 'dskity[rumqttd]'", tolerated=not wheel)
+
+
+def _missing(reason: str, *, tolerated: bool = False) -> NoReturn:
+    if os.environ.get("DSKITY_REQUIRE_SERVICES") == "1" and not tolerated:
         pytest.fail(reason)
     pytest.skip(reason)
 

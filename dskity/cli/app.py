@@ -9,6 +9,7 @@ import typer
 
 from dskity.cli.dead_letters import app as dead_letters
 from dskity.cli.demo import demo
+from dskity.cli.doctor import doctor
 from dskity.cli.group import Verbs
 from dskity.cli.init import init
 from dskity.cli.list import list_modules
@@ -58,6 +59,7 @@ _VERBS: dict[str, Callable[..., None]] = {
     "pub": pub,
     "sub": sub,
     "request": request,
+    "doctor": doctor,
 }
 for name, verb in _VERBS.items():
     app.command(name)(verb)

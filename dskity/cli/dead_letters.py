@@ -159,7 +159,7 @@ class _Instance:
 async def _request(
     settings: DSkitySettings, verb: str, question: dict[str, Any], timeout: float
 ) -> Any:
-    from dskity.bootstrap import open_bus
+    from dskity.client import open_bus
 
     async with open_bus(settings) as bus:
         reply = await bus.request(f"{bus.root}/dead-letters/{verb}", question, timeout=timeout)

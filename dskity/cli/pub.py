@@ -64,7 +64,7 @@ _HOW = {
 async def _publish(
     settings: DSkitySettings, topic: str, payload: bytes, words: dict[str, Any]
 ) -> Receipt:
-    from dskity.bootstrap import open_bus
+    from dskity.client import open_bus
 
     async with open_bus(settings) as bus:
         return await bus.publish(topic, payload, **words)

@@ -22,8 +22,8 @@ error one JSON object on standard error. Exit codes: 0 done, 1 failed, 2 the com
 130 ended by Ctrl-C.
 `--debug`, anywhere on the line, shows the traceback of an error.
 
-`pub`, `sub`, `request` and `dead-letters` talk to the broker of a running instance: the one at
-`--url`, else at `common.mqtt.url`, else our own at `broker.host` and `broker.port`.
+`pub`, `sub`, `request`, `doctor` and `dead-letters` talk to the broker of a running instance: the
+one at `--url`, else at `common.mqtt.url`, else our own at `broker.host` and `broker.port`.
 """
 
 

@@ -50,7 +50,7 @@ def request(
 async def _request(
     settings: DSkitySettings, topic: str, payload: bytes, words: dict[str, Any]
 ) -> Message:
-    from dskity.bootstrap import open_bus
+    from dskity.client import open_bus
 
     async with open_bus(settings) as bus:
         return await bus.request(topic, payload, **words)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dskity import heap
 from dskity.cli.options import Config, Json, Set
 from dskity.cli.reading import read_settings
 
@@ -25,6 +26,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Start the runtime; this is what `dskity` alone does. SIGTERM and Ctrl-C drain and end it."""
+    heap.hold()
     options = {
         "host": host,
         "port": port,

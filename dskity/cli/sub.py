@@ -60,7 +60,7 @@ async def _print(
     timeout: float | None,
     show: Callable[[Message], None],
 ) -> int:
-    from dskity.bootstrap import open_bus
+    from dskity.client import open_bus
 
     printed = 0
     async with open_bus(settings) as bus, bus.stream(filter, qos=qos) as messages:

@@ -32,16 +32,24 @@ class Row:
     reason: str = ""
 
 
-def survey(settings: DSkitySettings) -> list[Row]:
-    """Every module of the search paths; those that are enabled are imported, none is started."""
-    off = {name for name, module in settings.modules.items() if not module.enabled}
-    found = discover(
+def find(settings: DSkitySettings) -> list[Found]:
+    """What discovery finds; the modules that are enabled are imported, none is started."""
+    return discover(
         settings.modules_search_paths,
         explicit="modules_search_paths" in settings.model_fields_set,
-        disabled=off,
+        disabled=_off(settings),
     )
+
+
+def survey(settings: DSkitySettings) -> list[Row]:
+    """Every module of the search paths, with its state."""
+    found, off = find(settings), _off(settings)
     faults = _dependency_faults(found)
     return [_row(entry, off, faults.get(entry.name), settings) for entry in found]
+
+
+def _off(settings: DSkitySettings) -> set[str]:
+    return {name for name, module in settings.modules.items() if not module.enabled}
 
 
 def _row(entry: Found, off: set[str], fault: str | None, settings: DSkitySettings) -> Row:

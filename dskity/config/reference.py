@@ -13,6 +13,7 @@ from dskity.config.descriptions import descriptions
 from dskity.config.environment import RESERVED
 from dskity.config.schema import env_name
 from dskity.config.sections.modules import Modules, ModuleSettings
+from dskity.config.sections.section import OneIsAList
 from dskity.config.settings import DSkitySettings
 
 if TYPE_CHECKING:
@@ -122,6 +123,9 @@ _KINDS = {
 def kind(annotation: Any) -> str:
     """The type of a key, in words."""
     origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated and OneIsAList in arguments:
+        item = kind(get_args(arguments[0])[0])
+        return f"{item}, or list of {item}s"
     if origin is Annotated:
         name, null, _ = kind(arguments[0]).partition(", null")
         return name + _bounds(arguments[1:]) + null
@@ -132,8 +136,6 @@ def kind(annotation: Any) -> str:
         return ", ".join(f"`{choice}`" for choice in arguments)
     if origin is tuple:
         item = arguments[0]
-        if item is SecretStr:
-            return "secret, or list of secrets"
         of_models = isinstance(item, type) and issubclass(item, BaseModel)
         return f"list of {_keys(item) if of_models else kind(item)}"
     return _KINDS[annotation]

@@ -1,13 +1,17 @@
-"""`clients.grpc`: servicers that modules add to our server, and shared channels to others."""
+"""`clients.grpc`: servicers that modules add to our server, and shared channels to others.
+
+grpc is imported by the first who needs it: a runtime without its door may have no use for it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
-
-import grpc
+from typing import TYPE_CHECKING, Any
 
 from dskity.bus.errors import Conflict
+
+if TYPE_CHECKING:
+    import grpc
 
 
 class Servicers:
@@ -62,6 +66,8 @@ class GrpcClients:
     def channel(self, target: str) -> grpc.aio.Channel:
         """See `contract.GrpcClient`."""
         if target not in self._channels:
+            import grpc.aio  # noqa: PLC0415
+
             _keep_poller()
             self._channels[target] = grpc.aio.insecure_channel(target)
         return self._channels[target]
@@ -79,4 +85,6 @@ def _keep_poller() -> None:
     Without this its end comes when the last server or channel is collected, wherever that is, and
     joins the thread: a blocking call in the middle of a loop.
     """
+    import grpc.aio  # noqa: PLC0415
+
     grpc.aio.init_grpc_aio()

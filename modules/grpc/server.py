@@ -74,12 +74,17 @@ class GrpcServer:
             reflection.aio.ReflectionServicer(names),
             reflection_pb2_grpc.add_ServerReflectionServicer_to_server,
         )
-        self._server = grpc.aio.server(
+        server = grpc.aio.server(
             handlers=servicers.handlers, interceptors=[self._door], options=self._options
         )
-        self._port = await self._bind(self._server)
-        await self._server.start()
-        await self._health.refresh()
+        try:
+            self._port = await self._bind(server)
+            await server.start()
+            await self._health.refresh()
+        except BaseException:
+            await server.stop(None)
+            raise
+        self._server = server
         self._following = asyncio.create_task(self._health.follow(), name="grpc-health")
 
     async def stop(self, grace: float = 0.0) -> None:

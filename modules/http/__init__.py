@@ -13,13 +13,14 @@ Layout, lowest first:
     server.py      listens, serves and stops
 """
 
-from dskity.modules.http.app import Limits, create_app, furnish
+from dskity.modules.http.app import Cors, Limits, create_app, furnish
 from dskity.modules.http.guard import OPEN_PATHS, OpenPath
 from dskity.modules.http.module import HttpModule
 from dskity.modules.http.server import HttpServer, ServerTls
 
 __all__ = [
     "OPEN_PATHS",
+    "Cors",
     "HttpModule",
     "HttpServer",
     "Limits",

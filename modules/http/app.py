@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 
 from dskity.modules.http.guard import OPEN_PATHS, HttpGuard, OpenPath
 from dskity.modules.http.limits import BodyLimit, Streams
 from dskity.modules.http.problems import answer_errors_with_problems
 from dskity.modules.http.request_id import RequestId
+from dskity.modules.request_id import HEADER
 from dskity.modules.security import Guard
 
 
@@ -23,15 +25,26 @@ class Limits:
     streams: int = 100
 
 
+@dataclass(frozen=True, slots=True)
+class Cors:
+    """Which web pages of other origins may call, and how; those of `origins` alone."""
+
+    origins: tuple[str, ...]
+    methods: tuple[str, ...] = ("GET",)
+    headers: tuple[str, ...] = ()
+    credentials: bool = False
+
+
 def create_app(
     name: str,
     guard: Guard,
     limits: Limits | None = None,
     version: str = "0",
     open_paths: Iterable[OpenPath] = OPEN_PATHS,
+    cors: Cors | None = None,
 ) -> FastAPI:
     """An app without routes; modules add them, ours (`HttpModule`) as others do."""
-    return furnish(FastAPI(title=name, version=version), guard, limits, open_paths)
+    return furnish(FastAPI(title=name, version=version), guard, limits, open_paths, cors)
 
 
 def furnish(
@@ -39,6 +52,7 @@ def furnish(
     guard: Guard,
     limits: Limits | None = None,
     open_paths: Iterable[OpenPath] = OPEN_PATHS,
+    cors: Cors | None = None,
 ) -> FastAPI:
     """Make an app that nobody has called yet one of ours: guarded, bounded, its errors problems.
 
@@ -48,6 +62,7 @@ def furnish(
     app.user_middleware.extend(
         (
             Middleware(RequestId),
+            *_cross_origin(cors),
             Middleware(HttpGuard, guard=guard, open_paths=open_paths),
             Middleware(BodyLimit, limit=limits.body_bytes),
         )
@@ -55,3 +70,17 @@ def furnish(
     app.state.streams = Streams(limits.streams)
     answer_errors_with_problems(app)
     return app
+
+
+def _cross_origin(cors: Cors | None) -> Iterable[Middleware]:
+    """In front of the guard: a preflight carries no token, and a page has to be able to read why
+    a call was refused."""
+    if cors is not None:
+        yield Middleware(
+            CORSMiddleware,
+            allow_origins=cors.origins,
+            allow_methods=cors.methods,
+            allow_headers=cors.headers,
+            allow_credentials=cors.credentials,
+            expose_headers=(HEADER,),
+        )

@@ -128,6 +128,7 @@ async def _listen(host: str, port: int) -> socket.socket:
             if os.name == "posix":  # elsewhere it would let two servers share a port
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
+            listener.listen(BACKLOG)  # where somebody else has it, bound as ours is, this tells
         except OSError:
             listener.close()
             raise

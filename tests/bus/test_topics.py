@@ -154,6 +154,14 @@ def test_quoting_makes_a_topic_and_comes_back(text: str) -> None:
     assert topics.unquote(quoted) == text
 
 
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
+def test_anything_quotes_into_one_level_and_comes_back(text: str) -> None:
+    quoted = topics.quote_level(text)
+    topics.check_topic(quoted if quoted[0] != "$" else f"x/{quoted}")
+    assert "/" not in quoted
+    assert topics.unquote(quoted) == text
+
+
 @pytest.mark.parametrize("group", ["", "a/b", "a+", "#"])
 def test_a_group_name_is_checked(group: str) -> None:
     with pytest.raises(InvalidTopic, match="group"):

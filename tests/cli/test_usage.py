@@ -15,7 +15,7 @@ from dskity.bus.errors import InvalidSettings
 if TYPE_CHECKING:
     from tests.cli.conftest import Dskity
 
-VERBS = ("run", "demo", "init", "list", "validate", "pub", "sub", "request")
+VERBS = ("run", "demo", "init", "list", "validate", "pub", "sub", "request", "doctor")
 
 
 def test_help_names_every_verb(dskity: Dskity) -> None:

@@ -1,8 +1,9 @@
 """Which transport runs against which broker, and what each broker cannot promise.
 
 A promise that is not kept is told by `Capabilities`, so that a route which needs it can be refused
-at start: `test_promises.py` compares this table with what the transports report. All else in this
-folder holds in every cell.
+at start: `test_promises.py` compares `CANNOT` with what the transports report. `UNTOLD` has what no
+capability tells: the engine's sentences do, and `dskity doctor`. All else in this folder holds in
+every cell.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 TransportName: TypeAlias = Literal["memory", "aiomqtt", "mqttium"]
-BrokerName: TypeAlias = Literal["memory", "amqtt", "mosquitto-5", "mosquitto-3.1.1"]
+BrokerName: TypeAlias = Literal["memory", "amqtt", "mosquitto-5", "mosquitto-3.1.1", "rumqttd"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ CELLS = (
     *(
         Cell(transport, broker)
         for transport in ("aiomqtt", "mqttium")
-        for broker in ("mosquitto-5", "mosquitto-3.1.1", "amqtt")
+        for broker in ("mosquitto-5", "mosquitto-3.1.1", "amqtt", "rumqttd")
     ),
 )
 
@@ -51,9 +52,21 @@ CANNOT: dict[BrokerName, dict[str, str]] = {
         "reports_no_match": "a PUBACK of 3.1.1 has no reason code",
         "shared": "our amqtt refuses $share/: by itself it would grant it and deliver nothing",
     },
+    "rumqttd": {},
+}
+
+# What a broker does otherwise than its CONNACK lets expect.
+UNTOLD: dict[BrokerName, dict[str, str]] = {
+    "rumqttd": {
+        "reports_no_match": "it acknowledges all the same",
+        "marks_duplicates": "it sends again without DUP, and QoS 2 late or wrongly",
+        "lowers_qos": "it delivers with the QoS of the subscription, also what had less",
+        "replaces_subscriptions": "a second SUBSCRIBE to a filter leaves the first in place",
+        "unsubscribes_resumed": "in a resumed session it leaves UNSUBSCRIBE unanswered",
+    },
 }
 
 
 def reason_against(cell: Cell, promise: str) -> str | None:
     """Why this cell cannot keep a promise, or None if it can."""
-    return CANNOT[cell.broker].get(promise)
+    return (CANNOT[cell.broker] | UNTOLD.get(cell.broker, {})).get(promise)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from dskity.broker.aiomqtt_transport import AiomqttTransport
 from dskity.broker.embedded import EmbeddedBroker
 from dskity.broker.listen import Listen
 from dskity.broker.mqttium_transport import MqttiumTransport
+from dskity.broker.rumqttd import ManagedRumqttd
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.transport import MqttTransport
 from dskity.bus.delivery import Delivery
@@ -18,7 +21,7 @@ from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
 from dskity.bus.transport import Capabilities, Transport
 from tests.contract.cells import Cell
-from tests.servers import ServerProcess, TcpProxy, free_port, mosquitto, tcp_proxy
+from tests.servers import ServerProcess, TcpProxy, free_port, mosquitto, need_rumqttd, tcp_proxy
 from tests.waiting import until
 
 TRANSPORTS: dict[str, type[AiomqttTransport | MqttiumTransport]] = {
@@ -192,6 +195,22 @@ class _Amqtt:
         await self._broker.start()
 
 
+class _Rumqttd:
+    def __init__(self, state_dir: Path) -> None:
+        self.port = free_port()
+        self._state_dir = state_dir
+        self._broker: ManagedRumqttd | None = None
+
+    async def stop(self) -> None:
+        if self._broker is not None:
+            await self._broker.stop()
+            self._broker = None
+
+    async def start(self) -> None:
+        self._broker = ManagedRumqttd(Listen(port=self.port), self._state_dir)
+        await self._broker.start()
+
+
 @contextlib.contextmanager
 def _mosquitto(lines: tuple[str, ...], *, persistence: bool) -> Iterator[_Mosquitto]:
     with mosquitto(lines, persistence=persistence) as process:
@@ -209,6 +228,18 @@ async def _amqtt() -> AsyncIterator[_Amqtt]:
 
 
 @contextlib.asynccontextmanager
+async def _rumqttd() -> AsyncIterator[_Rumqttd]:
+    need_rumqttd()
+    with tempfile.TemporaryDirectory() as state_dir:
+        broker = _Rumqttd(Path(state_dir))
+        await broker.start()
+        try:
+            yield broker
+        finally:
+            await broker.stop()
+
+
+@contextlib.asynccontextmanager
 async def open_house(
     cell: Cell, lines: tuple[str, ...] = (), *, persistence: bool = False
 ) -> AsyncIterator[House]:
@@ -219,6 +250,8 @@ async def open_house(
             broker = _Memory()
         elif cell.broker == "amqtt":
             broker = await stack.enter_async_context(_amqtt())
+        elif cell.broker == "rumqttd":
+            broker = await stack.enter_async_context(_rumqttd())
         else:
             broker = stack.enter_context(_mosquitto(lines, persistence=persistence))
         yield House(cell, broker, stack)

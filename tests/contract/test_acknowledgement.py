@@ -21,7 +21,7 @@ async def _receiver(house: House, qos: int = 1) -> Client:
     return client
 
 
-@pytest.mark.needs("redelivery")
+@pytest.mark.needs("redelivery", "marks_duplicates")
 @pytest.mark.parametrize("qos", [1, 2])
 async def test_what_was_not_acknowledged_comes_again(house: House, qos: int) -> None:
     """After a broken connection, as a duplicate; what was acknowledged does not."""

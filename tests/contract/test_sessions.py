@@ -66,6 +66,7 @@ async def test_a_session_keeps_messages_while_the_client_is_away(house: House) -
     assert second.payloads == sent
 
 
+@pytest.mark.needs("unsubscribes_resumed")
 async def test_a_resumed_session_is_not_subscribed_anew(house: House) -> None:
     """Or each reconnect would bring all retained messages again; only what changed is made good."""
     client = await house.connected()

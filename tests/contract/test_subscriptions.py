@@ -71,6 +71,7 @@ async def test_a_wildcard_does_not_match_the_brokers_own_topics(house: House) ->
     assert {delivery.topic for delivery in client.deliveries} == {"mark"}
 
 
+@pytest.mark.needs("replaces_subscriptions")
 async def test_subscribing_again_replaces(house: House) -> None:
     """The new quality of service counts, and the message comes once."""
     client = await house.connected()

@@ -8,7 +8,7 @@ import pytest
 
 from dskity.broker.engine import EngineName, choose_engine
 from dskity.broker.listen import Listen
-from dskity.bus.errors import DSkityError, EngineError, InvalidSettings, Unsupported
+from dskity.bus.errors import DSkityError, EngineError, InvalidSettings
 
 THERE = "mqtts://broker.example:8883"
 PROGRAM = "/usr/sbin/mosquitto"
@@ -25,11 +25,18 @@ PROGRAM = "/usr/sbin/mosquitto"
         ("mosquitto", None, True, "mosquitto"),
         ("amqtt", None, True, "amqtt"),
         ("amqtt", None, False, "amqtt"),
+        ("rumqttd", None, True, "rumqttd"),
     ],
 )
 def test_the_choice(
-    wanted: EngineName, url: str | None, installed: bool, chosen: str, tmp_path: Path
+    wanted: EngineName,
+    url: str | None,
+    installed: bool,
+    chosen: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("dskity.broker.engine.has_rumqttd", lambda: installed)
     state = tmp_path / "state"
     engine = choose_engine(
         wanted,
@@ -50,13 +57,19 @@ def test_the_choice(
     [
         ("mosquitto", None, EngineError, "apt-get install mosquitto"),
         ("none", None, InvalidSettings, "set common.mqtt.url"),
-        ("rumqttd", None, Unsupported, "set broker.engine to auto, mosquitto or amqtt"),
+        ("rumqttd", None, EngineError, r"pip install 'dskity\[rumqttd\]'"),
         ("amqtt", THERE, InvalidSettings, "leave out one of the two"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_mend(
-    wanted: EngineName, url: str | None, error: type[DSkityError], mend: str, tmp_path: Path
+    wanted: EngineName,
+    url: str | None,
+    error: type[DSkityError],
+    mend: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("dskity.broker.engine.has_rumqttd", lambda: False)
     with pytest.raises(error, match=mend):
         choose_engine(wanted, url, listen=Listen(), state_dir=tmp_path, find=lambda: None)
 

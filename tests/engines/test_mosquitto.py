@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from dskity.broker.listen import Listen, bind
-from dskity.broker.mosquitto import Crash, ManagedMosquitto
+from dskity.broker.keeper import Crash
+from dskity.broker.listen import Listen
+from dskity.broker.mosquitto import ManagedMosquitto
 from dskity.broker.users import hash_password
 from dskity.bus.errors import EngineError, InvalidSettings
 from tests.engines.device import Device, device
 from tests.servers import listening, program
 from tests.waiting import until
-
-RUNTIME = """
-import asyncio, pathlib, sys
-from dskity.broker.listen import Listen
-from dskity.broker.mosquitto import ManagedMosquitto
-
-async def main():
-    engine = ManagedMosquitto(sys.argv[1], Listen(port=0), pathlib.Path(sys.argv[2]))
-    await engine.start()
-    print(engine.pid, engine.url, flush=True)
-    await asyncio.Event().wait()
-
-asyncio.run(main())
-"""
 
 
 @contextlib.asynccontextmanager
@@ -54,18 +39,6 @@ async def managed(
         await engine.stop()
 
 
-def group(pid: int) -> list[int]:
-    """The living processes of a process group."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            number, _, rest = stat.read_text().partition(" (")
-            state, _, process_group = rest.rpartition(") ")[2].split()[:3]
-            if int(process_group) == pid and state != "Z":
-                found.append(int(number))
-    return found
-
-
 async def test_it_is_ready_when_start_returns(tmp_path: Path) -> None:
     async with managed(tmp_path / "state") as (engine, port):
         assert engine.healthy
@@ -74,18 +47,6 @@ async def test_it_is_ready_when_start_returns(tmp_path: Path) -> None:
             await one.publish("greeting", b"hello")
             await until(lambda: one.received, "the message")
         assert one.received == [("greeting", b"hello", 1, False)]
-
-
-async def test_stop_leaves_no_process_and_no_port(tmp_path: Path) -> None:
-    async with managed(tmp_path) as (engine, port):
-        pid = engine.pid
-        assert pid is not None
-        assert os.getsid(pid) != os.getsid(0), "Ctrl-C must reach us alone"
-        await engine.stop()
-        assert not engine.healthy
-        assert not listening(port)
-        await until(lambda: not group(pid), "all of the group gone")
-        await engine.stop()  # again does nothing
 
 
 async def test_retained_and_queued_messages_survive_a_restart(tmp_path: Path) -> None:
@@ -100,23 +61,6 @@ async def test_retained_and_queued_messages_survive_a_restart(tmp_path: Path) ->
         await sleeper.subscribe("state")
         await until(lambda: len(sleeper.received) == 2, "both")
     assert sorted(sleeper.received) == [("alarms", b"fire", 1, False), ("state", b"on", 1, True)]
-
-
-async def test_a_killed_one_is_reported_and_back_on_the_same_port(tmp_path: Path) -> None:
-    crashes: list[Crash] = []
-    async with managed(tmp_path, crashes=crashes) as (engine, port):
-        first = engine.pid
-        assert first is not None
-        os.kill(first, signal.SIGKILL)
-        await until(lambda: crashes, "the report")
-        await until(lambda: engine.healthy and engine.pid != first, "another one")
-        async with device(port) as one:
-            await one.publish("t")
-        await until(lambda: not group(first), "nothing left of the first")
-    assert len(crashes) == 1
-    assert crashes[0].reason == "mosquitto ended by itself (signal 9)"
-    assert any("running" in line for line in crashes[0].lines)
-    assert 0 <= crashes[0].restart_in <= 0.2
 
 
 async def test_one_that_does_not_come_back_is_tried_again_until_it_does(tmp_path: Path) -> None:
@@ -135,39 +79,6 @@ async def test_one_that_does_not_come_back_is_tried_again_until_it_does(tmp_path
         assert listening(port)
 
 
-async def test_it_dies_with_us_when_we_are_killed(tmp_path: Path) -> None:
-    """`kill -9` of the runtime tells nobody; the pipe that only it held open does."""
-    runtime = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        RUNTIME,
-        program("mosquitto", "mosquitto"),
-        str(tmp_path),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert runtime.stdout is not None
-    pid, url = (await runtime.stdout.readline()).split()
-    assert group(int(pid))
-    runtime.kill()
-    await runtime.wait()
-    await until(lambda: not group(int(pid)), "mosquitto and its watcher gone")
-    assert not listening(urlsplit(url.decode()).port or 0)
-
-
-async def test_a_port_in_use_is_named_with_the_setting_and_the_mend(tmp_path: Path) -> None:
-    (taken,) = bind("127.0.0.1", 0, "broker.port")
-    port = taken.getsockname()[1]
-    engine = ManagedMosquitto("/usr/sbin/mosquitto", Listen(port=port), tmp_path)
-    with taken, pytest.raises(EngineError) as caught:
-        await engine.start()
-    assert str(caught.value) == (
-        f"port {port} on 127.0.0.1 is already in use: set broker.port to a free port, "
-        f"or common.mqtt.url to mqtt://127.0.0.1:{port} to use the broker that is there"
-    )
-    assert not engine.healthy
-    await engine.stop()
-
-
 async def test_one_that_does_not_start_says_its_last_words(tmp_path: Path) -> None:
     base = tmp_path / "base.conf"
     base.write_text("no_such_option true\n")
@@ -182,13 +93,6 @@ async def test_one_that_does_not_start_says_its_last_words(tmp_path: Path) -> No
 async def test_a_program_that_is_not_there_is_an_engine_error(tmp_path: Path) -> None:
     engine = ManagedMosquitto(str(tmp_path / "nothing"), Listen(port=0), tmp_path)
     with pytest.raises(EngineError, match="ended at once"):
-        await engine.start()
-
-
-async def test_a_state_dir_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "mosquitto").write_text("a file where the folder goes")
-    engine = ManagedMosquitto("/usr/sbin/mosquitto", Listen(port=0), tmp_path)
-    with pytest.raises(EngineError, match="set state_dir to a folder"):
         await engine.start()
 
 
@@ -240,7 +144,7 @@ async def test_websocket_clients_reach_it(tmp_path: Path) -> None:
 async def test_one_that_ignores_sigterm_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dskity.broker.mosquitto.STOP_WITHIN", 0.2)
+    monkeypatch.setattr("dskity.broker.keeper.STOP_WITHIN", 0.2)
     async with managed(tmp_path) as (engine, port):
         assert engine.pid is not None
         os.kill(engine.pid, signal.SIGSTOP)

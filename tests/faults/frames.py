@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 PUBLISH, PUBACK, PINGRESP = 3, 4, 13
-_QOS = 0x06
+_QOS, _QOS_1 = 0x06, 0x02
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,11 @@ def split(stream: bytearray) -> list[bytes]:
 def kind(packet: bytes) -> int:
     """The packet type."""
     return packet[0] >> 4
+
+
+def may_repeat(packet: bytes) -> bool:
+    """Whether at-least-once delivery must bear it twice: a PUBLISH at QoS 1, or its PUBACK."""
+    return kind(packet) == PUBACK or (kind(packet) == PUBLISH and packet[0] & _QOS == _QOS_1)
 
 
 def publish(packet: bytes, *, five: bool) -> Publish | None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 import signal
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from dskity.bootstrap import start
 from dskity.bus.bus import Bus
 from dskity.bus.errors import DSkityError
 from dskity.config import DSkitySettings
+from dskity.handlers.dedupe import Dedupe
 from dskity.logs import configure
-from dskity.modules import Module, ModuleMeta, TransportClients
+from dskity.modules import Message, Module, ModuleMeta, RetryPolicy, TransportClients
 from tests.faults.journal import Journal
 from tests.faults.load import Load, payload_of, topic_of
 
@@ -30,14 +32,14 @@ AT_ONCE = 200  # publishes on their way
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """`route` has the policy of the handler, None for no handler; `produce` is the range of numbers
-    to publish; `pause` is the longest time, in seconds, that a handler takes."""
+    """`route` has the policy of the handler (`attempts` among its words), None for no handler;
+    `produce` is the range of numbers to publish; `pause` is the longest time, in seconds, that a
+    handler takes."""
 
     settings: dict[str, Any]
     route: dict[str, Any] | None = None
     produce: tuple[int, int] | None = None
     pause: float = 0.0
-    own: dict[str, Any] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """To a file that `read` reads."""
@@ -50,17 +52,25 @@ class Spec:
 
 
 class Handling(Module):
-    """Notes the number of each message that it has handled."""
+    """Notes the number of each message that it has handled, and of each dead letter."""
 
     meta = ModuleMeta("faults", "/faults")
 
-    def __init__(self, spec: Spec, journal: Journal) -> None:
+    def __init__(self, spec: Spec, folder: Path) -> None:
         self._spec = spec
-        self._journal = journal
+        self._handled = Journal(folder / "handled")
+        self._dead = Journal(folder / "dead")
 
     async def on_startup(self, clients: TransportClients) -> None:
-        if self._spec.route is not None:
-            await clients.bus.subscribe("load/{line}", self.handle, **self._spec.route)
+        if self._spec.route is None:
+            return
+        policy = dict(self._spec.route)
+        if "attempts" in policy:
+            policy["retry"] = RetryPolicy(attempts=policy.pop("attempts"), backoff=0.01)
+        if "dedupe" in policy:
+            policy["dedupe"] = Dedupe(policy["dedupe"])
+        await clients.bus.subscribe("dskity/dead-letter/load/{line}", self.bury)
+        await clients.bus.subscribe("load/{line}", self.handle, **policy)
 
     async def handle(self, load: Load) -> None:
         if load.do == "fail":
@@ -69,7 +79,12 @@ class Handling(Module):
             await asyncio.Event().wait()
         if self._spec.pause:
             await asyncio.sleep(random.uniform(0, self._spec.pause))
-        self._journal.note(load.n)
+        self._handled.note(load.n)
+
+    async def bury(self, message: Message) -> None:
+        number = re.search(rb"\d+", message.payload)
+        assert number is not None
+        self._dead.note(int(number[0]))
 
 
 async def produce(bus: Bus, numbers: range, folder: Path) -> None:
@@ -99,7 +114,7 @@ async def main(spec: Spec, folder: Path) -> None:
     told = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
     settings = DSkitySettings.isolated(**spec.settings)
-    handling = Handling(spec, Journal(folder / "handled"))
+    handling = Handling(spec, folder)
     async with await start(settings, modules=[handling]) as runtime:
         if spec.produce is not None:
             await produce(runtime.bus, range(*spec.produce), folder)

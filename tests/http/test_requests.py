@@ -56,7 +56,7 @@ async def test_no_reply_is_504(door: Door) -> None:
 async def test_a_responders_error_keeps_its_status_and_its_problem(door: Door) -> None:
     """A missing thing behind the bus is a missing thing at the door."""
 
-    async def find(message: Message) -> None:
+    async def find(message: Message) -> str:
         raise NotFound(f"no fan at {message.topic}")
 
     await door.house.bus.subscribe("fans/1", find, retry=RetryPolicy(attempts=1))

@@ -62,8 +62,8 @@ async def bus() -> AsyncIterator[Bus]:
             await module.on_shutdown(clients)
 
 
-async def _open(device: str) -> None:
-    del device
+async def _open(device: str) -> dict[str, str]:
+    return {"opened": device}
 
 
 async def test_a_ping_is_answered_by_every_instance(bus: Bus) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from dskity.config.sections.section import Section
-from dskity.config.sections.urls import HttpUrl, MqttUrl
+from dskity.config.sections.urls import HttpUrl, MqttUrls
 
 
 def _text(value: Any) -> Any:
@@ -35,8 +35,9 @@ class TlsSettings(Section):
 class MqttSettings(Section):
     """The connection to the broker."""
 
-    url: MqttUrl | None = None
-    """The broker (mqtt, mqtts, ws or wss); null means the broker of `broker.*`."""
+    url: MqttUrls | None = None
+    """The broker (mqtt, mqtts, ws or wss), or several to try in order, such as the nodes of a
+    cluster; null means the broker of `broker.*`."""
     client: Literal["auto", "mqttium", "aiomqtt"] = "auto"
     """The client library; auto takes mqttium where it is installed, else aiomqtt."""
     client_id: str | None = Field(default=None, min_length=1, max_length=65_000)

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from dskity.broker.transport import CONTROL_SUFFIX
+from dskity.broker.identity import CONTROL_SUFFIX
 from dskity.config.sections.common import MqttSettings
-from dskity.config.sections.urls import MqttUrl
+from dskity.config.sections.urls import MqttUrls
 
 DEFAULT = "default"
 """What the connection of `common.mqtt` is called where a name is needed."""
@@ -19,8 +19,8 @@ class NamedMqttSettings(MqttSettings):
     Where `client_id` is null, it is that of `common.mqtt` with `-<name>` behind it.
     """
 
-    url: MqttUrl
-    """The broker (mqtt, mqtts, ws or wss)."""
+    url: MqttUrls
+    """The broker (mqtt, mqtts, ws or wss), or several to try in order."""
 
 
 def _connection_name(name: str) -> str:

@@ -27,7 +27,7 @@ class Section(BaseModel):
     @classmethod
     def defaults(cls) -> Self:
         """All defaults, which are valid as they are written: no validator is built for them."""
-        return cls.model_construct()
+        return super().model_construct()
 
     @model_validator(mode="before")
     @classmethod
@@ -48,5 +48,6 @@ def _one_is_a_list(value: Any) -> Any:
 
 
 NothingIsEmpty = BeforeValidator(_nothing_is_empty)
-Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_one_is_a_list)]
+OneIsAList = BeforeValidator(_one_is_a_list)
+Secrets = Annotated[tuple[SecretStr, ...], OneIsAList]
 """One secret or a list of them, for rotation."""

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
-from dskity.broker.url import parse_url
+from dskity.broker.url import parse_url, parse_urls
+from dskity.config.sections.section import OneIsAList
 
 
 def _url_of(*schemes: str, example: str) -> Callable[[str], str]:
@@ -34,8 +35,15 @@ def _mqtt_url(url: str) -> str:
     return url
 
 
+def _distinct(urls: tuple[str, ...]) -> tuple[str, ...]:
+    parse_urls(urls)
+    return urls
+
+
 HttpUrl = Annotated[str, AfterValidator(_url_of("http", "https", example="http://10.0.0.5:8000"))]
-MqttUrl = Annotated[str, AfterValidator(_mqtt_url)]
+MqttUrls = Annotated[
+    tuple[Annotated[str, AfterValidator(_mqtt_url)], ...], OneIsAList, AfterValidator(_distinct)
+]
 RedisUrl = Annotated[
     str, AfterValidator(_url_of("redis", "rediss", "unix", example="redis://127.0.0.1:6379/0"))
 ]

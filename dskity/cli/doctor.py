@@ -1,0 +1,106 @@
+"""`dskity doctor`: what the broker really does, and which declared guarantees hold on it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from dskity.cli.group import FAILED
+from dskity.cli.options import Config, Json, Set, Url
+from dskity.cli.output import note, print_json, print_table
+from dskity.cli.reading import read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dskity.broker.findings import Examination
+    from dskity.cli.promises import Promise
+    from dskity.config import DSkitySettings
+
+
+def doctor(
+    url: Url = None, config: Config = None, assignments: Set = None, as_json: Json = False
+) -> None:
+    """Examine the broker, and say which guarantees of the routes hold on it; exit 1 if not all."""
+    settings = read_settings(config, assignments, {"common.mqtt.url": url})
+    from dskity.cli.promises import connections_of, promises
+    from dskity.cli.survey import find
+
+    found = find(settings)
+    broken = {entry.name: str(entry.error) for entry in found if entry.error is not None}
+    examinations = asyncio.run(_examine(settings, connections_of(found)))
+    rows = list(promises(found, examinations))
+    hold = not broken and all(row.verdict == "yes" for row in rows)
+    if as_json:
+        print_json(_as_json(examinations, rows, broken) | {"hold": hold})
+    else:
+        _print(examinations, rows, broken)
+    raise typer.Exit(0 if hold else FAILED)
+
+
+async def _examine(settings: DSkitySettings, names: Sequence[str]) -> dict[str, Examination]:
+    """Each connection's broker; names that the settings do not have are left out."""
+    from dskity.config.sections.connections import DEFAULT
+    from dskity.wires import choose_client, connection
+
+    mqtt, broker = settings.common.mqtt, settings.broker
+    places = {name: (entry, entry.url) for name, entry in settings.mqtt.items() if name in names}
+    own = mqtt.url or f"mqtt://{broker.host}:{broker.port}"
+    client_id = f"dskity-doctor-{secrets.token_hex(6)}"
+    return {
+        name: await choose_client(entry.client)
+        .make(connection(entry, url=url, client_id=client_id, clean_start=True))
+        .examine()
+        for name, (entry, url) in {DEFAULT: (mqtt, own), **places}.items()
+    }
+
+
+def _as_json(
+    examinations: Mapping[str, Examination], rows: Sequence[Promise], broken: Mapping[str, str]
+) -> dict[str, Any]:
+    from dskity.cli.meanings import meaning
+
+    return {
+        "brokers": {
+            name: {
+                "url": broker.url,
+                "findings": [asdict(each) | {"means": meaning(each)} for each in broker.findings],
+            }
+            for name, broker in examinations.items()
+        },
+        "guarantees": [asdict(row) for row in rows],
+        "broken_modules": broken,
+    }
+
+
+def _print(
+    examinations: Mapping[str, Examination], rows: Sequence[Promise], broken: Mapping[str, str]
+) -> None:
+    from dskity.cli.meanings import meaning, question
+
+    for name, broker in examinations.items():
+        typer.echo(f"broker {name}: {broker.url}\n")
+        findings = [
+            (question(each.name), _shown(each.verdict, each.detail), meaning(each))
+            for each in broker.findings
+        ]
+        print_table(("what", "verdict", "what it means for your routes"), findings)
+        typer.echo("")
+    if rows:
+        promises = [
+            (row.module, row.filter, row.connection, row.guarantee, _shown(row.verdict, row.reason))
+            for row in rows
+        ]
+        print_table(("module", "filter", "connection", "declared", "holds"), promises)
+    else:
+        note("no module declares a route with @on")
+    for module, reason in broken.items():
+        note(f"module {module} is broken, its routes are not known: {reason}")
+
+
+def _shown(verdict: str, reason: str) -> str:
+    return f"{verdict}: {reason}" if reason else verdict

@@ -1,0 +1,159 @@
+"""Each row of the table, for each broker, by each client library."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from amqtt.broker import Broker
+
+from dskity.broker import examination
+from dskity.broker.embedded import EmbeddedBroker
+from dskity.broker.findings import FindingName
+from dskity.broker.listen import Listen
+from dskity.bus.errors import BrokerRefused, NotConnected
+from tests.doctor.conftest import Examine, verdicts
+from tests.engines.device import device
+from tests.servers import HOST, free_port, mosquitto
+from tests.waiting import until
+
+ALL_YES = dict.fromkeys(
+    (
+        "mqtt5", "shared", "retained", "redelivery", "persistent", "expiry", "dollar_wildcards",
+        "dollar_publish", "overlap", "max_packet", "reports_no_match", "round_trip",
+    ),
+    "yes",
+)  # fmt: skip
+OLD = {"mqtt5": "no", "expiry": "no", "reports_no_match": "no", "max_packet": "unknown"}
+WITHIN = 15.0  # seconds on a busy machine; 3 on an idle one
+
+
+@pytest.fixture
+async def amqtt() -> AsyncIterator[int]:
+    """The port of our amqtt."""
+    broker = EmbeddedBroker(Listen(port=free_port()))
+    await broker.start()
+    yield int(broker.url.rpartition(":")[2])
+    await broker.stop()
+
+
+@pytest.fixture
+async def untamed() -> AsyncIterator[int]:
+    """The port of an amqtt as it comes, whose faults ours has not."""
+    port = free_port()
+    plugin = "amqtt.plugins.authentication.AnonymousAuthPlugin"
+    broker = Broker(
+        {
+            "listeners": {"default": {"type": "tcp", "bind": f"{HOST}:{port}"}},
+            "plugins": {plugin: {"allow_anonymous": True}},
+        }
+    )
+    await broker.start()
+    yield port
+    await broker.shutdown()
+
+
+async def test_mosquitto_by_mqtt_5(examine: Examine) -> None:
+    """It does everything; the details say how."""
+    with mosquitto(("max_packet_size 100000",)) as broker:
+        began = time.monotonic()
+        found = await examine(broker.port)
+        assert time.monotonic() - began < WITHIN
+    assert verdicts(found) == ALL_YES
+    assert found.url == f"mqtt://{HOST}:{broker.port}"
+    assert (found["mqtt5"].detail, found["overlap"].detail) == ("MQTT 5", "identified")
+    assert found["max_packet"].detail == "100,000 bytes"
+    assert found["persistent"].detail == "at least 1,200 messages"
+    assert found["round_trip"].detail.endswith(" ms")
+
+
+async def test_mosquitto_by_mqtt_3_1_1(examine: Examine) -> None:
+    """It shares all the same; what 3.1.1 has no words for is missing."""
+    with mosquitto() as broker:
+        found = await examine(broker.port, protocol="3.1.1")
+    assert verdicts(found) == ALL_YES | OLD
+    assert found["mqtt5"].detail == "MQTT 3.1.1, as the settings say"
+    assert found["overlap"].detail == "once"
+
+
+async def test_amqtt(examine: Examine, amqtt: int) -> None:
+    """MQTT 3.1.1 without groups."""
+    found = await examine(amqtt)
+    assert verdicts(found) == ALL_YES | OLD | {"shared": "no"}
+    assert (found["mqtt5"].detail, found["shared"].detail) == ("MQTT 3.1.1", "refused")
+    assert found["overlap"].detail == "once"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it leaves tasks
+async def test_an_amqtt_as_it_comes(examine: Examine, untamed: int) -> None:
+    """Each of its faults is found, also what it grants and does not do."""
+    found = await examine(untamed, protocol="3.1.1")
+    faults: dict[str, str] = dict.fromkeys(
+        ("shared", "redelivery", "persistent", "dollar_publish", "overlap"), "no"
+    )
+    assert verdicts(found) == ALL_YES | OLD | faults | {"dollar_wildcards": "unknown"}
+    assert found["shared"].detail == "granted, and nothing is delivered"
+    assert found["overlap"].detail == "each"
+    assert found["dollar_publish"].detail == "the session was killed"
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "verdict", "detail"),
+    [
+        ("max_queued_messages 300", "persistent", "yes", "300 of 1,200 messages"),
+        ("max_queued_messages 1000", "persistent", "yes", "1,000 of 1,200 messages"),
+        ("retain_available false", "retained", "no", "the broker says that it keeps none"),
+    ],
+)
+async def test_a_broker_that_is_set_to_do_less(
+    examine: Examine, line: str, name: FindingName, verdict: str, detail: str
+) -> None:
+    """By its own configuration; mosquitto drops above its limit in silence."""
+    with mosquitto((line,)) as broker:
+        found = await examine(broker.port)
+    assert (found[name].verdict, found[name].detail) == (verdict, detail)
+    assert verdicts(found) == ALL_YES | {name: verdict}
+
+
+async def test_nothing_is_left_behind(examine: Examine) -> None:
+    """No retained message, and no session of those that came back."""
+    with mosquitto() as broker:
+        await examine(broker.port)
+        async with device(broker.port) as watcher:
+            await watcher.subscribe("dskity-trial/#")
+            await watcher.publish("dskity-trial/last", b"")
+            await until(lambda: watcher.received, "the message behind all retained ones")
+            assert [message[0] for message in watcher.received] == ["dskity-trial/last"]
+        for name in ("redelivery", "persistent", "expiry"):
+            async with device(broker.port, client_id=f"examiner-{name}", clean=False) as client:
+                assert not client.resumed, name
+
+
+async def test_what_an_acl_forbids_is_not_known(
+    examine: Examine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It is not called a no."""
+    monkeypatch.setattr(examination, "PATIENCE", 0.5)
+    acl = tmp_path / "acl"
+    acl.write_text("topic read none\n")
+    with mosquitto((f"acl_file {acl}",)) as broker:
+        found = await examine(broker.port)
+    for name in get_args(FindingName):
+        expected = "yes" if name in {"mqtt5", "max_packet"} else "unknown"
+        assert found[name].verdict == expected or name == "reports_no_match", name
+    assert "does an ACL forbid dskity-trial/#?" in found["dollar_publish"].detail
+    assert "allow it in the broker's ACL" in found["shared"].detail
+
+
+async def test_a_broker_that_does_not_let_us_in_is_an_error(examine: Examine) -> None:
+    """The one clear line of it."""
+    with pytest.raises(NotConnected, match="nobody listens there"):
+        await examine(free_port())
+    with (
+        mosquitto(users={"greenhouse": "right"}) as broker,
+        pytest.raises(BrokerRefused, match="not authorized"),
+    ):
+        await examine(broker.port, username="greenhouse", password="wrong")

@@ -1,0 +1,54 @@
+"""A runtime comes back to more than its memory may hold."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.faults.load import topic_of
+from tests.faults.outcome import Outcome, Size, reckon
+from tests.faults.process import settings, worker
+from tests.faults.publisher import Publisher
+from tests.faults.watching import reaches, settles
+from tests.faults.worker import Spec
+from tests.servers import mosquitto
+
+PAYLOAD = 100_000  # bytes
+_MIB = 1024 * 1024
+_READ_AHEAD = 16  # MiB that a wire may have read beyond the bound: one of the largest packets
+_SLACK = 40  # MiB: decoded payloads, and what the allocator keeps
+
+
+async def backlog(size: Size, folder: Path, *, bound: int) -> Outcome:
+    """`size.messages` of 100 kB wait with the broker; at most `bound` MiB may be in flight."""
+    with mosquitto(["max_inflight_messages 10000"]) as broker:
+        own = settings(folder, broker.port, bus={"max_in_flight_bytes": bound * _MIB})
+        publisher = Publisher(broker.port)
+        with worker(folder, Spec(own, {}, pause=0.02)) as runtime:
+            await reaches(lambda: runtime.lives, 1)
+            idle = _memory(runtime.pid, "VmRSS")
+            runtime.kill()
+            await publisher.send((n, topic_of(n), _large(n)) for n in range(size.messages))
+            runtime.start()
+            await settles(publisher.accepted, runtime.handled)
+            most = _memory(runtime.pid, "VmHWM")
+    allowed = idle + bound + _READ_AHEAD + _SLACK
+    megabytes = size.messages * PAYLOAD // 1_000_000
+    return reckon(
+        publisher.accepted,
+        runtime.handled.counts,
+        note=f"{megabytes} MB, bound {bound} MiB; {idle} MiB when idle, {most} MiB at most",
+        wrong=(f"took {most} MiB of {allowed}",) if most > allowed else (),
+    )
+
+
+def _large(number: int) -> bytes:
+    return b'{"n":%d,"pad":"%s"}' % (number, b"x" * PAYLOAD)
+
+
+def _memory(pid: int, field: str) -> int:
+    """In MiB."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    found = re.search(rf"^{field}:\s+(\d+) kB$", status, re.MULTILINE)
+    assert found is not None
+    return int(found[1]) // 1024

@@ -1,0 +1,41 @@
+"""The broker is away while the runtime publishes; what is in the outbox then leaves in order."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from tests.faults.load import out_of_order
+from tests.faults.outcome import Outcome, Size, reckon
+from tests.faults.process import settings, worker
+from tests.faults.watching import reaches, settles
+from tests.faults.worker import Spec
+from tests.servers import mosquitto
+
+
+async def broker_away(size: Size, folder: Path) -> Outcome:
+    """All is published before the broker comes; the drain is then cut short by `kill -9`,
+    `size.faults` times."""
+    with mosquitto(up=False) as broker:
+        roomy = {"outbox": {"max_messages": 2 * size.messages}}
+        own = settings(folder, broker.port, bus=roomy)
+        with worker(folder, Spec(own, {}, (0, size.messages))) as runtime:
+            accepted, handled = runtime.accepted, runtime.handled
+            within = 30 + size.messages / 200
+            await reaches(lambda: accepted.update().lines, size.messages, within)
+            runtime.change(Spec(own, {}))
+            broker.start()
+            for _ in range(size.faults):
+                done = handled.update().lines
+                moment = done + random.randint(1, max(1, size.messages // (2 * size.faults)))
+                await reaches(lambda: handled.update().lines, min(moment, size.messages), within)
+                runtime.kill()
+                runtime.start()
+            await settles(accepted.counts, handled)
+        late = out_of_order(handled.order)
+        return reckon(
+            accepted.counts,
+            handled.counts,
+            note=f"killed {size.faults} times in the drain",
+            wrong=(f"{len(late)} out of order",) if late else (),
+        )

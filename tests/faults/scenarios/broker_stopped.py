@@ -1,0 +1,40 @@
+"""The broker stands still for a while (SIGSTOP), with its connections open."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from tests.faults.load import out_of_order
+from tests.faults.outcome import Outcome, Size, reckon
+from tests.faults.process import settings, worker
+from tests.faults.watching import reaches, settles
+from tests.faults.worker import Spec
+from tests.servers import mosquitto
+
+_KEEPALIVE = 1  # seconds; a stop of twice that is noticed, and the outbox takes over
+
+
+async def broker_stopped(size: Size, folder: Path) -> Outcome:
+    """For `size.seconds`, while the runtime publishes and handles what it has published."""
+    with mosquitto() as broker:
+        spec = Spec(
+            settings(folder, broker.port, mqtt={"keepalive": _KEEPALIVE, "connect_timeout": 1}),
+            {},
+            (0, size.messages),
+        )
+        with worker(folder, spec) as runtime:
+            accepted = runtime.accepted
+            await reaches(lambda: accepted.update().lines, size.messages // 4)
+            broker.pause()
+            await asyncio.sleep(size.seconds)  # the length of the fault
+            broker.proceed()
+            await reaches(lambda: accepted.update().lines, size.messages)
+            await settles(accepted.counts, runtime.handled)
+        late = out_of_order(runtime.handled.order)
+        return reckon(
+            accepted.counts,
+            runtime.handled.counts,
+            note=f"stopped for {size.seconds:g} s",
+            wrong=(f"{len(late)} out of order",) if late else (),
+        )
