@@ -39,6 +39,7 @@ class Process:
         """As a runtime does: what the broker has kept waits until the handlers are there."""
         await self.inbox.open()
         await self.bus.start(hold=True)
+        await asyncio.sleep(0)  # modules take their time to start, and the broker has us again
         await self.bus.subscribe("handled/+", world.handle, retry=_RETRY, concurrency=1)
         await self.bus.subscribe("stored/+", world.handle, retry=_RETRY, ack="stored")
         self.bus.open()
@@ -89,6 +90,11 @@ class World:
         number = next(self._numbers)
         await self.process.bus.publish(topic, number)
         self.accepted[topic].append(number)
+
+    async def write_out(self) -> None:
+        """Let the disk's threads do what they were asked, and the loop hear of it."""
+        await self.process.outbox.spool.page(0, 1)
+        await self.process.inbox.page(0, 1)
 
     async def crash(self) -> None:
         """Kill the process, and start the next one."""

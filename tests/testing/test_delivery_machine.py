@@ -60,6 +60,10 @@ class DeliveryMachine(RuleBasedStateMachine):
 
         self.run(spin())
 
+    @rule()
+    def disk_catches_up(self) -> None:
+        self.run(self.world.write_out())
+
     @rule(seconds=st.sampled_from([0.05, 0.1, 1.0]))
     def pass_time(self, seconds: float) -> None:
         self.run(self.world.clock.advance(seconds))
