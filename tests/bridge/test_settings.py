@@ -19,7 +19,7 @@ def rule(**changes: Any) -> dict[str, Any]:
 
 def test_a_connection_has_the_keys_of_the_default_one() -> None:
     settings = DSkitySettings.isolated(mqtt={"cloud": CLOUD["cloud"] | {"keepalive": 60}})
-    assert settings.mqtt["cloud"].url == "mqtts://cloud:8883"
+    assert settings.mqtt["cloud"].url == ("mqtts://cloud:8883",)
     assert settings.mqtt["cloud"].keepalive == 60
     assert settings.mqtt["cloud"].session_expiry_seconds == 86_400
 
@@ -31,7 +31,7 @@ def test_a_connection_may_come_from_the_environment(
     monkeypatch.setenv("DSKITY_MQTT__CLOUD__URL", "mqtt://cloud")
     monkeypatch.setenv("DSKITY_BRIDGE", '[{"from": "default", "to": "cloud", "filter": "a/#"}]')
     settings = load_settings()
-    assert settings.mqtt["cloud"].url == "mqtt://cloud"
+    assert settings.mqtt["cloud"].url == ("mqtt://cloud",)
     assert [entry.rule() for entry in settings.bridge] == [Rule("default", "cloud", "a/#")]
 
 
