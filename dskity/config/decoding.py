@@ -16,11 +16,13 @@ def decode(node: Node, text: str, origin: str) -> Any:
     """
     if text.startswith("{") and node.is_section:
         return _json(text, origin)
+    if node.nullable and not text:
+        return None
     if text.startswith("[") and (node.items is not None or node is ANYTHING):
         return _json(text, origin)
     if node.items is not None and node.items.annotation is str:
         return [part.strip() for part in text.split(",")] if text else []
-    return None if node.nullable and not text else text
+    return text
 
 
 def _json(text: str, origin: str) -> Any:
