@@ -18,8 +18,9 @@ from dskity.bus.message import Message
 T = TypeVar("T")
 
 LIMIT = 1_000
-_AT_ONCE = 64
-"""Publishes under way. One at a time, a broker's answer every 0.5 ms would be the limit."""
+_AT_ONCE = 128
+"""Publishes under way. One at a time, a broker's answer every 0.5 ms would be the limit; many more
+would, begun in one turn, hold the event loop for longer than 5 ms."""
 _RETRY = 0.2
 _LOG_EVERY = 60.0
 _GRACE = 2.0

@@ -19,7 +19,7 @@ from dskity.bus.outbox import Outbox
 from dskity.handlers import Dispatcher
 from tests.waiting import until
 
-AT_ONCE = 64
+AT_ONCE = 128
 
 
 class HeldTransport(MemoryTransport):
@@ -116,14 +116,14 @@ async def test_items_come_in_the_order_in_which_they_were_put() -> None:
 
 
 async def test_many_are_under_way_at_once_and_never_more_than_the_bound() -> None:
-    """So a broker's delay is paid once for 64 of them, not for each."""
+    """So a broker's delay is paid once for 128 of them, not for each."""
     async with scene() as s:
         s.transport.hold()
         announcer = s.announcer()
         announcer.start()
         for topic in topics(3 * AT_ONCE):
             announcer.put(topic)
-        await until(lambda: len(s.came) == AT_ONCE, "the first 64")
+        await until(lambda: len(s.came) == AT_ONCE, "the first 128")
         assert s.transport.under_way == AT_ONCE
         s.transport.answer()
         await announcer.close()
@@ -137,7 +137,7 @@ async def test_what_a_lost_connection_left_open_goes_again_before_anything_newer
         announcer.start()
         for topic in topics(AT_ONCE + 10):
             announcer.put(topic)
-        await until(lambda: len(s.came) == AT_ONCE, "the first 64")
+        await until(lambda: len(s.came) == AT_ONCE, "the first 128")
         s.broker.stop()
         s.transport.fail()
         await until(lambda: s.transport.under_way == 0, "all have failed")
@@ -282,7 +282,7 @@ async def test_who_waits_for_room_is_let_go_when_the_connection_is_lost() -> Non
         announcer.start()
         for topic in topics(2 * AT_ONCE):
             announcer.put(topic)
-        await until(lambda: s.transport.under_way == AT_ONCE, "64 under way")
+        await until(lambda: s.transport.under_way == AT_ONCE, "128 under way")
         for topic in topics(10):
             announcer.put(topic)
         room = asyncio.create_task(announcer.room(), name="room")
