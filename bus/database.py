@@ -64,12 +64,15 @@ class Database:
 
         `work` is a transaction of its own: if it raises, nothing of it stays.
         """
+        return await self.begin(work)
+
+    def begin(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+        """As `run`, for those who must hear of the end when they are cancelled meanwhile too."""
         if self._loop is None or self._thread is None:
             raise StoreUnavailable(f"{self._what} is not open")
-        done: asyncio.Future[Any] = self._loop.create_future()
+        done: asyncio.Future[T] = self._loop.create_future()
         self._work.put((work, done))
-        result: T = await done
-        return result
+        return done
 
     async def close(self) -> None:
         """Finish what was asked, then close."""

@@ -8,7 +8,6 @@ topic: the broker acknowledges in that order too, so what a broken connection le
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -69,15 +68,16 @@ class Outbox:
         """Stop sending; what has not left stays for the next time."""
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.gather(self._task, return_exceptions=True)  # our own cancellation passes
             self._task = None
         await self.spool.close()
 
     async def put(self, message: Message) -> None:
         """Keep a message; it is safe when this returns. Raises `OutboxFull`, `StoreUnavailable`."""
-        await self.spool.put([message], self._clock.time())
-        self._waiting.set()
+        try:
+            await self.spool.put([message], self._clock.time())
+        finally:
+            self._waiting.set()  # cancelled, it may be on the disk all the same
 
     def link_changed(self, connected: bool, *, resumed: bool) -> None:
         """See `link.Watcher`."""

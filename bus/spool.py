@@ -6,6 +6,7 @@ only the newest state matters.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import Sequence
@@ -85,14 +86,13 @@ class Spool:
         self._make_sure_it_fits(sizes)
         self.messages += len(sizes)  # counted now: what is asked together cannot pass the bound
         self.bytes += sum(sizes)
-        try:
-            ids, freed = await self._database.run(
-                lambda connection: self._insert(connection, messages, sizes, now, lane)
-            )
-        except BaseException:
-            self._freed(sizes)
-            raise
-        self._freed(freed)
+        done = self._database.begin(
+            lambda connection: self._insert(connection, messages, sizes, now, lane)
+        )
+        done.add_done_callback(
+            lambda _: self._freed(sizes if done.exception() else done.result()[1])
+        )
+        ids, _ = await asyncio.shield(done)  # cancelled, they are on the disk all the same
         return ids
 
     async def page(self, after: int, limit: int, lane: str = "") -> list[Stored]:
@@ -101,7 +101,9 @@ class Spool:
 
     async def remove(self, ids: Sequence[int]) -> None:
         """They have arrived where they should be."""
-        self._freed(await self._database.run(lambda connection: _delete(connection, ids)))
+        done = self._database.begin(lambda connection: _delete(connection, ids))
+        done.add_done_callback(lambda _: self._freed([] if done.exception() else done.result()))
+        await asyncio.shield(done)  # cancelled, they are removed all the same
 
     async def refuse(self, id: int, reason: str) -> None:
         """It can never be sent: keep it, with the reason, out of the way of the others.

@@ -9,7 +9,6 @@ begun by another worker. There are never more workers than messages in flight.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections import deque
@@ -132,6 +131,5 @@ class Crew:
         workers = tuple(self._workers)
         for worker in workers:
             worker.cancel()
-        for worker in workers:
-            with contextlib.suppress(asyncio.CancelledError):
-                await worker
+        # Suppressing CancelledError round `await worker` would swallow our own cancellation too.
+        await asyncio.gather(*workers, return_exceptions=True)

@@ -9,16 +9,16 @@ next start, with the duplicate flag.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from collections.abc import Mapping
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from dskity.bus.clock import Clock
 from dskity.bus.delivery import Delivery, Meta
-from dskity.bus.errors import DSkityError
+from dskity.bus.errors import DSkityError, OutboxFull
 from dskity.bus.spool import Spool, Stored
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class StoredRoute:
         self._first_of_ours: int | None = None
         self._stopping = False
         self._to_store, self._to_handle = asyncio.Event(), asyncio.Event()
+        self._all_stored = asyncio.Event()
+        self._all_stored.set()
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -92,11 +94,14 @@ class StoredRoute:
         del captures  # computed again from the topic
         self._flow.enter(len(delivery.payload), delivery.qos)
         self._arrived.append(delivery)
+        self._all_stored.clear()
         self._to_store.set()
 
     async def drain(self) -> None:
-        """See `Consumer`: end what is being handled; the rest stays on the disk."""
+        """See `Consumer`: store what has arrived, end what is being handled; the rest stays on
+        the disk."""
         self._stopping = True
+        await self._all_stored.wait()
         await self._route.drain()
         await self._forget_handled()
         await self.close()
@@ -105,9 +110,8 @@ class StoredRoute:
         """Stop at once; what is not handled stays on the disk."""
         for task in self._tasks:
             task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        # Suppressing CancelledError round `await task` would swallow our own cancellation too.
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
         self._live.pop(self, None)
 
@@ -116,25 +120,29 @@ class StoredRoute:
             await self._to_store.wait()
             self._to_store.clear()
             while self._arrived:
-                batch = [self._arrived.popleft() for _ in range(min(len(self._arrived), _BATCH))]
-                await self._write(batch)
-                for delivery in batch:
+                for _ in range(await self._write(list(islice(self._arrived, _BATCH)))):
+                    delivery = self._arrived.popleft()
                     self._flow.leave(len(delivery.payload))
                     delivery.done()
                 self._to_handle.set()
+            self._all_stored.set()
 
-    async def _write(self, batch: list[Delivery]) -> None:
-        """Write, however long it takes: until then nothing is acknowledged, nor read."""
+    async def _write(self, batch: list[Delivery]) -> int:
+        """Write as much of the batch as fits, however long it takes until something does; how
+        many. Until then nothing is acknowledged, nor read."""
         messages = [delivery.message() for delivery in batch]
         while True:
             try:
                 ids = await self._spool.put(messages, self._clock.time(), self._lane)
             except DSkityError as error:
+                if isinstance(error, OutboxFull) and len(messages) > 1:
+                    del messages[len(messages) // 2 :]
+                    continue
                 _logger.warning("messages of %s are not acknowledged: %s", self._lane, error)
                 await self._clock.sleep(_PAUSE)
             else:
                 self._first_of_ours = self._first_of_ours or ids[0]
-                return
+                return len(messages)
 
     async def _handle(self) -> None:
         while True:
@@ -153,6 +161,8 @@ class StoredRoute:
         if room < self._window // 2 or self._stopping:
             return  # half at a time: a page for every message would cost a query for each
         for stored in await self._spool.page(self._last, room, self._lane):
+            if self._stopping:
+                return
             self._last = stored.id
             self._handling += 1
             delivery = self._delivery(stored)
@@ -186,4 +196,8 @@ class StoredRoute:
     async def _forget_handled(self) -> None:
         handled, self._handled = self._handled, []
         if handled:
-            await self._spool.remove(handled)
+            try:
+                await self._spool.remove(handled)
+            except DSkityError:
+                self._handled += handled  # another time
+                raise

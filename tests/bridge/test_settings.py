@@ -47,7 +47,7 @@ def test_a_rule_is_shown_as_it_is_written() -> None:
     [
         ({"mqtt": {"cloud": {}}}, "mqtt.cloud.url: is missing: write it"),
         ({"mqtt": {"c": {"url": "ws://c", "usr": 1}}}, "mqtt.c.usr: no such key; did you mean"),
-        ({"mqtt": {"cloud": {"url": "http://c"}}}, "mqtt.cloud.url = 'http://c': must be mqtt://"),
+        ({"mqtt": {"cloud": {"url": "http://c"}}}, "mqtt.cloud.url.0 = 'http://c': must be mqtt://"),
         ({"mqtt": {"default": CLOUD["cloud"]}}, "mqtt.default: the default connection is that of"),
         ({"mqtt": {"a.b": CLOUD["cloud"]}}, "mqtt.a.b: a connection's name is letters, digits"),
         ({"mqtt": {"ctl": CLOUD["cloud"]}}, "mqtt.ctl: client ids with this ending are"),

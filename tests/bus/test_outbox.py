@@ -243,3 +243,22 @@ async def test_qos_0_is_never_kept(tmp_path: Path) -> None:
         with pytest.raises(NotConnected, match="QoS 0"):
             await bus.publish("t/a", b"", qos=0)
         assert outbox.empty
+
+
+async def test_a_publish_that_is_cancelled_on_its_way_to_the_disk_is_counted_there(
+    tmp_path: Path,
+) -> None:
+    """It may leave or not; the count of what waits must not drift."""
+    broker = MemoryBroker()
+    async with listener(broker) as seen, sender(broker, tmp_path) as (bus, outbox):
+        broker.stop()
+        for number in range(3):
+            publish = asyncio.create_task(bus.publish("t/a", number))
+            await asyncio.sleep(0)
+            publish.cancel()
+            await asyncio.wait([publish])
+        await outbox.spool.page(0, 1)
+        assert outbox.spool.messages == 3
+        broker.start()
+        await until(lambda: len(seen) == 3, "all of them")
+        await until(lambda: outbox.empty, "the file empty")

@@ -44,7 +44,7 @@ def test_neither_the_whole_nor_a_section_shows_a_secret() -> None:
 def test_what_is_no_secret_stays() -> None:
     """Hosts, users, names and booleans."""
     shown = SETTINGS.masked()
-    assert shown["common"]["mqtt"]["url"] == f"mqtts://me:{MASK}@box"
+    assert shown["common"]["mqtt"]["url"] == [f"mqtts://me:{MASK}@box"]
     assert shown["security"]["tokens"][0]["name"] == "panel"
     assert shown["http"]["cors"]["allow_credentials"] is False
     assert shown["common"]["mqtt"]["client_id"] is None

@@ -126,6 +126,60 @@ async def test_a_full_inbox_leaves_the_rest_with_the_broker(tmp_path: Path) -> N
         await until(lambda: handled == [0, 1, 2], "the third one")
 
 
+async def test_a_burst_larger_than_the_inbox_goes_through_it_in_parts(tmp_path: Path) -> None:
+    clock = VirtualClock()
+    handled: list[int] = []
+    async with on_disk(MemoryBroker(), tmp_path, bounds=Bounds(messages=2), clock=clock) as (
+        bus, _, transport, _inbox,
+    ):  # fmt: skip
+
+        async def handler(number: int) -> None:
+            handled.append(number)
+
+        await bus.subscribe("t", handler, ack="stored")
+        for number in range(5):
+            await bus.publish("t", number)
+        async with asyncio.timeout(10):
+            while unacked(transport) or len(handled) < 5:
+                await clock.advance(1)
+                await asyncio.sleep(0.002)  # the thread that writes
+    assert handled == [0, 1, 2, 3, 4]
+
+
+async def test_what_has_arrived_is_stored_and_acknowledged_before_a_cancel_returns(
+    tmp_path: Path,
+) -> None:
+    async with on_disk(MemoryBroker(), tmp_path) as (bus, dispatcher, transport, inbox):
+
+        async def handler(message: Message) -> None: ...
+
+        subscription = await bus.subscribe("t", handler, ack="stored")
+        for number in range(5):
+            await bus.publish("t", number)
+        await asyncio.sleep(0)  # they are ours, and not on the disk yet
+        await subscription.cancel()
+        assert (unacked(transport), dispatcher.flow.messages) == (0, 0)
+        assert inbox.messages == 5
+
+
+async def test_the_grace_ends_also_where_a_stored_route_is_closed_in_it(tmp_path: Path) -> None:
+    async with on_disk(MemoryBroker(), tmp_path) as (bus, dispatcher, _, _inbox):
+        began = asyncio.Event()
+
+        async def stuck(message: Message) -> None:
+            began.set()
+            await asyncio.Event().wait()
+
+        async def stored(message: Message) -> None: ...
+
+        await bus.subscribe("stuck", stuck, timeout=None)
+        await bus.subscribe("stored", stored, ack="stored")
+        await bus.publish("stuck", 1)
+        await began.wait()
+        async with asyncio.timeout(5):
+            assert not await dispatcher.close(0)
+
+
 async def test_a_message_of_a_key_is_handled_once_also_across_restarts(tmp_path: Path) -> None:
     broker = MemoryBroker()
     handled: list[int] = []
