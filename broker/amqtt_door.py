@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 
 CONNECT_WITHIN = 10.0
 CLOSE_WITHIN = 1.0
+# Of the loop, from the accepted socket to the task of `_on_stream`: who came in as the door was shut
+# must be known before everybody is sent away, or nobody closes that connection.
+_TURNS_TO_ACCEPT = 5
 MAX_PACKET = 16 * 1024 * 1024
 _LEVEL, _LEVEL_5 = 4, 5  # of MQTT 3.1.1 and of MQTT 5
 # CONNACK "unsupported protocol version", in MQTT 5's form and in that of the versions before it.
@@ -75,6 +78,8 @@ class Door:
 
     async def clear(self) -> None:
         """Cut whoever is still here, and return when all are gone."""
+        for _ in range(_TURNS_TO_ACCEPT):
+            await asyncio.sleep(0)
         for task, abort in self._connections.items():
             abort()
             task.cancel()
