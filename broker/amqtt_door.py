@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 
 CONNECT_WITHIN = 10.0
 CLOSE_WITHIN = 1.0
-# Of the loop, from the accepted socket to the task of `_on_stream`: who came in as the door was shut
-# must be known before everybody is sent away, or nobody closes that connection.
+# Of the loop, from the accepted socket to the task of `_on_stream`: who came in as the door was
+# shut must be known before everybody is sent away, or nobody closes that connection.
 _TURNS_TO_ACCEPT = 5
 MAX_PACKET = 16 * 1024 * 1024
 _LEVEL, _LEVEL_5 = 4, 5  # of MQTT 3.1.1 and of MQTT 5
