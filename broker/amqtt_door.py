@@ -42,7 +42,7 @@ class _StreamWriter(StreamWriterAdapter):
         try:
             async with asyncio.timeout(CLOSE_WITHIN):
                 await super().close()
-        except TimeoutError:
+        except OSError:  # a client that reset the connection, or, by TimeoutError, reads nothing
             self._writer.transport.abort()
         except asyncio.CancelledError:
             self._writer.transport.abort()  # nobody will ask again

@@ -13,7 +13,11 @@ class CheckFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`count` things happened; `latencies` are in seconds, where there is something to time."""
+    """`count` things happened; `latencies` are in seconds, where there is something to time.
+
+    They compare moments of different processes, by the wall clock: where that is set back
+    meanwhile, one that comes out below zero counts as none.
+    """
 
     count: int
     latencies: Sequence[float] = ()
@@ -21,11 +25,10 @@ class Finding:
 
     def percentile(self, percent: int) -> float | None:
         """In milliseconds, by linear interpolation; None where nothing was timed."""
-        if not self.latencies:
-            return None
-        if len(self.latencies) == 1:
-            return self.latencies[0] * 1000
-        return quantiles(self.latencies, n=100, method="inclusive")[percent - 1] * 1000
+        latencies = [max(0.0, latency) * 1000 for latency in self.latencies]
+        if len(latencies) < 2:  # noqa: PLR2004  # what quantiles needs
+            return latencies[0] if latencies else None
+        return quantiles(latencies, n=100, method="inclusive")[percent - 1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,6 +148,15 @@ async def test_what_an_acl_forbids_is_not_known(
     assert "allow it in the broker's ACL" in found["shared"].detail
 
 
+async def test_of_several_nodes_the_first_that_is_there_is_examined(examine: Examine) -> None:
+    """And named."""
+    with mosquitto() as broker:
+        urls = tuple(f"mqtt://{HOST}:{port}" for port in (free_port(), broker.port))
+        found = await examine(0, url=urls)
+    assert found.url == urls[1]
+    assert found["mqtt5"].verdict == "yes"
+
+
 async def test_a_broker_that_does_not_let_us_in_is_an_error(examine: Examine) -> None:
     """The one clear line of it."""
     with pytest.raises(NotConnected, match="nobody listens there"):
