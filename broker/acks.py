@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import struct
 from collections import deque
 from collections.abc import Callable
+
+_PUBACK = struct.Struct("!BBH")  # success, in both versions of MQTT
+_PUBACK_TYPE, _PUBACK_LENGTH = 0x40, 2
 
 
 class Ticket:
@@ -24,14 +29,16 @@ class Ticket:
 class AckWindow:
     """The messages of one connection that are not acknowledged yet, oldest first.
 
-    `send` writes one PUBACK. A message that is handled before an older one waits for it, because
-    PUBACKs must leave in the order in which the messages came. After `close` nothing is sent: a
-    packet identifier means nothing on another connection.
+    `send` writes PUBACK packets, all those of one turn of the event loop in one call: a write for
+    each would cost more than its message. A message that is handled before an older one waits for
+    it, because PUBACKs must leave in the order in which the messages came. After `close` nothing
+    is sent: a packet identifier means nothing on another connection.
     """
 
-    def __init__(self, send: Callable[[int], None]) -> None:
+    def __init__(self, send: Callable[[bytes], None]) -> None:
         self._send = send
         self._tickets: deque[Ticket] = deque()
+        self._due: list[bytes] = []
         self._open = True
 
     def __len__(self) -> int:
@@ -44,14 +51,22 @@ class AckWindow:
         return ticket
 
     def release(self) -> None:
-        """Send what is ready."""
-        tickets = self._tickets
+        """Have sent what is ready."""
+        tickets, due = self._tickets, self._due
+        if not due and tickets and tickets[0].done and self._open:
+            asyncio.get_running_loop().call_soon(self.flush)
         while tickets and tickets[0].done:
-            mid = tickets.popleft().mid
-            if self._open:
-                self._send(mid)
+            due.append(_PUBACK.pack(_PUBACK_TYPE, _PUBACK_LENGTH, tickets.popleft().mid))
+
+    def flush(self) -> None:
+        """Send now what would be sent at the end of this turn."""
+        if self._due and self._open:
+            packets = b"".join(self._due)
+            self._due.clear()
+            self._send(packets)
 
     def close(self) -> None:
         """The connection is gone."""
         self._open = False
         self._tickets.clear()
+        self._due.clear()

@@ -20,7 +20,6 @@ from typing import Any
 import aiomqtt
 from paho.mqtt.client import (
     MQTT_CLEAN_START_FIRST_ONLY,
-    MQTT_ERR_SUCCESS,
     ConnectFlags,
     DisconnectFlags,
     MQTTMessage,
@@ -31,14 +30,15 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from dskity.broker.aiomqtt_fields import connect_properties, will_of
 from dskity.broker.aiomqtt_hooks import Hooks
-from dskity.broker.aiomqtt_incoming import decode
+from dskity.broker.framing import Frames
+from dskity.broker.incoming import PUBLISH, QOS_2, decode
 from dskity.broker.reasons import reason_text
 from dskity.broker.wire import Opening
 
 log = logging.getLogger("dskity.mqtt")
 
-QOS_2 = 0x04  # of the first byte of PUBLISH
-READ_AT_ONCE = 64  # messages in one turn of the loop, so that other connections get theirs
+TYPE = 0xF0  # of the first byte of a packet
+READ_AT_ONCE = 65_536  # bytes in one turn of the loop, so that other connections get theirs
 
 
 class HookedClient(aiomqtt.Client):
@@ -74,8 +74,6 @@ class HookedClient(aiomqtt.Client):
         self.paho.disable_logger()  # it formats each packet; what matters is raised or returned
         self.paho.connect_timeout = settings.connect_timeout
         # paho would do both in a thread, where nothing ends the wait for a silent host.
-        self._take_qos2 = self.paho._handle_publish  # noqa: SLF001
-        self.paho._handle_publish = self._take  # type: ignore[method-assign]  # noqa: SLF001
         self._five = five
         self.paho._create_socket_connection = lambda: stream  # type: ignore[method-assign]  # noqa: SLF001
         self.paho._ssl_wrap_socket = lambda secure: secure  # type: ignore[assignment,method-assign,return-value]  # noqa: SLF001
@@ -85,7 +83,7 @@ class HookedClient(aiomqtt.Client):
         self._fd = -1
         self._reading = True
         self._over = False
-        self._arrived = 0
+        self._frames = Frames()
         self.begun = False
 
     def pause(self) -> None:
@@ -126,17 +124,59 @@ class HookedClient(aiomqtt.Client):
     def _read(self) -> None:
         if self._over:
             return
-        try:  # epoll tells nothing of bytes that TLS has decoded already: read until they are gone
-            for _ in range(READ_AT_ONCE):
-                before = self._arrived
-                self.paho.loop_read()
-                if not self._reading or (self._arrived == before and not self._pending()):
-                    return
+        try:
+            if self._read_more():
+                self._handle_packets()
         except Exception as error:  # noqa: BLE001  # see _fail
             self._fail(error)
         else:
-            if self._pending():
+            if self._reading and self._pending():  # epoll tells nothing of what TLS has decoded
                 self._loop.call_soon(self._read)
+
+    def _read_more(self) -> bool:
+        """Read what is there; whether the connection still is.
+
+        paho makes three calls or more to the system for each packet, its first bytes one by one.
+        """
+        try:
+            data = self.paho._sock_recv(READ_AT_ONCE)  # noqa: SLF001
+        except BlockingIOError:
+            return True
+        if not data:
+            self._gone(MQTTErrorCode.MQTT_ERR_CONN_LOST)
+            return False
+        self.paho._last_bytes_received = time.monotonic()  # noqa: SLF001
+        self._frames.feed(data)
+        return True
+
+    def _handle_packets(self) -> None:
+        """Handle what is complete, until paused."""
+        for header, body in self._frames:
+            if header & TYPE == PUBLISH and not header & QOS_2:
+                self._hooks.received(*decode(header, body, five=self._five))
+            else:
+                self._give_to_paho(header, body)
+            if not self._reading or self._over:
+                return
+
+    def _give_to_paho(self, header: int, body: bytes) -> None:
+        paho = self.paho
+        paho._in_packet = {  # noqa: SLF001  # as its own reading leaves it
+            "command": header,
+            "have_remaining": 1,
+            "remaining_count": [],
+            "remaining_mult": 1,
+            "remaining_length": len(body),
+            "packet": bytearray(body),
+            "to_process": 0,
+            "pos": 0,
+        }
+        code = paho._packet_handle()  # noqa: SLF001
+        if code > 0:
+            self._gone(code)
+
+    def _gone(self, code: MQTTErrorCode) -> None:
+        self.paho._loop_rc_handle(code)  # noqa: SLF001
 
     def _pending(self) -> bool:
         pending = getattr(self.paho.socket(), "pending", None)
@@ -193,16 +233,6 @@ class HookedClient(aiomqtt.Client):
         if not self._disconnected.done():
             self._disconnected.set_result(None)
         self._hooks.ended(reason)
-
-    def _take(self) -> MQTTErrorCode:
-        """In place of paho's `_handle_publish`."""
-        self._arrived += 1
-        packet = self.paho._in_packet  # noqa: SLF001
-        header = packet["command"]
-        if header & QOS_2:
-            return self._take_qos2()
-        self._hooks.received(*decode(header, packet["packet"], properties=self._five))
-        return MQTT_ERR_SUCCESS
 
     def _on_message(self, client: Any, userdata: Any, message: MQTTMessage) -> None:
         del client, userdata

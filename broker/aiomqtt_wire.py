@@ -7,7 +7,7 @@ import socket
 from functools import partial
 
 import aiomqtt
-from paho.mqtt.client import MQTT_ERR_SUCCESS, ConnectFlags, MQTTMessage
+from paho.mqtt.client import MQTT_ERR_SUCCESS, PUBACK, ConnectFlags, MQTTMessage
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
@@ -46,7 +46,7 @@ class AiomqttWire:
         self._waiting: dict[int, asyncio.Future[list[int]]] = {}
         self._flying: set[int] = set()
         self._window = asyncio.Semaphore(1)
-        self._acks = AckWindow(self._send_puback)
+        self._acks = AckWindow(self._send_pubacks)
         inherited = before.unfinished if isinstance(before, AiomqttWire) else None
         self.unfinished: Unfinished = Unfinished(inherited)
         self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -110,6 +110,7 @@ class AiomqttWire:
             return  # it was never open
         try:
             if not self._end.done():
+                self._acks.flush()
                 self._client.paho.disconnect()
                 await asyncio.wait((self._end,), timeout=GOODBYE)
         finally:
@@ -254,9 +255,9 @@ class AiomqttWire:
             )
         )
 
-    def _send_puback(self, mid: int) -> None:
-        assert self._client is not None  # noqa: S101  # the message came from it
-        self._client.paho.ack(mid, 1)
+    def _send_pubacks(self, packets: bytes) -> None:
+        assert self._client is not None  # noqa: S101  # the messages came from it
+        self._client.paho._packet_queue(PUBACK, packets, 0, 0)  # noqa: SLF001
 
     def _send_pubcomp(self, mid: int) -> None:
         # [MQTT-4.6.0] orders PUBACK, PUBREC and PUBREL, but not PUBCOMP: it leaves at once.

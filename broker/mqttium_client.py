@@ -13,6 +13,7 @@ from mqttium.persistence.memory import MemoryInflightStore
 from mqttium.types import Properties
 
 from dskity.broker.mqttium_fields import connect_properties, will_of
+from dskity.broker.mqttium_gate import Gate
 from dskity.broker.mqttium_streams import open_stream
 from dskity.broker.reasons import NO_MATCHING_SUBSCRIBERS, reason_code, refusal
 from dskity.broker.settings import MAX_INCOMING_PACKET
@@ -49,10 +50,10 @@ def make_client(opening: Opening, store: MemoryInflightStore) -> AsyncClient:
     )
 
 
-async def connect(client: AsyncClient, opening: Opening) -> ConnAckPacket:
+async def connect(client: AsyncClient, opening: Opening, gate: Gate) -> ConnAckPacket:
     """Connect it; every failure is one of ours, and leaves nothing open."""
     attempt = asyncio.create_task(
-        _attempt(client, opening), name=f"mqtt {opening.client_id} connect"
+        _attempt(client, opening, gate), name=f"mqtt {opening.client_id} connect"
     )
     try:
         return await _result(attempt)
@@ -63,9 +64,11 @@ async def connect(client: AsyncClient, opening: Opening) -> ConnAckPacket:
         raise
 
 
-async def _attempt(client: AsyncClient, opening: Opening) -> ConnAckPacket:
+async def _attempt(client: AsyncClient, opening: Opening, gate: Gate) -> ConnAckPacket:
     address = opening.settings.address
-    client._transport_factory = partial(open_stream, address)  # noqa: SLF001  # its seam for that
+    client._transport_factory = partial(  # noqa: SLF001  # its seam for that
+        open_stream, address, gate
+    )
     return await client.connect(address.host, address.port, ssl=opening.tls)
 
 

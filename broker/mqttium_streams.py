@@ -14,19 +14,26 @@ import socket
 import ssl as tls
 
 from mqttium.transport import websocket
-from mqttium.transport._push import DecoderPushProtocol, PushStreamTransport
-from mqttium.transport._stream import StreamTransportBase
-from mqttium.transport.tcp import TcpTransport
+from mqttium.transport._push import DecoderPushProtocol
 
+from dskity.broker.mqttium_gate import Gate, GatedPush, GatedTcp, GatedWebSocket
 from dskity.broker.settings import MAX_INCOMING_PACKET
 from dskity.broker.sockets import connect
 from dskity.broker.url import DEFAULT_PORTS, BrokerUrl
 
 
 async def open_stream(
-    address: BrokerUrl, host: str, port: int, *, ssl: tls.SSLContext | None = None
-) -> StreamTransportBase | websocket.WebSocketTransport:
-    """A connected transport of mqttium; `OSError` where it cannot be had."""
+    address: BrokerUrl, gate: Gate, host: str, port: int, *, ssl: tls.SSLContext | None = None
+) -> GatedPush | GatedTcp | GatedWebSocket:
+    """A connected transport of mqttium behind `gate`; `OSError` where it cannot be had."""
+    transport = await _open(address, host, port, ssl)
+    transport.gate = gate
+    return transport
+
+
+async def _open(
+    address: BrokerUrl, host: str, port: int, ssl: tls.SSLContext | None
+) -> GatedPush | GatedTcp | GatedWebSocket:
     stream = await connect(host, port)
     try:
         loop = asyncio.get_running_loop()
@@ -38,7 +45,7 @@ async def open_stream(
         stream.close()
         raise
     if not address.websocket:
-        return TcpTransport(reader, writer)
+        return GatedTcp(reader, writer)
     try:
         return await _upgrade(address, reader, writer)
     except BaseException:
@@ -46,18 +53,16 @@ async def open_stream(
         raise
 
 
-async def _push(loop: asyncio.AbstractEventLoop, stream: socket.socket) -> PushStreamTransport:
+async def _push(loop: asyncio.AbstractEventLoop, stream: socket.socket) -> GatedPush:
     reader = asyncio.StreamReader(loop=loop)
     protocol = DecoderPushProtocol(reader, loop=loop)
     transport, _ = await loop.create_connection(lambda: protocol, sock=stream)
-    return PushStreamTransport(
-        reader, asyncio.StreamWriter(transport, protocol, reader, loop), protocol
-    )
+    return GatedPush(reader, asyncio.StreamWriter(transport, protocol, reader, loop), protocol)
 
 
 async def _upgrade(
     address: BrokerUrl, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> websocket.WebSocketTransport:
+) -> GatedWebSocket:
     key = base64.b64encode(os.urandom(16)).decode()
     request = websocket._build_handshake_request(  # noqa: SLF001
         address.host,
@@ -71,6 +76,6 @@ async def _upgrade(
     await writer.drain()
     head, early = await websocket._read_handshake_response(reader, None)  # noqa: SLF001
     websocket._validate_handshake_response(head, key)  # noqa: SLF001
-    transport = websocket.WebSocketTransport(reader, writer, max_frame_size=MAX_INCOMING_PACKET)
+    transport = GatedWebSocket(reader, writer, max_frame_size=MAX_INCOMING_PACKET)
     transport._recv_buf.extend(early)  # noqa: SLF001
     return transport

@@ -13,7 +13,6 @@ class MqttiumTransport(MqttTransport):
 
     def __init__(self, settings: ConnectionSettings, clock: Clock = SYSTEM_CLOCK) -> None:
         try:
-            from dskity.broker.mqttium_cache import cache_property_tables  # noqa: PLC0415
             from dskity.broker.mqttium_wire import MqttiumWire  # noqa: PLC0415  # an extra
         except ModuleNotFoundError as error:
             if error.name is None or error.name.split(".")[0] != "mqttium":
@@ -23,4 +22,3 @@ class MqttiumTransport(MqttTransport):
                 "common.mqtt.client: aiomqtt"
             ) from error
         super().__init__(settings, MqttiumWire, clock)
-        cache_property_tables()

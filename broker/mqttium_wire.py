@@ -1,15 +1,9 @@
-"""One connection by mqttium: a pump for what comes in, and one task for its acknowledgements.
-
-mqttium sends PUBACKs in the order of arrival by itself, in whatever order `ack` is called. The
-private names used here (mqttium >= 1.2.1, < 2) are guarded by the contract suite.
-"""
+"""One connection by mqttium; what comes in is in `mqttium_incoming.py`."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
-from functools import partial
 
 from mqttium.enums import QoS
 from mqttium.errors import (
@@ -21,20 +15,18 @@ from mqttium.errors import (
 )
 from mqttium.packets import SubscribeOptions
 from mqttium.persistence.memory import MemoryInflightStore
-from mqttium.types import Message as Received
 from mqttium.types import Properties
 
 from dskity.broker.mqttium_client import connect, make_client, watch_pubacks
-from dskity.broker.mqttium_fields import meta_of, publish_properties, welcome_of
+from dskity.broker.mqttium_fields import publish_properties, welcome_of
+from dskity.broker.mqttium_incoming import Incoming
 from dskity.broker.mqttium_qos2 import successor
 from dskity.broker.reasons import refusal
 from dskity.broker.wire import Opening, Welcome, Wire
-from dskity.bus.delivery import Delivery
 from dskity.bus.errors import DSkityError, NotConnected, TooLarge, Unsupported
 from dskity.bus.message import Message
 from dskity.bus.transport import Receiver
 
-ACKS_AT_ONCE = 256  # in one turn of the loop, so that others get theirs
 GOODBYE = 2.0  # seconds for the last acknowledgements, and DISCONNECT, to leave
 
 
@@ -42,7 +34,6 @@ class MqttiumWire:
     """`Wire` by mqttium."""
 
     def __init__(self, opening: Opening, receive: Receiver, before: Wire | None) -> None:
-        self.receive = receive
         self._opening = opening
         self.store: MemoryInflightStore = successor(
             before.store if isinstance(before, MqttiumWire) else None
@@ -50,11 +41,12 @@ class MqttiumWire:
         self._client = make_client(opening, self.store)
         self._client.on_disconnect = self._ended
         self._unmatched = watch_pubacks(self._client)
-        self._resumed = asyncio.Event()
-        self._resumed.set()
-        self._handled: deque[Received] = deque()
-        self._due = asyncio.Event()
-        self._closing = False
+        self._incoming = Incoming(
+            self._client,
+            receive,
+            five=opening.version == 5,  # noqa: PLR2004  # MQTT 5
+            keepalive=opening.settings.keepalive,
+        )
         self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
@@ -62,11 +54,11 @@ class MqttiumWire:
 
     async def open(self) -> Welcome:
         """See `Wire`."""
-        connack = await connect(self._client, self._opening)
+        connack = await connect(self._client, self._opening, self._incoming.gate)
         name = f"mqtt {self._opening.client_id}"
         self._tasks = (
-            asyncio.create_task(self._pump(), name=f"{name} pump"),
-            asyncio.create_task(self._acknowledge(), name=f"{name} acks"),
+            asyncio.create_task(self._incoming.pump(), name=f"{name} pump"),
+            asyncio.create_task(self._incoming.acknowledge(), name=f"{name} acks"),
         )
         return welcome_of(self._opening, connack, tells_no_match=self._unmatched is not None)
 
@@ -80,85 +72,41 @@ class MqttiumWire:
             return  # it was never open
         pump, acks = self._tasks
         pump.cancel()
-        self._closing = True
-        self._due.set()
+        self._incoming.finish()
         try:
-            await asyncio.wait(self._tasks, timeout=GOODBYE)
-        finally:
-            acks.cancel()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(GOODBYE):
+                    await asyncio.wait((acks,))
                     await self._client.disconnect()
                     await self.lost()
+        finally:
             self._ended(None)
+            acks.cancel()
             await asyncio.wait(self._tasks)
 
     def _ended(self, error: BaseException | None) -> None:
         if not self._end.done():
             self._end.set_result("the connection was closed" if error is None else str(error))
-        self._handled.clear()
-        self._due.set()
-
-    def pause(self) -> None:
-        """See `Wire`. The pump stops; when mqttium is far enough ahead, it stops reading."""
-        self._resumed.clear()
-
-    def resume(self) -> None:
-        """See `Wire`."""
-        self._resumed.set()
+        self._incoming.end()
 
     # In
 
-    async def _pump(self) -> None:
-        resumed, handled = self._resumed, self._on_handled
-        async for message in self._client.messages():
-            if not resumed.is_set():
-                await self._wait_resumed()
-            qos = message.qos
-            self.receive(
-                Delivery(
-                    message.topic,
-                    message.payload,
-                    qos.value,
-                    message.retain,
-                    message.dup,
-                    meta_of(message.properties),
-                    partial(handled, message) if qos else None,
-                )
-            )
+    @property
+    def receive(self) -> Receiver:
+        """See `Wire`."""
+        return self._incoming.receive
 
-    async def _wait_resumed(self) -> None:
-        # A reader that waits for us sees no PINGRESP, and mqttium sends no second PINGREQ before
-        # the first is answered: the broker would throw us out after 1.5 × keep alive.
-        client, interval = self._client, self._opening.settings.keepalive / 2
-        while not self._resumed.is_set():
-            try:
-                async with asyncio.timeout(interval):
-                    await self._resumed.wait()
-            except TimeoutError:
-                if client._delivery_lane.active_count:  # noqa: SLF001
-                    client._ping_pending = False  # noqa: SLF001
+    @receive.setter
+    def receive(self, receive: Receiver) -> None:
+        self._incoming.receive = receive
 
-    def _on_handled(self, message: Received) -> None:
-        if not self._end.done():
-            self._handled.append(message)
-            self._due.set()
+    def pause(self) -> None:
+        """See `Wire`."""
+        self._incoming.pause()
 
-    async def _acknowledge(self) -> None:
-        ack, handled = self._client.ack, self._handled
-        while not self._end.done():
-            for _ in range(min(len(handled), ACKS_AT_ONCE)):
-                try:
-                    await ack(handled.popleft())
-                except (MQTTError, IndexError):
-                    return  # the connection is gone, and the broker sends the message again
-            if handled:
-                await asyncio.sleep(0)
-            elif self._closing:
-                return
-            else:
-                self._due.clear()
-                await self._due.wait()
+    def resume(self) -> None:
+        """See `Wire`."""
+        self._incoming.resume()
 
     # Out
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dskity.bus.errors import InvalidTopic
 
@@ -118,6 +119,7 @@ def _check_common(text: str, what: str) -> None:
         )
 
 
+@lru_cache(maxsize=4_096)  # programs publish to the same topics for ever
 def check_topic(topic: str) -> str:
     """`topic` if it may be published to; `InvalidTopic` at a wildcard, a leading `$`, or NUL."""
     _check_common(topic, "topic")

@@ -28,6 +28,7 @@ from dskity.bus.topics import Pattern
 
 Getter: TypeAlias = Callable[[Delivery, Mapping[str, str]], Any]
 Call: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
+Start: TypeAlias = Callable[[Delivery, Mapping[str, str]], Coroutine[Any, Any, Any]]
 _EMPTY = inspect.Parameter.empty
 
 
@@ -44,6 +45,18 @@ class Binding:
     call: Call
     getters: tuple[Getter, ...]
     answers: bool | None = None
+
+    def starter(self) -> Start:
+        """The call as one function; few parameters, as nearly all have, need no list."""
+        call, getters = self.call, self.getters
+        match getters:
+            case (get,):
+                return lambda delivery, captures: call(get(delivery, captures))
+            case (first, second):
+                return lambda delivery, captures: call(
+                    first(delivery, captures), second(delivery, captures)
+                )
+        return lambda delivery, captures: call(*[get(delivery, captures) for get in getters])
 
 
 def bind(handler: AnyHandler, pattern: Pattern, bus: Bus, provided: Mapping[type, Any]) -> Binding:
@@ -153,7 +166,7 @@ def _payload(annotation: Any, name: str) -> Getter:
     if annotation is _EMPTY or annotation is Any:
         return lambda delivery, _: delivery.message().json()
     adapter = _adapter(annotation, name)
-    validate = adapter.validate_json
+    validate = adapter.validator.validate_json  # past a wrapper that costs 0.5 µs
 
     def get(delivery: Delivery, _: Mapping[str, str]) -> Any:
         try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from random import Random
+
 from hypothesis import given
 from hypothesis import strategies as st
 from mqttium.enums import MQTTProtocolVersion, QoS
@@ -9,7 +12,10 @@ from mqttium.packets.publish import PublishPacket
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from dskity.broker import aiomqtt_fields, aiomqtt_incoming, mqttium_fields
+from dskity.broker import aiomqtt_fields, mqttium_fields
+from dskity.broker.framing import Frames
+from dskity.broker.incoming import decode
+from dskity.broker.publish_properties import Malformed
 from dskity.broker.sizes import publish_size
 from dskity.broker.wire import expiry_seconds
 from dskity.bus.delivery import Meta
@@ -52,15 +58,40 @@ def test_the_size_is_that_of_the_packet(message: Message, five: bool) -> None:
 
 @given(messages, st.booleans())
 def test_a_packet_decodes_to_what_was_sent(message: Message, five: bool) -> None:
-    """Through our own decoder for aiomqtt; on 3.1.1 without properties."""
-    packet = encode(message, five=five)
-    start = 1 + next(n for n, byte in enumerate(packet[1:], 1) if byte < 0x80)
-    delivery, mid = aiomqtt_incoming.decode(packet[0], bytearray(packet[start:]), properties=five)
+    """On 3.1.1 without properties."""
+    frames = Frames()
+    frames.feed(encode(message, five=five))
+    ((header, body),) = frames
+    delivery, mid = decode(header, body, five=five)
     assert (delivery.topic, delivery.payload) == (message.topic, message.payload)
     assert (delivery.qos, delivery.retain, mid) == (
         message.qos, message.retain, 7 if message.qos else 0,
     )  # fmt: skip
     assert delivery.meta == (expected(message) if five else None)
+
+
+@given(st.lists(messages, max_size=5), st.randoms())
+def test_packets_are_found_however_the_stream_is_cut(sent: list[Message], random: Random) -> None:
+    stream = b"".join(encode(message, five=True) for message in sent)
+    frames, found, at = Frames(), [], 0
+    while at < len(stream):
+        size = random.choice([1, 2, 7, 400, 30_000])
+        frames.feed(stream[at : at + size])
+        found += list(frames)
+        at += size
+    assert [decode(header, body, five=True)[0].payload for header, body in found] == [
+        message.payload for message in sent
+    ]
+
+
+@given(messages, st.integers(1, 200))
+def test_a_packet_that_is_cut_short_is_malformed_or_shorter(message: Message, cut: int) -> None:
+    """Nothing else is raised: whoever reads can tell a bad peer from a fault of ours."""
+    frames = Frames()
+    frames.feed(encode(message, five=True))
+    ((header, body),) = frames
+    with contextlib.suppress(Malformed):
+        decode(header, body[:-cut], five=True)
 
 
 @given(messages)

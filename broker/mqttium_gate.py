@@ -1,0 +1,79 @@
+"""A gate before each read of mqttium's transports: how reading is paused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from mqttium.transport._push import PushStreamTransport
+from mqttium.transport.tcp import TcpTransport
+from mqttium.transport.websocket import WebSocketTransport
+
+
+class Gate:
+    """Holds the reader while it is shut; `waiting` is called every `interval` seconds of that."""
+
+    def __init__(self, interval: float, waiting: Callable[[], None]) -> None:
+        self._interval = interval
+        self._waiting = waiting
+        self._open = asyncio.Event()
+        self._open.set()
+        self.is_shut = False
+
+    def shut(self) -> None:
+        """Hold the reader from its next read on."""
+        self.is_shut = True
+        self._open.clear()
+
+    def open(self) -> None:
+        """Let it go on."""
+        self.is_shut = False
+        self._open.set()
+
+    async def passed(self) -> None:
+        """Return when it is open."""
+        while self.is_shut:
+            try:
+                async with asyncio.timeout(self._interval):
+                    await self._open.wait()
+            except TimeoutError:
+                self._waiting()
+
+
+class GatedPush(PushStreamTransport):
+    """Plain TCP: bytes land in mqttium's decoder, 192 KiB at most before the socket is paused."""
+
+    __slots__ = ("gate",)
+    gate: Gate
+
+    async def receive(self) -> bool:
+        """See `DecoderPushTransport`."""
+        if self.gate.is_shut:
+            await self.gate.passed()
+        return await super().receive()
+
+
+class GatedTcp(TcpTransport):
+    """TLS."""
+
+    __slots__ = ("gate",)
+    gate: Gate
+
+    async def read(self, n: int = 65_536) -> bytes:
+        """See `PullTransport`."""
+        if self.gate.is_shut:
+            await self.gate.passed()
+        return await super().read(n)
+
+
+class GatedWebSocket(WebSocketTransport):
+    """WebSocket."""
+
+    __slots__ = ("gate",)
+    gate: Gate
+
+    async def read(self, n: int = 65_536) -> bytes:
+        """See `PullTransport`."""
+        if self.gate.is_shut:
+            await self.gate.passed()
+        return await super().read(n)
