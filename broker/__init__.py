@@ -9,6 +9,7 @@ Layout, lowest first; each file imports only from those above it:
     dialect.py                    MQTT 5 or 3.1.1
     subscriptions.py, overlap.py  what we want, what the broker has; surplus copies
     trial.py                      what a broker does and does not tell
+    rivals.py                     another client with our client id
     connection.py                 keeps one wire alive
     transport.py                  MqttTransport: an intake and a control connection
 

@@ -232,7 +232,7 @@ class HookedClient(aiomqtt.Client):
             self._connected.set_exception(aiomqtt.MqttError(reason))
         if not self._disconnected.done():
             self._disconnected.set_result(None)
-        self._hooks.ended(reason)
+        self._hooks.ended(reason, reason_code.value if told else None)
 
     def _on_message(self, client: Any, userdata: Any, message: MQTTMessage) -> None:
         del client, userdata

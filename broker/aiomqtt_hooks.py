@@ -32,6 +32,6 @@ class Hooks(Protocol):
         """PUBACK, PUBCOMP, SUBACK or UNSUBACK came, or a QoS 0 message was written."""
         ...
 
-    def ended(self, reason: str) -> None:
-        """The connection is gone."""
+    def ended(self, reason: str, code: int | None = None) -> None:
+        """The connection is gone; `code` is that of the broker's DISCONNECT, if it sent one."""
         ...

@@ -21,9 +21,23 @@ from dskity.broker.aiomqtt_fields import (
     welcome_of,
 )
 from dskity.broker.aiomqtt_qos2 import Unfinished
-from dskity.broker.reasons import FAILURE, NO_MATCHING_SUBSCRIBERS, reason_code, refusal
+from dskity.broker.reasons import (
+    FAILURE,
+    NO_MATCHING_SUBSCRIBERS,
+    TAKEN_OVER,
+    reason_code,
+    refusal,
+)
 from dskity.broker.sockets import connect, encrypt
-from dskity.broker.wire import UNTOLD_RECEIVE_MAXIMUM, Opening, Silent, Welcome, Wire, unreachable
+from dskity.broker.wire import (
+    UNTOLD_RECEIVE_MAXIMUM,
+    Opening,
+    Silent,
+    TakenOver,
+    Welcome,
+    Wire,
+    unreachable,
+)
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import NotConnected
 from dskity.bus.message import Message
@@ -50,6 +64,7 @@ class AiomqttWire:
         inherited = before.unfinished if isinstance(before, AiomqttWire) else None
         self.unfinished: Unfinished = Unfinished(inherited)
         self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._taken_over = False
         self._ticking: asyncio.Task[None] | None = None
 
     # Life
@@ -102,7 +117,10 @@ class AiomqttWire:
 
     async def lost(self) -> str:
         """See `Wire`."""
-        return await asyncio.shield(self._end)
+        reason = await asyncio.shield(self._end)
+        if self._taken_over:
+            raise TakenOver(reason)
+        return reason
 
     async def close(self) -> None:
         """See `Wire`. paho writes in order, so what is acknowledged leaves before DISCONNECT."""
@@ -222,10 +240,11 @@ class AiomqttWire:
         if waiter is not None and not waiter.done():
             waiter.set_result(codes)
 
-    def ended(self, reason: str) -> None:
+    def ended(self, reason: str, code: int | None = None) -> None:
         """See `Hooks`. Whoever waits for the broker learns it now."""
         if self._end.done():
             return
+        self._taken_over = code == TAKEN_OVER
         self._end.set_result(reason)
         self._acks.close()
         self._window.release()

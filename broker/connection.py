@@ -12,11 +12,13 @@ from dskity.broker.backoff import Backoff
 from dskity.broker.dialect import Dialect
 from dskity.broker.identity import Identity
 from dskity.broker.nodes import Nodes
+from dskity.broker.placement import Placement
 from dskity.broker.reasons import BAD_CREDENTIALS, reason_text
+from dskity.broker.rivals import LASTED, Rivals
 from dskity.broker.settings import ConnectionSettings
-from dskity.broker.subscriptions import Held, Subscription, Subscriptions
+from dskity.broker.subscriptions import Subscription, Subscriptions
 from dskity.broker.url import BrokerUrl
-from dskity.broker.wire import Opening, Welcome, Wire, WireFactory
+from dskity.broker.wire import Opening, TakenOver, Welcome, Wire, WireFactory
 from dskity.bus.clock import Clock
 from dskity.bus.complaints import Complaints
 from dskity.bus.errors import BrokerRefused, InvalidSettings, NotConnected
@@ -24,10 +26,7 @@ from dskity.bus.transport import Capabilities, Lane, Receiver
 
 log = logging.getLogger("dskity.mqtt")
 
-# A connection lost sooner counts as a failed attempt: two clients of one client id, who throw each
-# other out, then do it ever more slowly.
-LASTED = 5.0
-AT_ONCE = 100  # SUBSCRIBE packets on their way: thousands of routes take few round trips
+ASK_AGAIN = 10.0  # seconds until a subscription that was refused is tried once more
 
 
 class Owner(Protocol):
@@ -66,6 +65,7 @@ class Connection:
         receive: Receiver,
         owner: Owner,
         complaints: Mapping[BrokerUrl, Complaints],
+        rivals: Rivals,
         clock: Clock,
     ) -> None:
         self.up: Wire | None = None
@@ -74,18 +74,23 @@ class Connection:
         self.missed: ConnectionSettings | None = None
         self._identity = identity
         self._nodes = nodes
-        self._subscriptions = subscriptions
         self._make_wire = make_wire
         self._receive = receive
         self._owner = owner
         self._complaints = complaints
+        self._rivals = rivals
         self._clock = clock
         self._dialects = {node.address: Dialect(node.protocol) for node in nodes.round()}
         self._backoff = Backoff(clock)
-        self._held = Held()
+        self._placement = Placement(subscriptions, identity.lane)
         self._wire: Wire | None = None
         self._leave: asyncio.Timeout | None = None
         self._following = False
+        self._awake = asyncio.Event()
+        self._awake.set()
+        self._anew = False
+        self._live_wire: Wire | None = None
+        self._ending: asyncio.Task[None] | None = None
         self._paused = False
         self._closing = False
 
@@ -116,19 +121,31 @@ class Connection:
         """Subscribe now if connected; if not, or if the connection breaks, it is done later."""
         if self.up is not None:
             with contextlib.suppress(NotConnected):
-                await self._subscribe(self.up, subscription)
+                await self._placement.place(self.up, subscription)
 
     async def drop(self, filter: str) -> None:
         """Unsubscribe now if connected; if not, when a session that has the filter is resumed."""
         if self.up is not None:
             with contextlib.suppress(NotConnected):
-                await self._unsubscribe(self.up, filter)
+                await self._placement.drop(self.up, filter)
 
     def follow(self) -> None:
         """Leave the node for the one where the other lane is."""
         if self._leave is not None and not self._following:
             self._following = True
             self._leave.reschedule(0)
+
+    def rest(self) -> None:
+        """Close the wire, and open none until `wake`."""
+        log.info("more messages wait than can be held here: they come when their handlers do")
+        self._awake.clear()
+        self._anew = True  # what is retained comes with a subscription only
+        if self._live_wire is not None:
+            self._ending = asyncio.create_task(self._live_wire.close(), name="mqtt goes to rest")
+
+    def wake(self) -> None:
+        """Connect again, and make all subscriptions again."""
+        self._awake.set()
 
     def pause(self) -> None:
         """Stop reading, on this wire and on those to come."""
@@ -144,19 +161,33 @@ class Connection:
 
     async def _visit(self, node: ConnectionSettings) -> Exception | None:
         """Be connected to a node for as long as it lasts; the error where it never came to that."""
+        await self._awake.wait()
+        await self._rivals.peace()
         try:
             opening, welcome, wire = await self._open(node)
+            if self._identity.lane == "control" and self._rivals.suspected:
+                await wire.close()
+                if await self._rivals.found(opening):
+                    self._rivals.give_way(node, "it closes only our own connections")
+                return None
             self._wire = wire
             started = self._clock.monotonic()
             reason = await self._live(opening, welcome, wire)
+        except TakenOver as error:
+            self._rivals.give_way(node, str(error))
+            self._owner.changed(str(error))
+            return None
         except (BrokerRefused, NotConnected, InvalidSettings) as error:
             self._complain(node, error)
             return error
         if self._closing:
             return None
         self._owner.changed(reason)
-        if self._clock.monotonic() - started >= LASTED:
+        lived = self._clock.monotonic() - started
+        if lived >= LASTED:
             self._backoff.reset()
+        if self._identity.lane == "control":
+            self._rivals.note(lived)
         if not self._following:
             await self._clock.sleep(self._backoff.delay())
         return None
@@ -185,28 +216,43 @@ class Connection:
     async def _live(self, opening: Opening, welcome: Welcome, wire: Wire) -> str:
         """From CONNACK to the end of the connection; returns why it ended, or raises `NotConnected`
         where the subscriptions were not in place before that."""
+        self._live_wire = wire
         try:
             await self._begin(opening, welcome, wire)
-            if self._closing:
+            if self._closing or not self._awake.is_set():
                 return "closing"
             self.up = wire
             self._arrived(opening.settings)
             return await self._stay(wire)
+        except TakenOver:
+            raise
         except NotConnected as error:
             raise NotConnected(f"{opening.settings.address}: {error}") from error
         finally:
-            self.up = None
+            self.up = self._live_wire = None
             await wire.close()
+            ending, self._ending = self._ending, None
+            if ending is not None:
+                await ending
 
     async def _stay(self, wire: Wire) -> str:
         try:
             async with asyncio.timeout(None) as self._leave:
                 self._owner.changed("")
-                return await wire.lost()
+                return await self._lost(wire)
         except TimeoutError:  # `follow` has set the time
             return f"moving to {self._nodes.current.address}"
         finally:
             self._leave = None
+
+    async def _lost(self, wire: Wire) -> str:
+        while self._placement.deferred:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ASK_AGAIN):
+                    return await wire.lost()
+            with contextlib.suppress(NotConnected):  # then the connection is lost
+                await self._placement.ask_again(wire)
+        return await wire.lost()
 
     def _arrived(self, node: ConnectionSettings) -> None:
         self._complaints[node.address].settle()
@@ -221,61 +267,14 @@ class Connection:
         node = opening.settings
         self._dialects[node.address].accepted()
         self.resumed = welcome.resumed
-        self._held.begin(resumed=welcome.resumed, elsewhere=node is not self.node)
+        self._placement.begin(resumed=welcome.resumed, anew=self._anew or node is not self.node)
+        self._anew = False
         self.node = node
         if self._paused:
             wire.pause()
         capabilities = await self._owner.learn(opening, welcome)
         wire.receive = self._owner.receiver(self._identity.lane, capabilities)
-        await self._settle(wire, capabilities)
-
-    async def _settle(self, wire: Wire, capabilities: Capabilities) -> None:
-        """Make the broker's session what is wanted, also what is added while this goes on."""
-        refused: set[Subscription] = set()
-        while True:
-            wanted = self._subscriptions.of(self._identity.lane)
-            for filter in self._held.surplus(wanted):
-                await self._unsubscribe(wire, filter)
-            missing = [entry for entry in self._held.missing(wanted) if entry not in refused]
-            if not missing:
-                return
-            async with asyncio.TaskGroup() as group:
-                for entry in missing[:AT_ONCE]:
-                    group.create_task(
-                        self._try_subscribe(wire, entry, capabilities, refused),
-                        name=f"subscribe {entry.filter}",
-                    )
-            left = [entry for entry in self._held.missing(missing[:1]) if entry not in refused]
-            if left:
-                raise NotConnected("the connection was lost while subscribing")
-
-    async def _try_subscribe(
-        self, wire: Wire, entry: Subscription, can: Capabilities, refused: set[Subscription]
-    ) -> None:
-        if entry.shared and not can.shared:
-            refused.add(entry)
-            log.warning("%s: this broker has no shared subscriptions", entry.filter)
-            return
-        try:
-            await self._subscribe(wire, entry)
-        except BrokerRefused as error:
-            refused.add(entry)
-            log.error("%s", error)  # noqa: TRY400  # the broker's answer is no fault of this code
-        except NotConnected:
-            pass  # `_settle` sees that it is missing
-
-    async def _subscribe(self, wire: Wire, subscription: Subscription) -> None:
-        await wire.subscribe(
-            subscription.filter,
-            subscription.qos,
-            subscription.identifier,
-            as_published=subscription.as_published,
-        )
-        self._held.put(subscription)
-
-    async def _unsubscribe(self, wire: Wire, filter: str) -> None:
-        await wire.unsubscribe(filter)
-        self._held.drop(filter)
+        await self._placement.settle(wire, capabilities)
 
 
 def _about_credentials(node: ConnectionSettings, code: int) -> str:

@@ -69,6 +69,9 @@ class EmbeddedBroker:
         await self._broker.start()
         await self._door.open(tcp, web)
 
+    def save(self) -> None:
+        """See `Engine`: it has nothing on the disk."""
+
     async def stop(self) -> None:
         """Disconnect everybody and close the ports; returns when no task is left."""
         broker, self._broker = self._broker, None

@@ -48,6 +48,11 @@ class Engine(Protocol):
         """Return when clients can connect; raises `EngineError`."""
         ...
 
+    def save(self) -> None:
+        """Have it write soon what it would lose by a crash; does nothing where it writes none, or
+        all at once."""
+        ...
+
     async def stop(self) -> None:
         """Return when nothing of it is left; does nothing when it is not running."""
         ...
@@ -65,6 +70,9 @@ class ExternalBroker:
         self.url = urls if isinstance(urls, str) else urls[0]
 
     async def start(self) -> None:
+        pass
+
+    def save(self) -> None:
         pass
 
     async def stop(self) -> None:

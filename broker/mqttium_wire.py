@@ -7,6 +7,7 @@ import contextlib
 
 from mqttium.enums import QoS
 from mqttium.errors import (
+    BrokerDisconnectError,
     MQTTError,
     PacketTooLargeError,
     ProtocolError,
@@ -21,8 +22,8 @@ from dskity.broker.mqttium_client import connect, make_client, watch_pubacks
 from dskity.broker.mqttium_fields import publish_properties, welcome_of
 from dskity.broker.mqttium_incoming import Incoming
 from dskity.broker.mqttium_qos2 import successor
-from dskity.broker.reasons import refusal
-from dskity.broker.wire import Opening, Welcome, Wire
+from dskity.broker.reasons import TAKEN_OVER, reason_text, refusal
+from dskity.broker.wire import Opening, TakenOver, Welcome, Wire
 from dskity.bus.errors import DSkityError, NotConnected, TooLarge, Unsupported
 from dskity.bus.message import Message
 from dskity.bus.transport import Receiver
@@ -48,6 +49,7 @@ class MqttiumWire:
             keepalive=opening.settings.keepalive,
         )
         self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._taken_over = False
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     # Life
@@ -64,7 +66,10 @@ class MqttiumWire:
 
     async def lost(self) -> str:
         """See `Wire`."""
-        return await asyncio.shield(self._end)
+        reason = await asyncio.shield(self._end)
+        if self._taken_over:
+            raise TakenOver(reason)
+        return reason
 
     async def close(self) -> None:
         """See `Wire`."""
@@ -78,7 +83,7 @@ class MqttiumWire:
                 async with asyncio.timeout(GOODBYE):
                     await asyncio.wait((acks,))
                     await self._client.disconnect()
-                    await self.lost()
+                    await asyncio.shield(self._end)
         finally:
             self._ended(None)
             acks.cancel()
@@ -86,8 +91,14 @@ class MqttiumWire:
 
     def _ended(self, error: BaseException | None) -> None:
         if not self._end.done():
-            self._end.set_result("the connection was closed" if error is None else str(error))
+            self._end.set_result(self._why(error))
         self._incoming.end()
+
+    def _why(self, error: BaseException | None) -> str:
+        if isinstance(error, BrokerDisconnectError):
+            self._taken_over = error.reason_code == TAKEN_OVER
+            return reason_text(error.reason_code)
+        return "the connection was closed" if error is None else str(error)
 
     # In
 

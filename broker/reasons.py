@@ -9,6 +9,10 @@ FAILURE = 0x80  # and all above
 UNSUPPORTED_VERSION = 0x84
 BAD_CREDENTIALS = frozenset({0x86, 0x87, 0x8C})
 NOT_AUTHORIZED = 0x87
+TAKEN_OVER = 0x8E
+# Refusals of a subscription that asking again does not change: not allowed, no such filter, or not
+# a thing that the broker does. 3.1.1 has 0x80 for all of them.
+FINAL = frozenset({NOT_AUTHORIZED, 0x8F, 0x9E, 0xA1, 0xA2})
 
 _WORDS = {
     0x80: "unspecified error",

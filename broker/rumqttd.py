@@ -65,6 +65,9 @@ class ManagedRumqttd(ManagedBroker):
         options = ("--config", str(self._conf), "--log-level", "CRITICAL")
         return sys.executable, "-P", "-m", "iotcore", *options
 
+    def save(self) -> None:
+        """See `Engine`: it has nothing on the disk."""
+
     async def _answers(self) -> bool:
         return await speaks_mqtt(self._open.near_host, self._open.port, version=5)
 

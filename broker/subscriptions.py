@@ -115,15 +115,15 @@ class Held:
         """The broker has it no more."""
         self._terms.pop(filter, None)
 
-    def begin(self, *, resumed: bool, elsewhere: bool = False) -> None:
+    def begin(self, *, resumed: bool, anew: bool = False) -> None:
         """A connection begins; a session that was not resumed is empty.
 
-        What is resumed elsewhere, at another node, may be what we left there long ago: all that we
-        want is to be made there again.
+        `anew`: all that we want is to be made again. What is resumed at another node may be what
+        we left there long ago.
         """
         if not resumed:
             self._terms.clear()
-        elif elsewhere:
+        elif anew:
             self._terms = dict.fromkeys(self._terms)
 
     def surplus(self, wanted: list[Subscription]) -> list[str]:

@@ -16,6 +16,7 @@ from dskity.broker.findings import Examination
 from dskity.broker.identity import identities
 from dskity.broker.nodes import Nodes
 from dskity.broker.overlap import Unmarked
+from dskity.broker.rivals import Rivals
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.sizes import publish_size
 from dskity.broker.subscriptions import Subscription, Subscriptions
@@ -38,6 +39,7 @@ class MqttTransport:
     ) -> None:
         self._settings = settings
         self._nodes = Nodes(settings)
+        self._rivals = Rivals(make_wire, clock)
         self._make_wire = make_wire
         self._clock = clock
         self._subscriptions = Subscriptions()
@@ -82,6 +84,7 @@ class MqttTransport:
                 receive,
                 self,
                 complaints,
+                self._rivals,
                 self._clock,
             )
             for identity in identities(self._settings)
@@ -146,6 +149,14 @@ class MqttTransport:
         """See `Transport`."""
         self._connections["intake"].resume()
 
+    def rest(self) -> None:
+        """See `Transport`."""
+        self._connections["intake"].rest()
+
+    def wake(self) -> None:
+        """See `Transport`."""
+        self._connections["intake"].wake()
+
     async def close(self) -> None:
         """See `Transport`."""
         task, self._task = self._task, None
@@ -162,7 +173,7 @@ class MqttTransport:
 
     async def examine(self) -> Examination:
         """What the broker really does, found out in a few seconds instead of being started."""
-        return await examine(self._nodes.current, self._make_wire)
+        return await examine(self._settings, self._make_wire)
 
     async def learn(self, opening: Opening, welcome: Welcome) -> Capabilities:
         """See `Owner`. What CONNACK does not tell is tried once, by whichever lane is first."""

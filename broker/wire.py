@@ -37,6 +37,10 @@ class Silent(NotConnected):
     """The broker accepted the connection and closed it, or stayed silent, instead of a CONNACK."""
 
 
+class TakenOver(NotConnected):
+    """Another client came with our client id, and so the broker has closed our connection."""
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
     """One CONNECT: `settings`, and what differs from lane to lane and from attempt to attempt."""
@@ -110,7 +114,8 @@ class Wire(Protocol):
         ...
 
     async def lost(self) -> str:
-        """Return, with the reason, when the connection is gone."""
+        """Return, with the reason, when the connection is gone. Raises `TakenOver` where the broker
+        says so, which 3.1.1 cannot."""
         ...
 
     async def close(self) -> None:

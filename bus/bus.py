@@ -15,10 +15,18 @@ from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.consumer import Accept, AnyHandler, Consumer, Dispatcher
 from dskity.bus.counters import Counters
 from dskity.bus.delivery import Delivery
-from dskity.bus.errors import InvalidInput, NoResponder, NotConnected, RequestTimeout
+from dskity.bus.errors import InvalidInput, InvalidTopic, NoResponder, NotConnected, RequestTimeout
 from dskity.bus.events import EVENT_TYPE, Event
 from dskity.bus.link import Link
-from dskity.bus.message import NO_HEADERS, Headers, Message, Payload, Receipt, encode_payload
+from dskity.bus.message import (
+    NO_HEADERS,
+    Headers,
+    Message,
+    Payload,
+    Receipt,
+    check_fields,
+    encode_payload,
+)
 from dskity.bus.outbox import Outbox
 from dskity.bus.receiving import Receiving
 from dskity.bus.requests import Replies, check_reply
@@ -29,7 +37,9 @@ from dskity.bus.transport import Capabilities, Lane, Transport
 
 DEFAULT_ROOT = "dskity"
 _logger = logging.getLogger(__name__)
+_REPLY = "reply"
 _SHOWN = 8  # connection names in an error
+_LONGEST = 4_294_967_295  # seconds that the expiry of a message can tell (MQTT 5 spec 3.3.2.3.3)
 
 
 class Bus:
@@ -60,8 +70,10 @@ class Bus:
         self._transport = transport
         self._dispatcher = dispatcher
         self._subscriptions = Subscriptions()
-        self._replies = Replies(f"{root}/reply/{topics.quote(transport.client_id)}")
-        self._receiving = Receiving(self._subscriptions, self._replies, self.counters, clock)
+        self._replies = Replies(f"{root}/{_REPLY}/{topics.quote(transport.client_id)}")
+        self._receiving = Receiving(
+            self._subscriptions, self._replies, self.counters, clock, transport.rest
+        )
         self._sending = Sending(
             transport,
             self.link,
@@ -77,9 +89,12 @@ class Bus:
     # Life
 
     async def start(self, *, hold: bool = False) -> None:
-        """Begin to connect; returns at once. With `hold`, messages for handlers wait for `open`."""
+        """Begin to connect; returns at once. With `hold`, messages for handlers, and those in the
+        outbox, wait for `open`: else what the outbox sends could come before its handler."""
         if hold:
             self._receiving.hold()
+        else:
+            self._sending.release()
         await self._sending.start()
         await self._transport.start(self._receiving.receive, self.link)
         replies = self._replies.filter
@@ -87,7 +102,9 @@ class Bus:
 
     def open(self) -> None:
         """Hand on what was held, and from now on everything at once."""
-        self._receiving.open()
+        if self._receiving.open():
+            self._transport.wake()
+        self._sending.release()
 
     def leave(self) -> None:
         """Begin to end: no more messages for handlers, and what is cancelled from now on stays
@@ -196,6 +213,7 @@ class Bus:
         topics.check_topic(topic)
         _check_qos(qos)
         _check_seconds("expires_in", expires_in)
+        check_fields(headers, content_type)
         data, kind = encode_payload(payload, content_type)
         message = Message(
             topic, data, qos, retain, kind, headers or NO_HEADERS, expires_in=expires_in
@@ -234,6 +252,7 @@ class Bus:
         topics.check_topic(topic)
         _check_qos(qos)
         _check_seconds("timeout", timeout)
+        check_fields(headers, content_type)
         data, kind = encode_payload(payload, content_type)
         pending = self._replies.expect()
         message = Message(
@@ -280,18 +299,22 @@ class Bus:
         connection: str | None = None,
         lane: Lane = "intake",
         as_published: bool = False,
+        replies: bool = False,
         **policy: Any,
     ) -> Subscription:
         """Have `handler` called for each message that matches `filter` (captures as `{name}`).
 
         The policy words are those of `@on`, with `qos` and `group` among them. For `lane` and
-        `as_published` see `attach`.
+        `as_published` see `attach`. With `replies` the filter may lie inside `{root}/reply`, as
+        that of a bridge may which carries the replies of others.
         """
         if connection is not None:
             return await self.connection(connection).subscribe(
-                filter, handler, lane=lane, as_published=as_published, **policy
+                filter, handler, lane=lane, as_published=as_published, replies=replies, **policy
             )
         pattern = topics.parse(filter)
+        if not replies:
+            self._check_not_ours(pattern)
         consumer = self._dispatcher.consumer(self, pattern, handler, policy)
         return await self.attach(
             pattern,
@@ -395,6 +418,14 @@ class Bus:
         )
         return pattern.filter
 
+    def _check_not_ours(self, pattern: topics.Pattern) -> None:
+        ours = (*self.root.split("/"), _REPLY)
+        if pattern.levels[: len(ours)] == ours:
+            raise InvalidTopic(
+                f"filter {pattern.text!r}: topics inside {self.root}/{_REPLY} are the bus's own, "
+                "for replies to its requests: await bus.request(…), or listen to other topics"
+            )
+
     async def _detach(self, subscription: Subscription) -> None:
         self._owned.pop(subscription, None)
         stays = self._receiving.left and subscription.lane == "intake"
@@ -409,5 +440,5 @@ def _check_qos(qos: int) -> None:
 
 
 def _check_seconds(name: str, seconds: float | None) -> None:
-    if seconds is not None and not seconds > 0:
-        raise InvalidInput(f"{name} {seconds!r}: seconds above 0")
+    if seconds is not None and not 0 < seconds <= _LONGEST:
+        raise InvalidInput(f"{name} {seconds!r}: seconds above 0 and at most {_LONGEST}")

@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar
 from dskity.bus.errors import StateUnusable, StoreUnavailable
 
 T = TypeVar("T")
+_MAKE_WRITABLE = "make the folder writable and see that the disk has room"
 _MOST_TOGETHER = 2000  # pieces of work in one commit, so that nobody waits for ever
 _Work = tuple[Callable[[sqlite3.Connection], Any], "asyncio.Future[Any]"]
 
@@ -127,7 +128,7 @@ class Database:
         if isinstance(error, StateUnusable):
             return error
         if isinstance(error, sqlite3.OperationalError):
-            mend = "make the folder writable and see that the disk has room"
+            mend = _MAKE_WRITABLE
         else:
             mend = "it is damaged; move it away to begin with an empty one, nothing deletes it"
         return StateUnusable(f"{self._what} ({self._path}) cannot be used: {error}: {mend}")
@@ -161,7 +162,7 @@ class Database:
         except sqlite3.Error as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            failure = StoreUnavailable(f"{self._what} cannot be written: {error}")
+            failure = StoreUnavailable(f"{self._what} cannot be written: {error}: {_MAKE_WRITABLE}")
             return [(done, None, failure) for _, done in batch]
         return answers
 

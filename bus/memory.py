@@ -41,6 +41,8 @@ class _Sub:
     identifier: int
     lane: Lane
     as_published: bool
+    identifiers: tuple[int, ...]
+    """What a copy for this subscription alone names."""
 
     @property
     def terms(self) -> tuple[int, int, Lane, bool]:
@@ -110,8 +112,10 @@ class MemoryBroker:
         if message.retain:
             self._retain(message, due)
         found = self._subs.find(message.topic)
-        if len(found) == 1:
-            self._queue(message, [found[0][0]], due)
+        if len(found) == 1:  # nearly always
+            sub = found[0][0]
+            qos = message.qos and min(message.qos, sub.qos)
+            self._keep(message, sub, qos, sub.as_published, sub.identifiers, due)
             return True
         plain: dict[tuple[int, Lane], list[_Sub]] = {}
         shared: dict[tuple[str, str], list[_Sub]] = {}
@@ -136,15 +140,30 @@ class MemoryBroker:
     def _queue(
         self, message: Message, subs: list[_Sub], due: float | None, *, retain: bool = False
     ) -> None:
-        session, lane = subs[0].session, subs[0].lane
         qos = min(message.qos, max([sub.qos for sub in subs]))
-        if session.client is None and qos == 0:
-            return
         ids = tuple([sub.identifier for sub in subs]) if self._identifies else ()
-        kept = retain or (message.retain and any(sub.as_published for sub in subs))
-        session.waiting[lane].append(_Queued(message, qos, kept, ids, due))
-        if session.client is not None:
-            session.client.deliver_soon()
+        as_published = any(sub.as_published for sub in subs)
+        self._keep(message, subs[0], qos, as_published, ids, due, retain=retain)
+
+    def _keep(
+        self,
+        message: Message,
+        sub: _Sub,
+        qos: int,
+        as_published: bool,
+        identifiers: tuple[int, ...],
+        due: float | None,
+        *,
+        retain: bool = False,
+    ) -> None:
+        """Until the session's client takes it; QoS 0 for one that is away is not kept."""
+        client = sub.session.client
+        if client is None and qos == 0:
+            return
+        retain = retain or (message.retain and as_published)
+        sub.session.waiting[sub.lane].append(_Queued(message, qos, retain, identifiers, due))
+        if client is not None:
+            client.deliver_soon()
 
     def _retain(self, message: Message, due: float | None) -> None:
         if message.payload:
@@ -189,7 +208,8 @@ class MemoryBroker:
         self.unsubscribe(session, filter)
         group, plain = topics.split_share(filter)
         pattern = topics.Pattern(plain, plain, tuple(plain.split("/")))
-        sub = _Sub(session, pattern, group, qos, identifier, lane, as_published)
+        ids = (identifier,) if self._identifies else ()
+        sub = _Sub(session, pattern, group, qos, identifier, lane, as_published, ids)
         session.subs[filter] = sub
         self._subs.add(pattern, sub)
         if group is None:  # nothing retained for shared subscriptions (spec 4.8.2)
@@ -218,6 +238,7 @@ class MemoryTransport:
         self._receive: Receiver | None = None
         self._events: TransportEvents | None = None
         self._paused = False
+        self._resting = False
         self._scheduled = False
         self._epoch = 0
 
@@ -296,6 +317,18 @@ class MemoryTransport:
         self._leave()
         self._broker.detach(self)
 
+    def rest(self) -> None:
+        """See `Transport`: it has one connection for both lanes."""
+        self._resting = True
+        if self._session is not None and self._events is not None:
+            self._leave()
+            self._events.disconnected("the intake lane rests")
+
+    def wake(self) -> None:
+        """See `Transport`."""
+        self._resting = False
+        self.connect_soon()
+
     def cut(self) -> None:
         """Break the connection as a network does: the will is sent, and the client reconnects."""
         self.lose("the connection was cut")
@@ -327,7 +360,7 @@ class MemoryTransport:
         asyncio.get_running_loop().call_soon(self._connect)
 
     def _connect(self) -> None:
-        if not self._broker.running or self._session is not None:
+        if not self._broker.running or self._session is not None or self._resting:
             return
         self._session, resumed = self._broker.open_session(self)
         for filter, wanted in self._filters.items():
@@ -346,13 +379,13 @@ class MemoryTransport:
 
     def _deliver(self) -> None:
         self._scheduled = False
+        session = self._session
+        if session is None:
+            return
         for lane in ("control", "intake"):
-            while (
-                self._session is not None
-                and (waiting := self._session.waiting[lane])
-                and not (self._paused and lane == "intake")
-            ):
-                self._hand_over(self._session, lane, waiting.popleft())
+            waiting, may_wait = session.waiting[lane], lane == "intake"
+            while waiting and self._session is session and not (may_wait and self._paused):
+                self._hand_over(session, lane, waiting.popleft())
 
     def _hand_over(self, session: _Session, lane: Lane, queued: _Queued) -> None:
         remaining = None

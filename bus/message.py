@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
-from dskity.bus.errors import InvalidPayload
+from dskity.bus.errors import InvalidInput, InvalidPayload
 
 T = TypeVar("T")
 
@@ -120,6 +120,31 @@ def encode_payload(payload: Payload, content_type: str | None = None) -> tuple[b
             f"a {type(payload).__name__} cannot be published: {error}; "
             "publish bytes, str, a model, a dataclass, or JSON values"
         ) from error
+
+
+_MAX_TEXT = 65_535  # bytes of a text in MQTT (spec 1.5.4)
+
+
+def check_fields(headers: Headers | None, content_type: str | None) -> None:
+    """Refuse what no wire can carry, while there is somebody to tell it to."""
+    if content_type is not None:
+        _check_text("content_type", content_type)
+    for name, value in (headers or NO_HEADERS).items():
+        _check_text("the name of a header", name)
+        _check_text(f"header {name!r}", value)
+
+
+def _check_text(what: str, text: object) -> None:
+    if not isinstance(text, str):
+        raise InvalidInput(f"{what} is of type {type(text).__name__}: write text")
+    if "\0" in text:
+        raise InvalidInput(f"{what} has a NUL character ([MQTT-1.5.4-2]): leave it out")
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise InvalidInput(f"{what} is not valid UTF-8: {error.reason}") from error
+    if size > _MAX_TEXT:
+        raise InvalidInput(f"{what} has {size} bytes: at most {_MAX_TEXT} are allowed")
 
 
 Accepted: TypeAlias = Literal["broker", "outbox", "sent"]

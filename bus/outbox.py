@@ -3,11 +3,17 @@
 A message leaves the disk when the broker has acknowledged it, so a crash in the middle sends some
 twice and none never. Sending in the order of the file on one connection keeps the order of each
 topic: the broker acknowledges in that order too, so what a broken connection leaves is the rest.
+Where the disk is so full that nothing can be deleted, what has left is remembered here meanwhile.
+
+Age and expiry are told by the monotonic clock: a box without a battery for its clock boots in the
+past, and when its wall clock is set, what it has just published must not be old. The stamps on the
+disk, which the next process reads, are then moved by as much.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -15,7 +21,14 @@ from pathlib import Path
 from typing import TypeAlias
 
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
-from dskity.bus.errors import BrokerRefused, DSkityError, TooLarge, Unsupported
+from dskity.bus.complaints import Complaints
+from dskity.bus.errors import (
+    BrokerRefused,
+    DSkityError,
+    StoreUnavailable,
+    TooLarge,
+    Unsupported,
+)
 from dskity.bus.message import Message
 from dskity.bus.spool import Bounds, Spool, Stored
 
@@ -23,7 +36,8 @@ Send: TypeAlias = Callable[[Message], Awaitable[object]]
 """Returns when the broker has acknowledged; `NotConnected` where it is away."""
 
 _PAGE = 200  # messages sent at once; the broker's window of 100 to 1,000 is the real limit
-_PAUSE = 1.0  # seconds before another try while connected: the broker said no for now
+_PAUSE = 1.0  # seconds before another try while connected: broker or disk said no for now
+_STEP = 5.0  # seconds by which the wall clock was set; less is its ordinary correction
 _FOR_EVER = (BrokerRefused, TooLarge, Unsupported)
 _logger = logging.getLogger(__name__)
 
@@ -45,7 +59,12 @@ class Outbox:
         self.refused = 0
         self._max_age = max_age
         self._clock = clock
+        self._complaints = Complaints(_logger, clock)
+        self._offset = clock.time() - clock.monotonic()
+        self._gone: set[int] = set()  # ids that have left, and are on the disk still
+        self._gone_to = 0  # the id up to which all have left
         self._send: Send | None = None
+        self._released = asyncio.Event()
         self._connected = asyncio.Event()
         self._waiting = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -53,16 +72,20 @@ class Outbox:
     @property
     def empty(self) -> bool:
         """Whether nothing waits, so that a publish may go straight to the broker."""
-        return self.spool.messages == 0
+        return self.spool.messages <= len(self._gone)
 
     async def open(self, send: Send) -> None:
-        """Open the file and begin to send what is in it, whenever the broker is there."""
+        """Open the file; once released, send what is in it, whenever the broker is there."""
         await self.spool.open()
         self._send = send
         if not self.empty:
             _logger.info("%d messages wait in the outbox", self.spool.messages)
             self._waiting.set()
         self._task = asyncio.get_running_loop().create_task(self._run(), name="outbox")
+
+    def release(self) -> None:
+        """Begin to send: whoever is to receive it here is subscribed now."""
+        self._released.set()
 
     async def close(self) -> None:
         """Stop sending; what has not left stays for the next time."""
@@ -74,8 +97,9 @@ class Outbox:
 
     async def put(self, message: Message) -> None:
         """Keep a message; it is safe when this returns. Raises `OutboxFull`, `StoreUnavailable`."""
+        await self._follow_the_clock()
         try:
-            await self.spool.put([message], self._clock.time())
+            await self.spool.put([message], self._clock.monotonic() + self._offset)
         finally:
             self._waiting.set()  # cancelled, it may be on the disk all the same
 
@@ -87,33 +111,79 @@ class Outbox:
         else:
             self._connected.clear()
 
+    async def _follow_the_clock(self) -> None:
+        """Move the stamps on the disk when the wall clock was set."""
+        step = self._clock.time() - self._clock.monotonic() - self._offset
+        if abs(step) < _STEP:
+            return
+        self._offset += step  # what is asked of the disk from now on sees the stamps moved
+        try:
+            await self.spool.move_stamps(step)
+        except StoreUnavailable:
+            self._offset -= step
+            raise
+
     async def _run(self) -> None:
+        await self._released.wait()
         while True:
             await self._connected.wait()
             await self._waiting.wait()
             self._waiting.clear()
             try:
                 await self._drain()
+                self._complaints.settle()
             except DSkityError as error:
                 self._waiting.set()
-                _logger.warning("the outbox waits: %s", error)
+                self._complaints.warn(f"the outbox waits: {error}")
                 await self._clock.sleep(_PAUSE)
 
     async def _drain(self) -> None:
-        """Send page after page until the file is empty."""
-        while page := await self.spool.page(0, _PAGE):
-            outcomes = await asyncio.gather(*map(self._one, page), return_exceptions=True)
-            done = [s.id for s, outcome in zip(page, outcomes, strict=True) if outcome is True]
-            if done:
-                await self.spool.remove(done)
+        """Send page after page until nothing waits."""
+        await self._follow_the_clock()
+        while True:
+            offset = self._offset  # that of the page's stamps
+            page = await self.spool.page(self._gone_to, _PAGE)
+            if not page:
+                break
+            now = self._clock.monotonic() + offset
+            waiting = [stored for stored in page if stored.id not in self._gone]
+            outcomes = await asyncio.gather(
+                *(self._one(stored, now) for stored in waiting), return_exceptions=True
+            )
+            self._note(page, waiting, outcomes)
+            with contextlib.suppress(StoreUnavailable):  # a full disk holds up no message
+                await self._remove()
             for outcome in outcomes:
                 if isinstance(outcome, BaseException):
                     raise outcome
+        await self._remove()
 
-    async def _one(self, stored: Stored) -> bool:
+    def _note(
+        self, page: list[Stored], waiting: list[Stored], outcomes: list[bool | BaseException]
+    ) -> None:
+        """Remember what has left."""
+        self._gone.update(
+            stored.id for stored, outcome in zip(waiting, outcomes, strict=True) if outcome is True
+        )
+        for stored in page:
+            if stored.id not in self._gone:
+                break
+            self._gone_to = stored.id
+
+    async def _remove(self) -> None:
+        """Delete what has left. Until it is deleted it counts as waiting, so that nothing passes
+        what does wait."""
+        gone, self._gone = self._gone, set()
+        try:
+            if gone:
+                await self.spool.remove(tuple(gone))
+        except StoreUnavailable:
+            self._gone = gone
+            raise
+
+    async def _one(self, stored: Stored, now: float) -> bool:
         """Send one; whether it need not be kept any more."""
         assert self._send is not None  # noqa: S101  # set before the task began
-        now = self._clock.time()
         if self._is_over(stored, now):
             self.expired += 1
             return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from dskity.bus import envelope
@@ -11,40 +12,54 @@ from dskity.bus.delivery import Delivery
 from dskity.bus.requests import Replies
 from dskity.bus.subscriptions import Subscriptions
 
+# Held at most: a broker may have queued gigabytes. To stop reading would not do, for the answers to
+# the SUBSCRIBE of the handlers that are awaited come behind them.
+MOST_HELD = 1_000
+MOST_HELD_BYTES = 16 * 1024 * 1024
+
 
 class Receiving:
     """`receive` is the transport's `Receiver`.
 
     While it holds, messages for handlers are kept, so that a broker that has queued messages for
-    us cannot deliver them before the handlers are there. What arrives on the control lane is
-    handed on all the same: the parts that need it are there from the start.
+    us cannot deliver them before the handlers are there. Are they too many, then all are let go,
+    unacknowledged, and `rest` is called; `open` says that it was. What arrives on the control lane
+    is handed on all the same: the parts that need it are there from the start.
     """
 
     def __init__(
-        self, subscriptions: Subscriptions, replies: Replies, counters: Counters, clock: Clock
+        self,
+        subscriptions: Subscriptions,
+        replies: Replies,
+        counters: Counters,
+        clock: Clock,
+        rest: Callable[[], None],
     ) -> None:
         self._subscriptions = subscriptions
         self._replies = replies
         self._counters = counters
         self._clock = clock
         self._held: list[Delivery] | None = None
+        self._held_bytes = 0
+        self._rest = rest
+        self._resting = False
         self.left = False
 
     def hold(self) -> None:
         """Keep messages for handlers until `open`."""
         self._held = []
 
-    def open(self) -> None:
-        """Hand on what was held, and from now on everything at once."""
+    def open(self) -> bool:
+        """Hand on what was held, and from now on everything at once; whether `rest` was called."""
         held, self._held = self._held, None
         for delivery in held or ():
             self._route(delivery)
+        return self._resting
 
     def leave(self) -> None:
         """Hand on no more, and acknowledge no more: the rest is for the next process."""
         self.left = True
-        if self._held is None:
-            self._held = []
+        self._held = []
 
     def receive(self, delivery: Delivery) -> None:
         """Take one message."""
@@ -55,9 +70,19 @@ class Receiving:
             self._replies.accept(delivery.message())
             delivery.done()
         elif self._held is not None and not self._is_control(delivery):
-            self._held.append(delivery)
+            self._hold(self._held, delivery)
         else:
             self._route(delivery)
+
+    def _hold(self, held: list[Delivery], delivery: Delivery) -> None:
+        if self.left or self._resting:
+            return  # of no more use here; the broker has it, unless it is of QoS 0
+        held.append(delivery)
+        self._held_bytes += len(delivery.payload)
+        if len(held) > MOST_HELD or self._held_bytes > MOST_HELD_BYTES:
+            held.clear()
+            self._resting = True
+            self._rest()
 
     def _open_envelope(self, delivery: Delivery) -> None:
         opened = envelope.unwrap(delivery.payload, self._clock.time())

@@ -45,8 +45,8 @@ class Seen:
 
     async def has(self, scope: str, key: str, window: float) -> bool:
         """Whether `key` was added within the last `window` seconds."""
-        since = self._clock.time() - window
-        return await self._database.run(partial(_has, scope, key, since))
+        now = self._clock.time()
+        return await self._database.run(partial(_has, scope, key, now - window, now + window))
 
     async def add(self, scope: str, key: str) -> None:
         """Remember `key` from now on."""
@@ -56,9 +56,9 @@ class Seen:
         await self._database.run(partial(_add, scope, key, now, prune_before))
 
 
-def _has(scope: str, key: str, since: float, connection: sqlite3.Connection) -> bool:
-    query = "SELECT 1 FROM seen WHERE scope = ? AND key = ? AND at > ?"
-    return connection.execute(query, (scope, key, since)).fetchone() is not None
+def _has(scope: str, key: str, since: float, until: float, connection: sqlite3.Connection) -> bool:
+    query = "SELECT 1 FROM seen WHERE scope = ? AND key = ? AND at > ? AND at < ?"
+    return connection.execute(query, (scope, key, since, until)).fetchone() is not None
 
 
 def _add(

@@ -46,10 +46,15 @@ class Sending:
         return self._transport.connected or self.outbox is not None
 
     async def start(self) -> None:
-        """Open the outbox; it sends whenever the broker is there."""
+        """Open the outbox; once released, it sends whenever the broker is there."""
         if self.outbox is not None:
             self._link.watch(self.outbox.link_changed)
             await self.outbox.open(self.now)
+
+    def release(self) -> None:
+        """See `Outbox`."""
+        if self.outbox is not None:
+            self.outbox.release()
 
     async def close(self) -> None:
         """Close the outbox; what has not left stays in it."""

@@ -105,6 +105,10 @@ class Spool:
         done.add_done_callback(lambda _: self._freed([] if done.exception() else done.result()))
         await asyncio.shield(done)  # cancelled, they are removed all the same
 
+    async def move_stamps(self, seconds: float) -> None:
+        """The wall clock was set by so much: what is here is as old as before."""
+        await self._database.run(lambda connection: _move_stamps(connection, seconds))
+
     async def refuse(self, id: int, reason: str) -> None:
         """It can never be sent: keep it, with the reason, out of the way of the others.
 
@@ -206,6 +210,12 @@ def _delete(connection: sqlite3.Connection, ids: Sequence[int]) -> list[int]:
     for id in ids:
         freed += _sizes(connection.execute("DELETE FROM spool WHERE id = ? RETURNING size", (id,)))
     return freed
+
+
+def _move_stamps(connection: sqlite3.Connection, seconds: float) -> None:
+    connection.execute(
+        "UPDATE spool SET put_at = put_at + ?, expires_at = expires_at + ?", (seconds, seconds)
+    )
 
 
 def _refuse(connection: sqlite3.Connection, id: int, reason: str) -> list[int]:

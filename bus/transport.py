@@ -144,6 +144,15 @@ class Transport(Protocol):
         """Read the intake lane again."""
         ...
 
+    def rest(self) -> None:
+        """Break the intake lane's connection and make none until `wake`: more came than can be
+        taken. What is not acknowledged, the broker sends again then."""
+        ...
+
+    def wake(self) -> None:
+        """Connect the intake lane again, after `rest`."""
+        ...
+
     async def close(self) -> None:
         """Disconnect cleanly (no will), without unsubscribing; queued acks leave first."""
         ...

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from dskity.broker.engine import Engine, ExternalBroker, choose_engine
 from dskity.broker.listen import Listen
@@ -54,7 +55,9 @@ class Core:
         return {name: entry for name, entry in self.connections.items() if name != DEFAULT}
 
     def open(self) -> None:
-        """Hand on what was held for handlers, and from now on everything at once."""
+        """Hand on what was held for handlers, and from now on everything at once. Our session at
+        the broker is complete now, and worth to be on its disk."""
+        self.engine.save()
         for each in self.connections.values():
             each.bus.open()
 
@@ -92,6 +95,7 @@ async def start_core(
         where = listed(mqtt.url)
         connections[name] = await connect(settings, transport, where, client, seen, stack, name)
     introduce(connections)
+    connections[DEFAULT].bus.link.watch(partial(_save_what_is_new, engine))
     presence = await _start(connections, settings.shutdown_grace_seconds, stack)
     return Core(engine, presence, connections)
 
@@ -115,6 +119,13 @@ async def _start(
     with contextlib.suppress(NotConnected):
         await bus.link.wait_connected(_FIRST_CONNECTION)
     return presence
+
+
+def _save_what_is_new(engine: Engine, connected: bool, *, resumed: bool) -> None:
+    """A broker of ours that is killed before it has saved our session forgets what we are
+    subscribed to, and with it all that comes until we are back."""
+    if connected and not resumed:
+        engine.save()
 
 
 async def _drain(dispatchers: Iterable[Dispatcher], grace: float) -> None:

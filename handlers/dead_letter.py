@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from dskity.bus.message import Headers, Message
+from dskity.bus.topics import MAX_BYTES
 
 ERROR = "dskity-error"
 HANDLER = "dskity-handler"
@@ -24,20 +25,31 @@ def dead_letters(root: str) -> str:
     return f"{root}/{_LEVEL}/"
 
 
+def _text(error: BaseException) -> str:
+    """In words, without what a header may not hold: a payload's bytes may be quoted in it."""
+    text = f"{type(error).__name__}: {error}"[:_MAX_ERROR].replace("\0", "\\0")
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _topic(root: str, topic: str) -> str:
+    """Cut where it would be longer than MQTT allows; the header has all of it."""
+    return (dead_letters(root) + topic).encode()[:MAX_BYTES].decode(errors="ignore")
+
+
 def dead_letter(
     message: Message, root: str, error: BaseException, handler: str, attempts: int, now: float
 ) -> Message:
     """The dead letter of `message`: its payload and headers, and why; `now` is Unix seconds."""
     headers: Headers = {
         **message.headers,
-        ERROR: f"{type(error).__name__}: {error}"[:_MAX_ERROR],
+        ERROR: _text(error),
         HANDLER: handler,
         ATTEMPTS: str(attempts),
         TOPIC: message.topic,
         TIME: datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z"),
     }
     return Message(
-        dead_letters(root) + message.topic,
+        _topic(root, message.topic),
         message.payload,
         max(message.qos, 1),
         content_type=message.content_type,

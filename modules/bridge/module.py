@@ -45,6 +45,7 @@ class BridgeModule(Module):
                 rule.filter,
                 _handler(number, carrier),
                 as_published=True,
+                replies=True,
                 qos=rule.qos,
                 timeout=None,  # a message waits for the target as long as it takes
                 concurrency=_TOPICS_AT_ONCE,

@@ -27,6 +27,17 @@ def test_a_new_session_needs_all_and_a_resumed_one_what_changed() -> None:
     assert held.surplus(wanted) == []
 
 
+def test_what_is_resumed_elsewhere_is_made_anew() -> None:
+    """Another node may have a session of long ago; also what it has too much of is known."""
+    held = Held()
+    kept, gone = sub("kept", 1), sub("gone", 2)
+    for entry in (kept, gone):
+        held.put(entry)
+    held.begin(resumed=True, anew=True)
+    assert held.missing([kept]) == [kept]
+    assert held.surplus([kept]) == ["gone"]
+
+
 def test_a_filter_is_on_one_lane() -> None:
     """The last one counts."""
     table = Subscriptions()

@@ -44,7 +44,7 @@ def test_a_command_goes_from_accepted_to_its_end() -> None:
     assert (current.progress, current.result) == (50, {"open": 40})
 
 
-@pytest.mark.parametrize("state", ENDED)
+@pytest.mark.parametrize("state", sorted(ENDED))
 def test_an_end_is_final(state: State) -> None:
     """Whatever comes after it is late."""
     for change in State:

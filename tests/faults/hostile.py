@@ -17,7 +17,7 @@ from tests.servers import HOST, free_port
 
 _PIECE = 400  # bytes at most that go on together
 _LAG = 0.001  # seconds at most between two pieces
-_CUT_AFTER = (20_000, 60_000)  # bytes of a connection in one direction
+_CUT_AFTER = (5_000, 40_000)  # bytes of a connection in one direction
 _REPEATED = 0.02  # of the packets that QoS 1 allows to come twice
 
 

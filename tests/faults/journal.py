@@ -31,6 +31,11 @@ class Ledger:
         self.counts: Counter[int] = Counter()
         self.order: list[int] = []
 
+    def note(self, number: int) -> None:
+        """Count a number that was seen in this process."""
+        self.counts[number] += 1
+        self.order.append(number)
+
     def update(self) -> Ledger:
         """Read what is new."""
         if not self._path.exists():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import random
 import re
 import signal
@@ -19,6 +20,7 @@ from typing import Any
 
 from dskity.bootstrap import start
 from dskity.bus.bus import Bus
+from dskity.bus.complaints import Complaints
 from dskity.bus.errors import DSkityError
 from dskity.config import DSkitySettings
 from dskity.handlers.dedupe import Dedupe
@@ -33,12 +35,13 @@ AT_ONCE = 200  # publishes on their way
 @dataclass(frozen=True, slots=True)
 class Spec:
     """`route` has the policy of the handler (`attempts` among its words), None for no handler;
-    `produce` is the range of numbers to publish; `pause` is the longest time, in seconds, that a
-    handler takes."""
+    `produce` is the range of numbers to publish, one `every` so many seconds; `pause` is the
+    longest time, in seconds, that a handler takes."""
 
     settings: dict[str, Any]
     route: dict[str, Any] | None = None
     produce: tuple[int, int] | None = None
+    every: float = 0.0
     pause: float = 0.0
 
     def write(self, path: Path) -> None:
@@ -87,17 +90,18 @@ class Handling(Module):
         self._dead.note(int(number[0]))
 
 
-async def produce(bus: Bus, numbers: range, folder: Path) -> None:
+async def produce(bus: Bus, numbers: range, every: float, folder: Path) -> None:
     """Publish them in order, many at once, and note each as it is accepted or refused."""
     accepted, refused = Journal(folder / "accepted"), Journal(folder / "refused")
     places = asyncio.Semaphore(AT_ONCE)
+    reasons = Complaints(logging.getLogger("producer"), bus.clock)
 
     async def one(number: int) -> None:
         try:
             await bus.publish(topic_of(number), payload_of(number))
         except DSkityError as error:
             refused.note(number)
-            print(f"refused {number}: {type(error).__name__}: {error}", file=sys.stderr)
+            reasons.warn(f"refused: {type(error).__name__}: {error}")
         else:
             accepted.note(number)
         finally:
@@ -107,6 +111,8 @@ async def produce(bus: Bus, numbers: range, folder: Path) -> None:
         for number in numbers:
             await places.acquire()
             group.create_task(one(number), name=f"publish {number}")
+            if every:
+                await asyncio.sleep(every)
 
 
 async def main(spec: Spec, folder: Path) -> None:
@@ -117,7 +123,7 @@ async def main(spec: Spec, folder: Path) -> None:
     handling = Handling(spec, folder)
     async with await start(settings, modules=[handling]) as runtime:
         if spec.produce is not None:
-            await produce(runtime.bus, range(*spec.produce), folder)
+            await produce(runtime.bus, range(*spec.produce), spec.every, folder)
         await told.wait()
 
 

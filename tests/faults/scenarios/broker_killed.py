@@ -22,6 +22,8 @@ from tests.faults.worker import Spec
 from tests.servers import program
 
 ON_EACH_CHANGE = ("autosave_on_changes true", "autosave_interval 1")
+_EVERY = 0.001  # seconds between two publishes of ours, so that they last as long as the kills
+_WITHIN = 120.0
 _QUIET = 3.0  # seconds: what the broker has forgotten is not worth more
 
 
@@ -29,36 +31,64 @@ async def broker_killed(size: Size, folder: Path, *lines: str) -> Outcome:
     """`kill -9` while a batch is being acknowledged, `size.faults` times; the publisher is a device
     that trusts the broker's PUBACK."""
     async with managed(folder, lines) as engine:
-        port = int(engine.url.rpartition(":")[2])
+        port = port_of(engine)
         wire = tap.Tap(port)
         publisher = Publisher(port)
         spec = Spec(settings(folder, wire.port), {}, pause=0.002)
         async with wire.opened():
             with worker(folder, spec) as runtime:
                 await reaches(lambda: runtime.lives, 1)
-                await save(engine, folder)
-                await _kills(size, engine, runtime, publisher)
+                await saved(engine, folder)
+                batch = size.messages // size.faults
+                for life in range(size.faults):
+                    numbers = range(life * batch, (life + 1) * batch)
+                    publishing = asyncio.create_task(publisher.publish(numbers), name="load")
+                    moment = life * batch + random.randint(batch // 10, batch - batch // 10)
+                    await reaches(lambda: len(publisher.accepted), moment)
+                    await kill(engine, runtime)
+                    await publishing
                 missing = await settles(publisher.accepted, runtime.handled, patience=_QUIET)
                 await asyncio.to_thread(runtime.stop)
-        forgotten = missing - wire.acknowledged
-        if forgotten:
-            forgotten -= tap.queued(port, "worker")
-        return reckon(publisher.accepted, runtime.handled.counts, forgotten=forgotten)
+        return reckon(
+            publisher.accepted,
+            runtime.handled.counts,
+            forgotten=forgotten(missing, wire, port),
+            note=f"killed {size.faults} times",
+        )
 
 
-async def _kills(
-    size: Size, engine: ManagedMosquitto, runtime: Worker, publisher: Publisher
-) -> None:
-    batch = size.messages // size.faults
-    for life in range(size.faults):
-        numbers = range(life * batch, (life + 1) * batch)
-        publishing = asyncio.create_task(publisher.publish(numbers), name="load")
-        moment = life * batch + random.randint(batch // 10, batch - batch // 10)
-        await reaches(lambda: len(publisher.accepted), moment)
-        connections = runtime.connections
-        await kill(engine)
-        await publishing
-        await reaches(lambda: runtime.connections, connections + 1)
+async def broker_killed_under_us(size: Size, folder: Path) -> Outcome:
+    """The publisher is our bus, whose outbox takes over while the broker is away; mosquitto.conf is
+    as we ship it."""
+    async with managed(folder) as engine:
+        port = port_of(engine)
+        wire = tap.Tap(port)
+        spec = Spec(settings(folder, wire.port), {}, (0, size.messages), every=_EVERY)
+        async with wire.opened():
+            with worker(folder, spec) as runtime:
+                accepted = runtime.accepted
+                await reaches(lambda: runtime.lives, 1)
+                await saved(engine, folder)
+                batch = size.messages // size.faults
+                for life in range(size.faults):
+                    moment = life * batch + random.randint(batch // 10, batch // 2)
+                    await reaches(lambda: accepted.update().lines, moment, _WITHIN)
+                    await kill(engine, runtime)
+                await reaches(lambda: accepted.update().lines, size.messages, _WITHIN)
+                missing = await settles(accepted.counts, runtime.handled, patience=_QUIET)
+                await asyncio.to_thread(runtime.stop)
+        return reckon(
+            accepted.counts,
+            runtime.handled.counts,
+            forgotten=forgotten(missing, wire, port),
+            note=f"killed {size.faults} times",
+        )
+
+
+def forgotten(missing: set[int], wire: tap.Tap, port: int) -> set[int]:
+    """Of what was not handled, what the runtime never acknowledged and the broker has no more."""
+    gone = missing - wire.acknowledged
+    return gone - tap.queued(port, "worker") if gone else gone
 
 
 @asynccontextmanager
@@ -78,16 +108,20 @@ async def managed(folder: Path, lines: Sequence[str] = ()) -> AsyncIterator[Mana
         await engine.stop()
 
 
-async def save(engine: ManagedMosquitto, folder: Path) -> None:
-    """The database is on the disk, so that the session of the runtime is in it."""
-    assert engine.pid is not None
-    os.kill(engine.pid, signal.SIGUSR1)
+async def saved(engine: ManagedMosquitto, folder: Path) -> None:
+    """As a runtime with a broker of its own does once its handlers are there."""
+    engine.save()
     await reaches(lambda: int((folder / "mosquitto" / "mosquitto.db").exists()), 1)
 
 
-async def kill(engine: ManagedMosquitto) -> None:
-    """Kill its child; returns when the engine has seen it."""
-    pid = engine.pid
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
-    await reaches(lambda: int(engine.pid != pid or not engine.healthy), 1)
+async def kill(engine: ManagedMosquitto, runtime: Worker) -> None:
+    """Kill its child; returns when the runtime is connected to the next one."""
+    connections = runtime.connections
+    assert engine.pid is not None
+    os.kill(engine.pid, signal.SIGKILL)
+    await reaches(lambda: runtime.connections, connections + 1)
+
+
+def port_of(engine: ManagedMosquitto) -> int:
+    """Where it listens."""
+    return int(engine.url.rpartition(":")[2])

@@ -12,7 +12,7 @@ from tests.faults.watching import reaches, settles
 from tests.faults.worker import Spec
 from tests.servers import mosquitto
 
-_DISK = 2048  # KiB: the databases of an empty state_dir take a quarter of it
+_DISK = 1024  # KiB; the databases of an empty state_dir take half of it
 _FULL = "the outbox cannot be written"
 
 

@@ -14,8 +14,10 @@ from tests.faults.watching import reaches, settles
 from tests.faults.worker import Spec
 from tests.servers import mosquitto
 
+_WINDOW = 10_000  # as in our mosquitto.conf
 _GARBAGE = b"no JSON, but number %d"
-_TIMEOUT = 3.0  # seconds for the handler that never ends; all others are through before
+_TIMEOUT = 3.0  # seconds for the handler that never ends, and 1 for each of
+_A_SECOND = 5_000  # messages: all others are through before
 
 
 async def poison(size: Size, folder: Path) -> Outcome:
@@ -31,7 +33,7 @@ async def poison(size: Size, folder: Path) -> Outcome:
             payload = _GARBAGE % number
         return number, topic_of(number), payload
 
-    with mosquitto(["max_inflight_messages 10000"]) as broker:
+    with mosquitto([f"max_inflight_messages {_WINDOW}"]) as broker:
         publisher = Publisher(broker.port)
         spec = Spec(settings(folder, broker.port), {"attempts": 2})
         with worker(folder, spec) as runtime:
@@ -47,17 +49,28 @@ async def poison(size: Size, folder: Path) -> Outcome:
     )
 
 
-async def hanging(size: Size, folder: Path) -> Outcome:
-    """`size.faults` handlers never return: they are cut off, and hold up no other topic."""
-    stuck = range(size.messages, size.messages + size.faults)
-    with mosquitto(["max_inflight_messages 10000"]) as broker:
+async def hanging_stored(size: Size, folder: Path) -> Outcome:
+    """As `hanging`; acknowledged once they are on the disk, they may be as many as it holds."""
+    return await hanging(size, folder, ack="stored")
+
+
+async def hanging(size: Size, folder: Path, **route: str) -> Outcome:
+    """`size.faults` handlers never return: they are cut off, and hold up no other topic.
+
+    PUBACKs leave in the order of arrival, so others go on for as long as the broker's window is
+    open: `_WINDOW` messages.
+    """
+    timeout = _TIMEOUT + size.messages / _A_SECOND
+    stuck = range(size.messages + TOPICS, size.messages + TOPICS + size.faults)
+    with mosquitto([f"max_inflight_messages {_WINDOW}"]) as broker:
         publisher = Publisher(broker.port)
-        spec = Spec(settings(folder, broker.port), {"attempts": 1, "timeout": _TIMEOUT})
+        policy = {"attempts": 1, "timeout": timeout} | route
+        spec = Spec(settings(folder, broker.port), policy)
         with worker(folder, spec) as runtime:
             await reaches(lambda: runtime.lives, 1)
-            await publisher.send((n, f"load/{TOPICS}", _hang(n)) for n in stuck)
+            await publisher.send((n, f"load/{n}", _hang(n)) for n in stuck)
             publishing = asyncio.create_task(publisher.publish(range(size.messages)), name="load")
-            await reaches(lambda: runtime.handled.update().lines, size.messages)
+            await reaches(lambda: runtime.handled.update().lines, size.messages, 10 * timeout)
             await publishing
             held_up = bool(runtime.dead.update().lines)
             await settles(publisher.accepted, runtime.handled, runtime.dead)

@@ -1,0 +1,95 @@
+"""Puts the subscriptions of one lane in place, on one wire after another."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+from dskity.broker.reasons import FINAL
+from dskity.broker.subscriptions import Held, Subscription, Subscriptions
+from dskity.broker.wire import Wire
+from dskity.bus.errors import BrokerRefused, NotConnected
+from dskity.bus.transport import Capabilities, Lane
+
+log = logging.getLogger("dskity.mqtt")
+
+AT_ONCE = 100  # SUBSCRIBE packets on their way: thousands of routes take few round trips
+
+
+class Placement:
+    """What the session of one lane has of the subscriptions that are wanted.
+
+    `deferred` are those that the broker refused, perhaps for a while only: a cluster that has lost
+    a node refuses until it has a leader again (NATS).
+    """
+
+    def __init__(self, subscriptions: Subscriptions, lane: Lane) -> None:
+        self.deferred: set[Subscription] = set()
+        self._refused: set[Subscription] = set()
+        self._subscriptions = subscriptions
+        self._lane = lane
+        self._held = Held()
+
+    def begin(self, *, resumed: bool, anew: bool) -> None:
+        """A connection begins; see `Held`."""
+        self.deferred.clear()
+        self._refused.clear()
+        self._held.begin(resumed=resumed, anew=anew)
+
+    async def settle(self, wire: Wire, can: Capabilities) -> None:
+        """Make the broker's session what is wanted, also what is added while this goes on."""
+        while True:
+            wanted = self._subscriptions.of(self._lane)
+            for filter in self._held.surplus(wanted):
+                await self.drop(wire, filter)
+            missing = self._missing(wanted)
+            if not missing:
+                return
+            async with asyncio.TaskGroup() as group:
+                for entry in missing[:AT_ONCE]:
+                    group.create_task(self._try(wire, entry, can), name=f"subscribe {entry.filter}")
+            if self._missing(missing[:1]):
+                raise NotConnected("the connection was lost while subscribing")
+
+    async def ask_again(self, wire: Wire) -> None:
+        """Try once more what was refused."""
+        wanted = self._subscriptions.of(self._lane)
+        for entry in [entry for entry in wanted if entry in self.deferred]:
+            with contextlib.suppress(BrokerRefused):
+                await self.place(wire, entry)
+                log.info("the subscription to %r is granted after all", entry.filter)
+        self.deferred.intersection_update(self._held.missing(wanted))
+
+    async def place(self, wire: Wire, subscription: Subscription) -> None:
+        """Subscribe; raises `BrokerRefused` and `NotConnected`."""
+        await wire.subscribe(
+            subscription.filter,
+            subscription.qos,
+            subscription.identifier,
+            as_published=subscription.as_published,
+        )
+        self._held.put(subscription)
+
+    async def drop(self, wire: Wire, filter: str) -> None:
+        """Unsubscribe; raises `NotConnected`."""
+        await wire.unsubscribe(filter)
+        self._held.drop(filter)
+
+    def _missing(self, wanted: list[Subscription]) -> list[Subscription]:
+        return [entry for entry in self._held.missing(wanted) if entry not in self._refused]
+
+    async def _try(self, wire: Wire, entry: Subscription, can: Capabilities) -> None:
+        if entry.shared and not can.shared:
+            self._refused.add(entry)
+            log.warning("%s: this broker has no shared subscriptions", entry.filter)
+            return
+        try:
+            await self.place(wire, entry)
+        except BrokerRefused as error:
+            self._refused.add(entry)
+            if error.reason_code not in FINAL:
+                self.deferred.add(entry)
+            log.error("%s", error)  # noqa: TRY400  # the broker's answer is no fault of this code
+        except NotConnected:
+            pass  # `settle` sees that it is missing

@@ -1,0 +1,14 @@
+"""Rules for tests that start a whole runtime."""
+
+from __future__ import annotations
+
+import pytest
+from blockbuster import BlockBuster
+
+
+@pytest.fixture
+def watched_loop(watched_loop: BlockBuster) -> BlockBuster:
+    """As everywhere, but that a start reads files and imports modules: nothing is served yet."""
+    for function in watched_loop.functions.values():
+        function.can_block_in("dskity/bootstrap.py", {"start"})
+    return watched_loop
