@@ -72,22 +72,29 @@ class MqttiumWire:
         return reason
 
     async def close(self) -> None:
-        """See `Wire`."""
+        """See `Wire`. It is done to the end, also when it is cancelled: mqttium's tasks would live
+        on with a client that was never disconnected."""
         if not self._tasks:
             return  # it was never open
-        pump, acks = self._tasks
+        closing = asyncio.create_task(
+            self._close(*self._tasks), name=f"mqtt {self._opening.client_id} close"
+        )
+        try:
+            await asyncio.shield(closing)
+        finally:
+            await asyncio.wait((closing,))
+
+    async def _close(self, pump: asyncio.Task[None], acks: asyncio.Task[None]) -> None:
         pump.cancel()
         self._incoming.finish()
-        try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(GOODBYE):
-                    await asyncio.wait((acks,))
-                    await self._client.disconnect()
-                    await asyncio.shield(self._end)
-        finally:
-            self._ended(None)
-            acks.cancel()
-            await asyncio.wait(self._tasks)
+        await asyncio.wait((acks,), timeout=GOODBYE)
+        acks.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE):
+                await self._client.disconnect()
+                await asyncio.shield(self._end)
+        self._ended(None)
+        await asyncio.wait((pump, acks))
 
     def _ended(self, error: BaseException | None) -> None:
         if not self._end.done():
