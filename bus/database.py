@@ -47,6 +47,11 @@ class Database:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes work."""
+        return self._thread is not None
+
     async def open(self) -> None:
         """Open or make the file; `StateUnusable` says what is wrong with it and what to do."""
         self._loop = asyncio.get_running_loop()

@@ -44,7 +44,9 @@ def create_app(
     cors: Cors | None = None,
 ) -> FastAPI:
     """An app without routes; modules add them, ours (`HttpModule`) as others do."""
-    return furnish(FastAPI(title=name, version=version), guard, limits, open_paths, cors)
+    app = furnish(FastAPI(title=name, version=version), guard, limits, open_paths, cors)
+    app.state.first_route = 0  # also in front of what FastAPI adds, the pages about the API
+    return app
 
 
 def furnish(
@@ -68,6 +70,7 @@ def furnish(
         )
     )
     app.state.streams = Streams(limits.streams)
+    app.state.first_route = len(app.router.routes)
     answer_errors_with_problems(app)
     return app
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any, TypeVar, cast
 
-from pydantic import TypeAdapter
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.requests import Request
 
 from dskity.bus.message import decode_json
 from dskity.modules.security import Principal
 
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 
 def caller(request: Request) -> Principal:
@@ -29,6 +31,27 @@ async def json_body(request: Request, adapter: TypeAdapter[T]) -> T:
     `curl -d` calls JSON a form, and refusing it would help nobody.
     """
     return decode_json("body", await request.body(), adapter)
+
+
+def query(request: Request, model: type[M]) -> M:
+    """The query as a model of its parameters; `RequestValidationError` as FastAPI's own."""
+    try:
+        return model.model_validate(dict(request.query_params))
+    except ValidationError as error:
+        faults = [{**fault, "loc": ("query", *fault["loc"])} for fault in error.errors()]
+        raise RequestValidationError(faults) from error
+
+
+def documented_parameters(path: str, query: type[BaseModel]) -> dict[str, Any]:
+    """`openapi_extra` of a route that reads its parameters itself: one in its path, and a query."""
+    schema = query.model_json_schema()
+    needed = schema.get("required", ())
+    parameters = [{"name": path, "in": "path", "required": True, "schema": {"type": "string"}}]
+    parameters += [
+        {"name": name, "in": "query", "required": name in needed, "schema": of}
+        for name, of in schema["properties"].items()
+    ]
+    return {"parameters": parameters}
 
 
 def documented_body(schema: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class HttpModule(Module):
         app, bus = clients.http, clients.bus
         streams = app.state.streams
         app.include_router(root.routes(self._name, self._enabled_modules))
-        app.include_router(topics.routes(bus))
+        topics.add_routes(app, bus)
         app.include_router(requests.routes(bus))
         app.include_router(stream.routes(bus, streams))
         app.include_router(kv.routes(clients.kv, bus.root))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from typing import Any
 
 from dskity.bus.bus import Bus
 from dskity.bus.clock import Clock
-from dskity.bus.errors import StoreUnavailable
 from dskity.bus.seen import Seen
 from dskity.modules.doors import publish_now
 from dskity.modules.webhooks.presets import Delivered
@@ -32,15 +30,14 @@ class Outcome:
 class Intake:
     """Takes deliveries of all sources.
 
-    A crash between the broker's acknowledgement and the record makes the sender try again, and the
-    message is there twice; the other order would lose it.
+    A delivery is recorded once it is safe. Killed in between, the process leaves a sender that had
+    no answer to try again, and the message is there twice; the other order would lose it.
     """
 
-    def __init__(self, bus: Bus, seen: Seen, clock: Clock, logger: logging.Logger) -> None:
+    def __init__(self, bus: Bus, seen: Seen, clock: Clock) -> None:
         self._bus = bus
         self._seen = seen
         self._clock = clock
-        self._logger = logger
         self._turns = Turns()
 
     async def take(
@@ -60,7 +57,7 @@ class Intake:
             outcome = await self._publish(
                 source, delivered, delivered.id, headers, body, request_id
             )
-            await self._remember(source, delivered.id)
+            self._seen.note(source.name, delivered.id)
             return outcome
 
     async def _publish(
@@ -81,9 +78,3 @@ class Intake:
             request_id=request_id,
         )
         return Outcome(id, receipt.topic, receipt.accepted)
-
-    async def _remember(self, source: Source, delivery: str) -> None:
-        try:
-            await self._seen.add(source.name, delivery)
-        except StoreUnavailable as error:  # it is on the bus: an error would bring it there twice
-            self._logger.warning("webhook %s: %s is not recorded: %s", source.name, delivery, error)

@@ -7,18 +7,22 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, ClassVar
 
-from fastapi import APIRouter, Request
-from starlette.responses import JSONResponse
+from starlette.requests import Request
+from starlette.responses import Response
 
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.errors import NotFound, TooLarge
 from dskity.bus.seen import Seen
 from dskity.modules.contract import Module, ModuleMeta, TransportClients
+from dskity.modules.direct_route import Endpoint, add_direct_route, json_response
 from dskity.modules.webhooks.intake import Intake, Outcome
 from dskity.modules.webhooks.options import WebhookOptions
 from dskity.modules.webhooks.source import Source
 
 FILE = "webhooks.db"
+_DOCUMENTATION = {
+    "parameters": [{"name": "source", "in": "path", "required": True, "schema": {"type": "string"}}]
+}
 
 
 class WebhooksModule(Module):
@@ -47,8 +51,14 @@ class WebhooksModule(Module):
     def register(self, clients: TransportClients, config: Any) -> None:
         """Add the route."""
         del config  # all that it needs came to the constructor
-        intake = Intake(clients.bus, self._seen, self._clock, clients.logger)
-        clients.http.include_router(_routes(self._sources, intake))
+        intake = Intake(clients.bus, self._seen, self._clock)
+        add_direct_route(
+            clients.http,
+            "/webhooks/{source}",
+            _endpoint(self._sources, intake),
+            tag="webhooks",
+            documentation=_DOCUMENTATION,
+        )
 
     async def on_startup(self, clients: TransportClients) -> None:
         """Open the record of deliveries."""
@@ -61,12 +71,10 @@ class WebhooksModule(Module):
         await self._seen.close()
 
 
-def _routes(sources: Mapping[str, Source], intake: Intake) -> APIRouter:
-    router = APIRouter(tags=["webhooks"])
-
-    @router.post("/webhooks/{source}", status_code=202)
-    async def receive(request: Request, source: str) -> JSONResponse:
+def _endpoint(sources: Mapping[str, Source], intake: Intake) -> Endpoint:
+    async def receive(request: Request) -> Response:
         """202 once the delivery is safe on the bus; 200 where it was already."""
+        source = request.path_params["source"]
         if source not in sources:
             raise NotFound(f"no webhook source {source!r}")
         found = sources[source]
@@ -74,7 +82,7 @@ def _routes(sources: Mapping[str, Source], intake: Intake) -> APIRouter:
         outcome = await intake.take(found, request.headers, body, request.state.request_id)
         return _response(outcome)
 
-    return router
+    return receive
 
 
 async def _body(request: Request, source: Source) -> bytes:
@@ -90,10 +98,9 @@ async def _body(request: Request, source: Source) -> bytes:
     return bytes(body)
 
 
-def _response(outcome: Outcome) -> JSONResponse:
+def _response(outcome: Outcome) -> Response:
     if outcome.answer is not None:
-        return JSONResponse(dict(outcome.answer))
+        return json_response(outcome.answer, HTTPStatus.OK)
     if outcome.duplicate:
-        return JSONResponse({"id": outcome.id, "duplicate": True})
-    body = {"id": outcome.id, "topic": outcome.topic, "accepted": outcome.accepted}
-    return JSONResponse(body, HTTPStatus.ACCEPTED)
+        return json_response({"id": outcome.id, "duplicate": True}, HTTPStatus.OK)
+    return json_response({"id": outcome.id, "topic": outcome.topic, "accepted": outcome.accepted})

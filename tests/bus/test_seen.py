@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dskity.bus import seen
+from dskity.bus.bloom import BloomFilter
 from dskity.bus.clock import VirtualClock
 from dskity.bus.errors import StateUnusable, StoreUnavailable
 from dskity.bus.seen import Seen
@@ -97,3 +98,23 @@ async def test_a_closed_record_says_so() -> None:
     store = Seen(None, what="the record", keep=DAY)
     with pytest.raises(StoreUnavailable, match="not open"):
         await store.has("s", "1", DAY)
+
+
+async def test_what_is_noted_is_known_at_once_and_in_the_file_when_it_is_closed(
+    tmp_path: Path,
+) -> None:
+    """Nobody waits for it."""
+    path = tmp_path / "w.db"
+    async with record(path) as store:
+        store.note("s", "1")
+        assert await store.has("s", "1", DAY)
+        store.note("s", "2")
+    async with record(path) as store:
+        assert await store.has("s", "2", DAY)
+
+
+async def test_a_key_that_only_looks_known_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The filter may say maybe of any key; then the file decides."""
+    monkeypatch.setattr(BloomFilter, "__contains__", lambda self, key: True)
+    async with record(None) as store:
+        assert not await store.has("s", "1", DAY)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from dskity.bus import seen
 from dskity.bus.clock import VirtualClock
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidSettings, NotConnected, StoreUnavailable
@@ -201,15 +203,17 @@ async def test_a_record_that_fails_never_doubts_what_is_published(
 ) -> None:
     """Once it is on the bus it is accepted, with a warning; unknown is 503 before that."""
 
-    async def full(self: Seen, source: str, delivery: str) -> None:
-        raise StoreUnavailable("disk full")
+    def full(rows: object, prune_before: object, connection: object) -> None:
+        raise sqlite3.OperationalError("disk full")
 
     async def away(self: Seen, source: str, delivery: str, window: float) -> bool:
         raise StoreUnavailable("disk away")
 
-    monkeypatch.setattr(Seen, "add", full)
+    monkeypatch.setattr(seen, "LINGER", 0.0)
+    monkeypatch.setattr(seen, "_add", full)
     assert (await hooks.post("github", BODY, github(BODY))).status_code == 202
-    assert "d-1 is not recorded: disk full" in caplog.text
+    await until(lambda: "will not be recognised" in caplog.text, "it is in the log")
+    assert "disk full" in caplog.text
     monkeypatch.setattr(Seen, "has", away)
     assert (await hooks.post("github", BODY, github(BODY, id="d-2"))).status_code == 503
     assert len(hooks.messages) == 1

@@ -2,48 +2,67 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-
-from fastapi import APIRouter, Request
-from starlette.responses import JSONResponse
+from fastapi import FastAPI
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
 
 from dskity.bus.bus import Bus
+from dskity.modules.direct_route import add_direct_route, json_response
 from dskity.modules.doors import publish_now
-from dskity.modules.http.caller import caller, documented_body, request_id
+from dskity.modules.http.caller import (
+    caller,
+    documented_body,
+    documented_parameters,
+    query,
+    request_id,
+)
 from dskity.modules.http.headers import content_type, message_headers
 
 
-def routes(bus: Bus) -> APIRouter:
-    """Publishing."""
-    router = APIRouter(tags=["bus"])
+class Options(BaseModel):
+    """The query: how to publish."""
 
-    @router.post("/topics/{topic:path}", status_code=202, openapi_extra=documented_body())
-    async def publish(
-        request: Request,
-        topic: str,
-        qos: int = 1,
-        retain: bool = False,
-        expires_in: float | None = None,
-    ) -> JSONResponse:
+    qos: int = 1
+    retain: bool = False
+    expires_in: float | None = None
+
+
+_DEFAULTS = Options()
+
+
+def add_routes(app: FastAPI, bus: Bus) -> None:
+    """Publishing."""
+
+    async def publish(request: Request) -> Response:
         """Publish the body; 202 once it is safe (QoS ≥ 1), 503 at once where it cannot be."""
+        topic = request.path_params["topic"]
         caller(request).require_publish(topic)
+        options = query(request, Options) if request.scope["query_string"] else _DEFAULTS
         receipt = await publish_now(
             bus,
             topic,
             await request.body(),
-            qos=qos,
-            retain=retain,
+            qos=options.qos,
+            retain=options.retain,
             headers=message_headers(request.headers.raw),
             content_type=content_type(request.headers),
-            expires_in=expires_in,
+            expires_in=options.expires_in,
             request_id=request_id(request),
         )
-        body = {
-            "id": receipt.id,
-            "topic": receipt.topic,
-            "qos": receipt.qos,
-            "accepted": receipt.accepted,
-        }
-        return JSONResponse(body, HTTPStatus.ACCEPTED)
+        return json_response(
+            {
+                "id": receipt.id,
+                "topic": receipt.topic,
+                "qos": receipt.qos,
+                "accepted": receipt.accepted,
+            }
+        )
 
-    return router
+    add_direct_route(
+        app,
+        "/topics/{topic:path}",
+        publish,
+        tag="bus",
+        documentation={**documented_parameters("topic", Options), **documented_body()},
+    )
