@@ -10,12 +10,11 @@ from mqttium.enums import MQTTProtocolVersion
 from mqttium.errors import ConnectRefusedError, MQTTError, MQTTTimeoutError
 from mqttium.packets import ConnAckPacket
 from mqttium.persistence.memory import MemoryInflightStore
-from mqttium.types import Properties
 
 from dskity.broker.mqttium_fields import connect_properties, will_of
 from dskity.broker.mqttium_gate import Gate
 from dskity.broker.mqttium_streams import open_stream
-from dskity.broker.reasons import NO_MATCHING_SUBSCRIBERS, reason_code, refusal
+from dskity.broker.reasons import reason_code, refusal
 from dskity.broker.settings import MAX_INCOMING_PACKET
 from dskity.broker.wire import Opening, Silent, unreachable
 from dskity.bus.errors import DSkityError
@@ -94,24 +93,3 @@ def _failure(opening: Opening, error: Exception) -> DSkityError:
         return unreachable(address, error.__cause__ or error)
     # No CONNACK came, or one that MQTT 5 does not know: brokers of 3.1.1 answer so.
     return Silent(f"{address}: it does not answer CONNECT ({error})")
-
-
-def watch_pubacks(client: AsyncClient) -> set[int] | None:
-    """The packet identifiers whose PUBACK says that nobody is subscribed; None if out of reach.
-
-    mqttium's receipts do not keep the reason code of a success, so its decoder is listened to.
-    """
-    outbound = client._engine.outbound  # noqa: SLF001
-    decode = getattr(outbound, "_decode_puback", None)
-    if decode is None:
-        return None
-    unmatched: set[int] = set()
-
-    def listen(remaining: bytes) -> tuple[int, int, Properties | None]:
-        mid, code, properties = decode(remaining)
-        if code == NO_MATCHING_SUBSCRIBERS:
-            unmatched.add(mid)
-        return mid, code, properties
-
-    outbound._decode_puback = listen  # noqa: SLF001
-    return unmatched

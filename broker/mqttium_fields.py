@@ -42,7 +42,7 @@ def will_of(opening: Opening) -> PublishMessage | None:
     return PublishMessage(will.topic, will.payload, will.qos, will.retain, properties)
 
 
-def welcome_of(opening: Opening, connack: ConnAckPacket, *, tells_no_match: bool) -> Welcome:
+def welcome_of(opening: Opening, connack: ConnAckPacket) -> Welcome:
     """CONNACK in our words; 3.1.1 has no properties."""
     told = {} if connack.properties is None else connack.properties.values
     return Welcome(
@@ -53,7 +53,6 @@ def welcome_of(opening: Opening, connack: ConnAckPacket, *, tells_no_match: bool
         retained=bool(told.get("retain_available", 1)),
         shared=bool(told.get("shared_subscription_available", 1)),
         identifiers=bool(told.get("subscription_identifier_available", 1)),
-        tells_no_match=tells_no_match,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+from mqttium.api import PublishReceipt
 from mqttium.enums import QoS
 from mqttium.errors import (
     BrokerDisconnectError,
@@ -18,11 +19,18 @@ from mqttium.packets import SubscribeOptions
 from mqttium.persistence.memory import MemoryInflightStore
 from mqttium.types import Properties
 
-from dskity.broker.mqttium_client import connect, make_client, watch_pubacks
+from dskity.broker.mqttium_client import connect, make_client
 from dskity.broker.mqttium_fields import publish_properties, welcome_of
 from dskity.broker.mqttium_incoming import Incoming
+from dskity.broker.mqttium_outgoing import Outgoing
 from dskity.broker.mqttium_qos2 import successor
-from dskity.broker.reasons import TAKEN_OVER, reason_text, refusal
+from dskity.broker.reasons import (
+    FAILURE,
+    NO_MATCHING_SUBSCRIBERS,
+    TAKEN_OVER,
+    reason_text,
+    refusal,
+)
 from dskity.broker.wire import Opening, TakenOver, Welcome, Wire
 from dskity.bus.errors import DSkityError, NotConnected, TooLarge, Unsupported
 from dskity.bus.message import Message
@@ -41,11 +49,12 @@ class MqttiumWire:
         )
         self._client = make_client(opening, self.store)
         self._client.on_disconnect = self._ended
-        self._unmatched = watch_pubacks(self._client)
+        self._five = opening.version == 5  # noqa: PLR2004  # MQTT 5
+        self._outgoing = Outgoing(self._client, five=self._five)
         self._incoming = Incoming(
             self._client,
             receive,
-            five=opening.version == 5,  # noqa: PLR2004  # MQTT 5
+            five=self._five,
             keepalive=opening.settings.keepalive,
         )
         self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -62,7 +71,9 @@ class MqttiumWire:
             asyncio.create_task(self._incoming.pump(), name=f"{name} pump"),
             asyncio.create_task(self._incoming.acknowledge(), name=f"{name} acks"),
         )
-        return welcome_of(self._opening, connack, tells_no_match=self._unmatched is not None)
+        welcome = welcome_of(self._opening, connack)
+        self._outgoing.begin(min(welcome.receive_maximum, self._opening.settings.max_in_flight))
+        return welcome
 
     async def lost(self) -> str:
         """See `Wire`."""
@@ -100,6 +111,7 @@ class MqttiumWire:
         if not self._end.done():
             self._end.set_result(self._why(error))
         self._incoming.end()
+        self._outgoing.end(self._end.result())
 
     def _why(self, error: BaseException | None) -> str:
         if isinstance(error, BrokerDisconnectError):
@@ -130,38 +142,41 @@ class MqttiumWire:
 
     async def publish(self, message: Message) -> bool | None:
         """See `Wire`."""
-        five = self._opening.version == 5  # noqa: PLR2004  # MQTT 5
+        if message.qos == 1:
+            code = await self._outgoing.publish(message)
+            if code >= FAILURE:
+                raise refusal(f"the publish to {message.topic!r}", code)
+            return code != NO_MATCHING_SUBSCRIBERS if self._five else None
         try:
-            receipt = await self._client.publish(
-                message.topic,
-                message.payload,
-                qos=message.qos,
-                retain=message.retain,
-                properties=publish_properties(message) if five else None,
-            )
-            if receipt.mid is None:
-                return None
-            if self._unmatched is not None:
-                self._unmatched.discard(receipt.mid)  # of an earlier publish that nobody awaited
-            await receipt.wait()
+            if message.qos == 0:
+                await self._by_mqttium(message)
+            else:
+                async with self._outgoing.place():
+                    await (await self._by_mqttium(message)).wait()
         except PublishRejectedError as error:
             raise refusal(f"the publish to {message.topic!r}", error.reason_code) from error
         except (MQTTError, OSError) as error:
             raise self._ours(error) from error
-        if message.qos > 1 or not five or self._unmatched is None:
-            return None
-        return receipt.mid not in self._unmatched
+        return None  # of QoS 2 only PUBREC would tell, and mqttium keeps that to itself
+
+    async def _by_mqttium(self, message: Message) -> PublishReceipt:
+        return await self._client.publish(
+            message.topic,
+            message.payload,
+            qos=message.qos,
+            retain=message.retain,
+            properties=publish_properties(message) if self._five else None,
+        )
 
     async def subscribe(
         self, filter: str, qos: int, identifier: int | None, *, as_published: bool = False
     ) -> None:
         """See `Wire`."""
-        five = self._opening.version == 5  # noqa: PLR2004  # MQTT 5
         named = {"subscription_identifier": identifier}
         try:
             await self._client.subscribe(
                 [(filter, SubscribeOptions(QoS(qos), retain_as_published=as_published))],
-                properties=Properties(named) if five and identifier is not None else None,
+                properties=Properties(named) if self._five and identifier is not None else None,
             )
         except SubscribeError as error:
             code = error.result.reason_codes[0]

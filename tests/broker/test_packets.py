@@ -15,6 +15,7 @@ from paho.mqtt.properties import Properties
 from dskity.broker import aiomqtt_fields, mqttium_fields
 from dskity.broker.framing import Frames
 from dskity.broker.incoming import decode
+from dskity.broker.outgoing import encode
 from dskity.broker.publish_properties import Malformed
 from dskity.broker.sizes import publish_size
 from dskity.broker.wire import expiry_seconds
@@ -36,7 +37,7 @@ messages = st.builds(
 )
 
 
-def encode(message: Message, *, five: bool) -> bytes:
+def by_mqttium(message: Message, *, five: bool) -> bytes:
     """The packet as mqttium sends it."""
     packet = PublishPacket(
         message.topic,
@@ -53,14 +54,21 @@ def encode(message: Message, *, five: bool) -> bytes:
 @given(messages, st.booleans())
 def test_the_size_is_that_of_the_packet(message: Message, five: bool) -> None:
     """To the byte."""
-    assert publish_size(message, properties=five) == len(encode(message, five=five))
+    assert publish_size(message, properties=five) == len(by_mqttium(message, five=five))
+
+
+@given(messages, st.booleans())
+def test_a_packet_is_encoded_as_the_library_does(message: Message, five: bool) -> None:
+    """To the byte."""
+    packet = b"".join(encode(message, 7, five=five))
+    assert packet == by_mqttium(message, five=five)
 
 
 @given(messages, st.booleans())
 def test_a_packet_decodes_to_what_was_sent(message: Message, five: bool) -> None:
     """On 3.1.1 without properties."""
     frames = Frames()
-    frames.feed(encode(message, five=five))
+    frames.feed(by_mqttium(message, five=five))
     ((header, body),) = frames
     delivery, mid = decode(header, body, five=five)
     assert (delivery.topic, delivery.payload) == (message.topic, message.payload)
@@ -72,7 +80,7 @@ def test_a_packet_decodes_to_what_was_sent(message: Message, five: bool) -> None
 
 @given(st.lists(messages, max_size=5), st.randoms())
 def test_packets_are_found_however_the_stream_is_cut(sent: list[Message], random: Random) -> None:
-    stream = b"".join(encode(message, five=True) for message in sent)
+    stream = b"".join(by_mqttium(message, five=True) for message in sent)
     frames, found, at = Frames(), [], 0
     while at < len(stream):
         size = random.choice([1, 2, 7, 400, 30_000])
@@ -88,7 +96,7 @@ def test_packets_are_found_however_the_stream_is_cut(sent: list[Message], random
 def test_a_packet_that_is_cut_short_is_malformed_or_shorter(message: Message, cut: int) -> None:
     """Nothing else is raised: whoever reads can tell a bad peer from a fault of ours."""
     frames = Frames()
-    frames.feed(encode(message, five=True))
+    frames.feed(by_mqttium(message, five=True))
     ((header, body),) = frames
     with contextlib.suppress(Malformed):
         decode(header, body[:-cut], five=True)
