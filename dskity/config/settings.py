@@ -93,7 +93,7 @@ class DSkitySettings(BaseSettings):
     metrics: MetricsSettings = MetricsSettings.defaults()
     """Prometheus metrics."""
     tracing: TracingSettings = TracingSettings.defaults()
-    """OpenTelemetry traces."""
+    """OpenTelemetry traces; not there yet."""
     logging: LoggingSettings = LoggingSettings.defaults()
     """The log."""
 

@@ -91,6 +91,26 @@ def test_wrong_keys_and_kinds(values: dict[str, Any], fault: str) -> None:
         ({"webhooks": {"a": {"preset": "github", "topic": "h"}}}, "needs a secret"),
         ({"webhooks": {"a": {"preset": "hmac", "topic": "h", "secret": "s"}}}, "needs header"),
         ({"webhooks": {"a": {"preset": "none", "topic": "h/+"}}}, "wildcard"),
+        ({"webhooks": {"a": {"preset": "none", "topic": "h", "secret": "s"}}}, "not use secret"),
+        (
+            {
+                "webhooks": {
+                    "a": {
+                        "preset": "token",
+                        "topic": "h",
+                        "secret": "s",
+                        "header": "h",
+                        "algorithm": "sha1",
+                    }
+                }
+            },
+            "preset token does not use algorithm: leave it out",
+        ),
+        ({"common": {"mqtt": {"tls": {"insecure": True}}}}, "a url of mqtts:// or wss://"),
+        (
+            {"mqtt": {"a": {"url": ["mqtt://a", "ws://b"], "tls": {"ca_file": "c"}}}},
+            "mqtt.a: tls is for a url of mqtts:// or wss://: write one, or leave tls out",
+        ),
         ({"security": {"tokens": [{"name": "a"}]}}, "either token or token_file"),
         ({"security": {"tokens": [{"name": "a", "token": "short"}]}}, "at least 16"),
         (

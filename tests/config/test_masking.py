@@ -12,7 +12,8 @@ from dskity.config.masking import MASK, mask, mask_text
 
 SETTINGS = DSkitySettings.isolated(
     common={"mqtt": {"url": "mqtts://me:hush1@box", "password": "hush2"}},
-    kv={"redis": {"url": "redis://:hush3@box"}, "consul": {"token": "hush4"}},
+    mqtt={"cloud": {"url": "mqtts://cloud", "password": "hush4"}},
+    kv={"redis": {"url": "redis://:hush3@box"}},
     security={"tokens": [{"name": "panel", "token": "hush5-hush5-hush5"}]},
     webhooks={"a": {"preset": "github", "topic": "h", "secret": ["hush6", "hush7"]}},
     modules={
@@ -29,6 +30,7 @@ def test_neither_the_whole_nor_a_section_shows_a_secret() -> None:
     """In `repr`, `str`, `masked()` and JSON dumps of our own keys."""
     sections = [
         SETTINGS.common,
+        SETTINGS.mqtt,
         SETTINGS.kv,
         SETTINGS.security,
         SETTINGS.webhooks,

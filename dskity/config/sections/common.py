@@ -5,12 +5,17 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
+from dskity.broker.url import parse_url
 from dskity.config.sections.section import Section
 from dskity.config.sections.urls import HttpUrl, MqttUrls
 
 
 def _text(value: Any) -> Any:
     return str(value) if isinstance(value, int) else value
+
+
+def _speaks_tls(url: str) -> bool:
+    return parse_url(url).tls
 
 
 class TlsSettings(Section):
@@ -58,6 +63,12 @@ class MqttSettings(Section):
     """Publishes of ours with QoS ≥ 1 that the broker has not acknowledged, at most; more wait."""
     tls: TlsSettings = TlsSettings.defaults()
     """TLS towards the broker."""
+
+    @model_validator(mode="after")
+    def _tls_where_it_is_spoken(self) -> Self:
+        if self.tls != TlsSettings.defaults() and not any(map(_speaks_tls, self.url or ())):
+            raise ValueError("tls is for a url of mqtts:// or wss://: write one, or leave tls out")
+        return self
 
 
 class RegistrySettings(Section):

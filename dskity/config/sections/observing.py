@@ -1,9 +1,10 @@
 """`metrics`, `tracing` and `logging`: what the runtime tells about itself."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
+from dskity.config.sections.planned import Planned
 from dskity.config.sections.section import Section
 from dskity.config.sections.urls import HttpUrl
 
@@ -21,8 +22,10 @@ class MetricsSettings(Section):
     """Serve them without a token."""
 
 
-class TracingSettings(Section):
-    """OpenTelemetry traces; needs the extra `otel`."""
+class TracingSettings(Planned):
+    """OpenTelemetry traces; not there yet."""
+
+    missing: ClassVar[str] = "there are no traces"
 
     enabled: bool = False
     """Record and send traces."""

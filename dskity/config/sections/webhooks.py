@@ -7,6 +7,19 @@ from pydantic import AfterValidator, ByteSize, Field, model_validator
 from dskity.bus.topics import check_topic
 from dskity.config.sections.section import MIB, Secrets, Section
 
+_NAMED = frozenset({"hmac", "token", "none"})
+READ_BY = {
+    "secret": frozenset({"github", "stripe", "standard", "slack", "hmac", "token"}),
+    "header": frozenset({"hmac", "token"}),
+    "algorithm": frozenset({"hmac"}),
+    "encoding": frozenset({"hmac"}),
+    "prefix": frozenset({"hmac", "token"}),
+    "id_header": _NAMED,
+    "type_header": _NAMED,
+    "tolerance_seconds": frozenset({"stripe", "standard", "slack"}),
+}
+"""The presets that use a key, of the keys that not all of them use."""
+
 
 class WebhookSettings(Section):
     """One source, reached at `/webhooks/{name}`."""
@@ -42,4 +55,8 @@ class WebhookSettings(Section):
             raise ValueError(f"preset {self.preset} needs a secret")
         if self.preset in {"hmac", "token"} and self.header is None:
             raise ValueError(f"preset {self.preset} needs header, the name of the header to check")
+        ignored = [key for key, presets in READ_BY.items() if self.preset not in presets]
+        for key in self.model_fields_set.intersection(ignored):
+            if getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(f"preset {self.preset} does not use {key}: leave it out")
         return self

@@ -1,0 +1,77 @@
+"""What is not built yet is refused with the mend; no key is taken and left without effect."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dskity.bus.errors import InvalidSettings
+from dskity.config import DSkitySettings
+from dskity.config.schema import leaves, tree
+
+FACE = Path(__file__).parents[2] / "dskity"
+PLANNED = ("tracing.", "kv.consul.", "kv.ring.")
+FOR_MODULES = ("modules.", "common.internal_base_url")
+"""Read by users' modules alone."""
+AS_A_WHOLE = ("webhooks.",)
+"""Handed on as they are, all of them."""
+FOR_LOADING = ("config",)
+
+
+@pytest.mark.parametrize(
+    ("values", "fault"),
+    [
+        (
+            {"kv": {"store": "consul"}},
+            "kv.store = 'consul': there is no consul store yet: write inmemory or redis",
+        ),
+        ({"kv": {"store": "sqlite"}}, "there is no sqlite store yet: write inmemory or redis"),
+        (
+            {"kv": {"consul": {"verify": False}}},
+            "kv.consul.verify = False: there is no consul store yet: leave it out",
+        ),
+        ({"kv": {"ring": {"vnodes": 128}}}, "keys are not spread over runtimes yet: leave it out"),
+        ({"tracing": {"enabled": True}}, "tracing.enabled = True: there are no traces yet"),
+        ({"tracing": {"sample_ratio": 0.5}}, "tracing.sample_ratio = 0.5: there are no traces yet"),
+        (
+            {"security": {"tokens": [{"name": "a", "token": "x" * 16, "admin": True}]}},
+            "security.tokens.0.admin: no call needs an administrator yet: leave it out",
+        ),
+    ],
+)
+def test_what_is_not_built_is_refused_with_the_mend(values: dict[str, Any], fault: str) -> None:
+    """With the rest of the faults, before anything is started."""
+    with pytest.raises(InvalidSettings) as caught:
+        DSkitySettings.isolated(**values)
+    assert fault in str(caught.value)
+
+
+def test_the_seed_s_own_file_is_accepted() -> None:
+    """Its keys, written out with their defaults, ask for nothing that is missing."""
+    kv = {
+        "store": "inmemory",
+        "consul": {"url": "http://127.0.0.1:8500", "key_prefix": "dskity", "verify": True},
+        "ring": {"vnodes": 64},
+    }
+    assert DSkitySettings.isolated(kv=kv).kv.ring.vnodes == 64
+
+
+def test_every_other_key_is_read_somewhere() -> None:
+    """By its name, in what the face does with the settings once they are loaded."""
+    read = {
+        node.attr
+        for file in FACE.rglob("*.py")
+        if "sections" not in file.parts and FACE.resolve() in file.resolve().parents
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+    }
+    unread = {
+        ".".join(path)
+        for path, _ in leaves(tree(DSkitySettings))
+        if not set(path) - {"<name>"} <= read
+    }
+    known = (*PLANNED, *FOR_MODULES, *AS_A_WHOLE, *FOR_LOADING)
+    assert {key for key in unread if not key.startswith(known)} == set()
