@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from dskity.bus.errors import InvalidInput, InvalidSettings, ModuleFailed
+from dskity.handlers.declare import declared
 from dskity.modules.failure import describe, shown
 from dskity.modules.found import Found, unique
 from dskity.modules.loading import load, private_package
@@ -164,7 +165,12 @@ def _read(place: _Place, disabled: Collection[str]) -> Iterator[Found]:
 
 def _modules(code: ModuleType, place: _Place) -> Iterator[Found]:
     makers = _makers(code, place.home)
-    if not makers and place.promised:
+    if not makers and declared(code):
+        yield place.fails(
+            f"{shown(place.file)}: nobody calls its @on functions: make them methods of a class "
+            "Module, or begin the file's name with _ if another module subscribes them"
+        )
+    elif not makers and place.promised:
         yield place.fails(
             f"{shown(place.file)}: there is no module in it: write a class with "
             "meta = ModuleMeta(…) and def register(self, clients, config)"

@@ -120,6 +120,21 @@ def test_helpers_and_hidden_files_are_not_modules(folder: Folder) -> None:
     assert discover([folder.path]) == []
 
 
+def test_on_functions_that_nobody_calls_are_a_fault(folder: Folder) -> None:
+    """A file of them is meant to be a module; `_hooks.py` is left to who imports it."""
+    lone = """
+        from dskity.modules import on
+
+        @on("a/{b}")
+        async def heard(b: str) -> None: ...
+    """
+    folder.write("hooks.py", lone)
+    folder.write("_hooks.py", lone)
+    hooks = only(discover([folder.path]))
+    assert hooks.name == "hooks"
+    assert "make them methods of a class Module" in str(hooks.error)
+
+
 def test_nothing_is_shadowed(folder: Folder) -> None:
     """A module called `json` is loaded under a private name, and `json` stays what it is."""
     folder.write("json.py", named("json"))
