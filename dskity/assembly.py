@@ -111,7 +111,7 @@ def built_in_modules(
     if settings.bridge:
         modules.append(BridgeModule([rule.rule() for rule in settings.bridge]))
     if settings.webhooks:
-        sources = {name: _options(source) for name, source in settings.webhooks.items()}
+        sources = {name: webhook_options(source) for name, source in settings.webhooks.items()}
         modules.append(WebhooksModule(sources, settings.state_dir))
     return modules
 
@@ -145,6 +145,7 @@ def announce_modules(runtime: Runtime, registry: ServiceRegistry) -> None:
             registry.announce(status.name, instance, f"{url}{status.base_path}", about)
 
 
-def _options(source: WebhookSettings) -> WebhookOptions:
+def webhook_options(source: WebhookSettings) -> WebhookOptions:
+    """The same as what the module takes, secrets in plain text."""
     values = source.model_dump(exclude={"secret"})
     return WebhookOptions(**values, secret=tuple(s.get_secret_value() for s in source.secret))

@@ -45,6 +45,7 @@ from dskity.modules.supervisor import Supervisor
 from dskity.readiness import Readiness
 from dskity.runtime import Runtime
 from dskity.state_dir import StateDir
+from dskity.unknown_modules import unknown_modules
 from dskity.version import VERSION
 
 if TYPE_CHECKING:
@@ -103,6 +104,8 @@ async def start(
         core.presence.tell("ready")
         for line in banner(runtime, VERSION, doors.made):
             _logger.info(line)
+        for line in unknown_modules(settings, supervisor.states()):
+            _logger.warning(line)
         runtime.closing = stack.pop_all()
         return runtime
 

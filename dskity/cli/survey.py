@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import pkgutil
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from dskity import modules
 from dskity.bus.errors import InvalidInput
 from dskity.config import DSkitySettings
-from dskity.config.nearest import mend
 from dskity.modules.discovery import discover
 from dskity.modules.found import Found
 from dskity.modules.hydrate import hydrate
 from dskity.modules.order import order
 from dskity.modules.shape import meta_of
+from dskity.unknown_modules import BUILT_IN
 
 State: TypeAlias = Literal["enabled", "disabled", "broken"]
-BUILT_IN = tuple(
-    entry.name.replace("_", "-") for entry in pkgutil.iter_modules(modules.__path__) if entry.ispkg
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +66,3 @@ def _dependency_faults(found: list[Found]) -> dict[str, str]:
     for entry in found:
         needs[entry.name] = () if entry.module is None else meta_of(entry.module).depends_on
     return dict(order(needs).faults)
-
-
-def unknown_modules(settings: DSkitySettings, rows: list[Row]) -> list[str]:
-    """A line for each name under `modules` in the settings that is no module."""
-    names = {*BUILT_IN, *(row.name for row in rows)}
-    return [
-        f"modules.{name}: no module of this name was found; {mend(name, names)}"
-        for name in settings.modules
-        if name not in names
-    ]

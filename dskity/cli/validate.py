@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +14,9 @@ from dskity.cli.group import FAILED
 from dskity.cli.options import Config, Json, Set
 from dskity.cli.output import note, print_json
 from dskity.cli.reading import read_settings
+
+if TYPE_CHECKING:
+    from dskity.config import DSkitySettings
 
 Strict = Annotated[bool, typer.Option("--strict", help="Warnings count as faults.")]
 
@@ -43,7 +47,8 @@ def _check(config: Path | None, assignments: list[str] | None) -> Findings:
     findings = Findings()
     try:
         settings = read_settings(config, assignments, {})
-        from dskity.cli.survey import survey, unknown_modules
+        from dskity.cli.survey import survey
+        from dskity.unknown_modules import unknown_modules
 
         rows = survey(settings)
     except InvalidSettings as error:
@@ -51,10 +56,23 @@ def _check(config: Path | None, assignments: list[str] | None) -> Findings:
         return findings
     findings.modules = [asdict(row) for row in rows]
     findings.faults = [f"module {r.name}: {r.reason}" for r in rows if r.state == "broken"]
-    findings.warnings = unknown_modules(settings, rows)
+    findings.faults += _webhook_faults(settings)
+    findings.warnings = unknown_modules(settings, [row.name for row in rows])
     if not rows:
         findings.warnings.append(f"no modules in {', '.join(settings.modules_search_paths)}")
     return findings
+
+
+def _webhook_faults(settings: DSkitySettings) -> Iterator[str]:
+    if settings.webhooks:
+        from dskity.assembly import webhook_options
+        from dskity.modules.webhooks.source import Source
+
+        for name, source in settings.webhooks.items():
+            try:
+                Source.of(name, webhook_options(source))
+            except InvalidSettings as error:
+                yield str(error)
 
 
 def _print(findings: Findings, *, valid: bool) -> None:

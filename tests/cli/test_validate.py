@@ -63,3 +63,12 @@ def test_a_name_that_is_no_module_is_a_warning(dskity: Dskity, folder: Path, mod
 def test_no_modules_at_all_is_a_warning(dskity: Dskity) -> None:
     """The built-in ones run all the same."""
     assert parsed(dskity("validate", "--json"))["warnings"] == ["no modules in modules"]
+
+
+def test_a_webhook_s_topic_that_nothing_fills_is_a_fault(dskity: Dskity, folder: Path) -> None:
+    """As the start would say it."""
+    hook = '{preset: github, secret: s, topic: "a/{evnt}"}'
+    (folder / "settings.yaml").write_text(f"webhooks: {{x: {hook}}}\n")
+    result = dskity("validate")
+    assert result.exit_code == 1
+    assert "fault: webhooks.x.topic: 'a/{evnt}': {evnt} is never filled" in result.stderr

@@ -56,6 +56,19 @@ async def test_a_module_that_fails_fails_alone(fault: str, tmp_path: Path) -> No
                 await until(lambda: sensor.received, "the reading is handled")
 
 
+async def test_a_name_in_the_settings_that_is_no_module_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It turns nothing off; names of ours are known, also where the module is absent."""
+    write_module(tmp_path, "counter.py", COUNTER)
+    names = {name: {"enabled": False} for name in ("conuter", "webhooks", "grpc")}
+    async with started(tmp_path, broker={"engine": "amqtt"}, modules=names):
+        warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
+        assert warnings == [
+            "modules.conuter: no module of this name was found; did you mean counter?"
+        ]
+
+
 async def test_with_strict_the_first_failure_ends_the_start(tmp_path: Path) -> None:
     """And what had started is stopped: a second start finds nothing in its way."""
     write_module(tmp_path, "broken.py", BROKEN["failing start"])
