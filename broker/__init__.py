@@ -5,9 +5,11 @@ Layout, lowest first; each file imports only from those above it:
     url.py, tls.py, settings.py   how to reach a broker, and who we are there
     reasons.py                    MQTT's reason codes in words
     backoff.py, sizes.py          how long to wait when it fails; the size of a PUBLISH
-    wire.py                       what one connection of one library must do
+    framing.py, incoming.py, publish_properties.py   packets, and PUBLISH decoded
+    wire.py, identity.py          what one connection of one library must do, and as whom
     dialect.py                    MQTT 5 or 3.1.1
-    subscriptions.py, overlap.py  what we want, what the broker has; surplus copies
+    subscriptions.py, placement.py, overlap.py   what we want, put in place; surplus copies
+    nodes.py                      which of several brokers
     trial.py                      what a broker does and does not tell
     rivals.py                     another client with our client id
     connection.py                 keeps one wire alive
@@ -22,6 +24,8 @@ Layout, lowest first; each file imports only from those above it:
     mosquitto*.py, rumqttd*.py                   such brokers (rumqttd: extra `rumqttd`)
     amqtt_*.py, embedded.py                      the broker in our own process
     engine.py                                    which of them it is
+
+    findings.py, visit.py, ground.py, experiments.py, examination.py   what a broker really does
 
 Importing this package imports none of it: a wire library is loaded by who uses it.
 """

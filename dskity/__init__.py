@@ -7,8 +7,12 @@ Layout; the four folders below `dskity/` are imported under this name and know n
     handlers/   from a message to a Python function
     modules/    the contract, supervision, and the built-in modules
     config/     the settings                 cli/          the command, one file a verb
-    client.py   a bus without a runtime      heap.py       the garbage collector at a start
-    core.py     broker, connection and bus   assembly.py   services and built-in modules
-    bootstrap.py  the composition root       runtime.py    holds and closes
+    wires.py    which client library         client.py     a bus without a runtime
+    state_dir.py  what outlives the process  guarding.py   who may pass the doors
+    connections.py  one connection's parts   presence.py   the runtime's own state
+    core.py     broker and connections       http_client.py  `clients.http_client`
+    assembly.py services, built-in modules   readiness.py  what `/health/ready` asks
+    runtime.py  holds and closes             banner.py, unknown_modules.py  what a start tells
+    bootstrap.py  the composition root       logs.py, heap.py, version.py   of the process
     demo/       the demo and its checks      testing/      the kit for testing modules
 """

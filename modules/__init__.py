@@ -8,7 +8,7 @@ Layout, lowest first; each file imports only from those above it:
     found.py          what discovery returns          order.py      dependency order
     loading.py        imports under private names     discovery.py  search paths → modules
     tasks.py          tasks with a name and a parent  calls.py      async and plain handlers
-    hydrate.py        `additional_settings`
+    hydrate.py        `additional_settings`       answering.py  requests, answered by one of several
     mqtt_client.py    `clients.mqtt`                  events_client.py  `clients.events`
     scope.py          all that one module has added   unit.py       one module's life
     supervisor.py     start, stop, failure and state of all

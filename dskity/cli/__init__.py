@@ -7,6 +7,7 @@ Layout, lowest first:
     survey.py      the modules that there are             scaffold.py the files of a new project
     run.py demo.py init.py list.py validate.py pub.py sub.py request.py      the verbs
     dead_letters.py                                        those of `dskity dead-letters`
+    doctor.py, with meanings.py (of findings) and promises.py (of routes)
     app.py         puts them together                     reference.py docs/reference/cli.md
 
 Exit codes: 0 done, 1 failed, 2 the command line is wrong.
