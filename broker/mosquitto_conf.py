@@ -8,6 +8,7 @@ and opens every listener it reads of, so what we set is taken out of the base, n
 from __future__ import annotations
 
 import re
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ def render(base: str, listen: Listen, state: Path) -> str:
         f"listener {listen.port} {listen.host}",
     ]
     if listen.websocket_port is not None:
-        lines += [f"listener {listen.websocket_port} {listen.host}", "protocol websockets"]
+        lines += _websocket(listen.host, listen.websocket_port)
     if listen.users_file is None:
         lines += ["allow_anonymous true"]
     else:
@@ -51,6 +52,14 @@ def render(base: str, listen: Listen, state: Path) -> str:
     if listen.acl_file is not None:
         lines += [f"acl_file {listen.acl_file.absolute()}"]
     return "\n".join(lines) + "\n"
+
+
+def _websocket(host: str, port: int) -> list[str]:
+    """2.0.11 hands the host to libwebsockets, which knows no names; and unless it is told of IPv4
+    it takes an IPv4 address for none, and listens to the whole network."""
+    family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    lines = [f"listener {port} {address[0]}", "protocol websockets"]
+    return [*lines, "socket_domain ipv4"] if family == socket.AF_INET else lines
 
 
 def _is_kept(line: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -139,6 +140,16 @@ async def test_websocket_clients_reach_it(tmp_path: Path) -> None:
             await browser.subscribe("up")
             await sensor.publish("up", b"1")
             await until(lambda: browser.received, "over WebSocket")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_its_websocket_listener_keeps_to_the_host_too(host: str, tmp_path: Path) -> None:
+    """Who listens everywhere answers at 127.0.0.2 as well."""
+    async with managed(tmp_path, Listen(host, port=0, websocket_port=0)) as (engine, _):
+        assert engine.websocket_port
+        async with device(engine.websocket_port, transport="websockets"):
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.2", engine.websocket_port)
 
 
 async def test_one_that_ignores_sigterm_is_killed(
