@@ -19,7 +19,8 @@ def banner(runtime: Runtime, version: str, token_file: Path | None) -> Iterator[
         where, client = connection.where, connection.client.name
         yield f"broker {broker} at {where}, by {client} ({_state(connection.bus)})"
     if runtime.http is not None:
-        yield f"HTTP on http://{runtime.http.host}:{runtime.http.port}"
+        scheme = "https" if settings.http.tls.cert_file else "http"
+        yield f"HTTP on {scheme}://{runtime.http.host}:{runtime.http.port}"
     if runtime.grpc is not None:
         yield f"gRPC on {settings.grpc.host}:{runtime.grpc.port}"
     if token_file is not None:

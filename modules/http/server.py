@@ -28,6 +28,10 @@ class ServerTls:
     key_file: Path
     client_ca_file: Path | None = None
 
+    def __str__(self) -> str:
+        files = (self.cert_file, self.key_file, self.client_ca_file)
+        return ", ".join(str(file) for file in files if file is not None)
+
 
 class HttpServer:
     """Serves an app of `create_app`; port 0 takes a free one, which `port` then tells."""
@@ -87,7 +91,10 @@ class HttpServer:
         try:
             config.load()
         except OSError as error:  # ssl.SSLError is one
-            raise EngineError(f"`http.tls` cannot be used: {self._tls}: {error}") from error
+            raise EngineError(
+                f"`http.tls` cannot be used: {error.strerror}; what it names must be readable PEM "
+                f"files: {self._tls}"
+            ) from error
 
     def _config(self) -> uvicorn.Config:
         config = uvicorn.Config(

@@ -1,0 +1,21 @@
+"""What a start tells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dskity.banner import banner
+from tests.http.test_tls import certificate
+from tests.runtime.house import started
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_the_banner_names_the_url_of_the_http_door(scheme: str, tmp_path: Path) -> None:
+    tls = certificate(tmp_path)
+    files = {"cert_file": tls.cert_file, "key_file": tls.key_file} if scheme == "https" else {}
+    async with started(tmp_path, broker={"engine": "amqtt"}, http={"tls": files}) as house:
+        assert house.runtime.http is not None
+        line = f"HTTP on {scheme}://127.0.0.1:{house.runtime.http.port}"
+        assert line in list(banner(house.runtime, "1", None))
