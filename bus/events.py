@@ -73,8 +73,9 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class KvChanged(Event):
-    """The fields that all key events have; `store` tells one life of a store's data from the next
-    (a store that was emptied begins at version 1 again)."""
+    """The fields that all key events have; `previous_version` is the one that a write replaced (0:
+    there was none), and where a key ended its last one; `store` tells one life of a store's data
+    from the next (a store that was emptied begins at version 1 again)."""
 
     key: str
     version: int

@@ -20,6 +20,7 @@ Layout, lowest first; each file imports only from those above it:
 from dskity.bus.bus import Bus
 from dskity.bus.message import Message
 from dskity.handlers.declare import on
+from dskity.handlers.dedupe import Dedupe
 from dskity.handlers.outcome import Drop, Reject, Retry
 from dskity.handlers.policy import RetryPolicy
 from dskity.modules.contract import (
@@ -38,6 +39,7 @@ __all__ = [
     "KV",
     "Bus",
     "Commands",
+    "Dedupe",
     "Drop",
     "Events",
     "GrpcClient",
