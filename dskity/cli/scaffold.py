@@ -29,9 +29,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from dskity.bus.bus import Bus
-from dskity.handlers.declare import on
-from dskity.modules.contract import Module, ModuleMeta, TransportClients
+from dskity.modules import Bus, Module, ModuleMeta, TransportClients, on
 
 
 class Reading(BaseModel):
@@ -73,59 +71,53 @@ dskity pub devices/d1/telemetry '{"celsius": 31.5}'           # in a third: be a
 
 ```sh
 dskity validate
-pytest
+pytest                        # needs pytest-asyncio, which the extra `dskity[testing]` brings
 ```
 """
 
 _TEST = '''\
-"""The module at work on a bus in memory."""
+"""The module at work on a broker in memory, with the fixtures that DSkity brings for pytest."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
-from dskity.bus.bus import Bus
-from dskity.bus.memory import MemoryBroker, MemoryTransport
-from dskity.config import load_settings
-from dskity.handlers import Dispatcher
-from dskity.handlers.declare import declared
-from dskity.modules.discovery import discover
-from dskity.modules.hydrate import hydrate
+import pytest
 
-PROJECT = Path(__file__).parents[1]
+from dskity.config import DSkitySettings
+from dskity.testing import isolated_settings, record, until
+
+MODULES = Path(__file__).parents[1] / "modules"
 
 
-async def vent_after(celsius: float) -> Any:
-    """What the module tells the vent of a device that reports `celsius`."""
-    settings = load_settings(PROJECT / "settings.yaml")
-    (found,) = discover([PROJECT / "modules"])
-    hydrate(found.module, found.name, settings)
-    dispatcher = Dispatcher()
-    bus = Bus(MemoryTransport(MemoryBroker(), "test"), dispatcher)
-    await bus.start()
-    found.module.limits = settings.modules.$package.additional_settings
-    for mark in declared(found.module):
-        await bus.subscribe(mark.filter, mark.handler, **mark.policy)
-    async with bus.stream("devices/d1/vent") as vents, asyncio.timeout(5):
+@pytest.fixture
+def dskity_settings(tmp_path: Path) -> DSkitySettings:
+    limits = {"additional_settings": {"warm_above": 28.0}}
+    paths = [str(MODULES)]
+    return isolated_settings(tmp_path, modules_search_paths=paths, modules={"$package": limits})
+
+
+@pytest.mark.parametrize(("celsius", "opens"), [(31.5, True), (19.0, False)])
+async def test_a_warm_reading_opens_the_vent(
+    dskity_runtime: Any, bus: Any, celsius: float, opens: bool
+) -> None:
+    await dskity_runtime()
+    async with record(bus, "devices/d1/vent") as vents:
         await bus.publish("devices/d1/telemetry", {"celsius": celsius})
-        command = await anext(vents)
-    await dispatcher.close()
-    await bus.close()
-    return command.json()
-
-
-def test_a_warm_reading_opens_the_vent() -> None:
-    assert asyncio.run(vent_after(31.5)) == {"open": True}
-
-
-def test_a_cool_reading_closes_it() -> None:
-    assert asyncio.run(vent_after(19.0)) == {"open": False}
+        await until(lambda: vents, "what the vent is told")
+    assert vents[0].json() == {"open": opens}
 '''
+
+_PYTEST = """\
+[pytest]
+asyncio_mode = auto
+asyncio_default_fixture_loop_scope = function
+"""
 
 _FILES = {
     "settings.yaml": _SETTINGS,
     "modules/$package/module.py": _MODULE,
     "tests/test_$package.py": _TEST,
+    "pytest.ini": _PYTEST,
     "README.md": _README,
     ".gitignore": ".dskity/\n.env\n__pycache__/\n",
 }

@@ -20,6 +20,7 @@ FILES = [
     ".gitignore",
     "README.md",
     "modules/green_house/module.py",
+    "pytest.ini",
     "settings.yaml",
     "tests/test_green_house.py",
 ]
