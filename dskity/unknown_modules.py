@@ -1,4 +1,4 @@
-"""Names below `modules` in the settings that are no module's: a slip there would go unseen."""
+"""What stands below `modules` in the settings and is read by nobody: a slip would go unseen."""
 
 from __future__ import annotations
 
@@ -15,10 +15,18 @@ BUILT_IN = tuple(
 
 
 def unknown_modules(settings: DSkitySettings, found: Iterable[str]) -> list[str]:
-    """A line for each name that is neither a built-in module nor one that was `found`."""
+    """A line for each name that is neither a built-in module nor one that was `found`, and for
+    each key of a built-in one, which has its settings elsewhere."""
     names = {*BUILT_IN, *found}
-    return [
+    unknown = [
         f"modules.{name}: no module of this name was found; {mend(name, names)}"
         for name in settings.modules
         if name not in names
     ]
+    unread = [
+        f"modules.{name}.{key}: nothing reads it; of a module of ours only enabled is set here"
+        for name in BUILT_IN
+        if name in settings.modules
+        for key in sorted(settings.modules[name].model_fields_set - {"enabled"})
+    ]
+    return unknown + unread

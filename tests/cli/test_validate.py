@@ -60,6 +60,16 @@ def test_a_name_that_is_no_module_is_a_warning(dskity: Dskity, folder: Path, mod
     assert dskity("validate", "--strict").exit_code == 1
 
 
+def test_a_key_of_a_module_of_ours_in_the_wrong_place_is_a_warning(
+    dskity: Dskity, folder: Path, module: Write
+) -> None:
+    """Below `modules` it can be turned off, and that is all."""
+    module("vents")
+    (folder / "settings.yaml").write_text("modules: {kv: {store: redis}, ops: {enabled: false}}")
+    (line,) = dskity("validate").stderr.splitlines()
+    assert line.startswith("warning: modules.kv.store: nothing reads it; of a module of ours only")
+
+
 def test_no_modules_at_all_is_a_warning(dskity: Dskity) -> None:
     """The built-in ones run all the same."""
     assert parsed(dskity("validate", "--json"))["warnings"] == ["no modules in modules"]
