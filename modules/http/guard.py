@@ -6,7 +6,7 @@ reading `/health`, which orchestrators do, and posting to `/webhooks`, which car
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -16,6 +16,8 @@ from dskity.modules.http.problems import respond
 from dskity.modules.security import Guard, Principal, is_forwarding_header
 
 _READ = frozenset({"GET", "HEAD"})
+_ELSEWHERE = frozenset({"cross-site", "same-site"})  # the latter: another port of this very host
+_UNTOLD = "null"  # RFC 6454 7.3: the origin that is not told
 _POLICY_VIOLATION = 1008  # RFC 6455 7.4.1; before the handshake it becomes a 403
 
 
@@ -65,8 +67,21 @@ class HttpGuard:
             scope["client"][0] if scope.get("client") else None,
             headers.get("host"),
             any(map(is_forwarding_header, headers)),
-            headers.get("origin"),
+            _origin(headers),
         )
+
+
+def _origin(headers: Mapping[str, str]) -> str | None:
+    """Where the page that calls came from; None where no page does, or a person followed its link.
+
+    For what a page gets and cannot read (an image, a frame) a browser sends no `Origin`, but it
+    says that it is another one (W3C Fetch Metadata).
+    """
+    origin = headers.get("origin")
+    if origin is None and headers.get("sec-fetch-site") in _ELSEWHERE:
+        followed = (headers.get("sec-fetch-user"), headers.get("sec-fetch-dest"))
+        return None if followed == ("?1", "document") else _UNTOLD
+    return origin
 
 
 def _bearer(authorization: str | None) -> str | None:

@@ -166,3 +166,28 @@ async def test_a_websocket_needs_a_token_too(guarded: Door) -> None:
         "GET", "/ws", headers=handshake | bearer(OPERATOR)
     ) as response:
         assert response.status_code == 101
+
+
+@pytest.mark.parametrize(
+    ("says", "passes"),
+    [
+        ({}, True),
+        ({"sec-fetch-site": "same-origin"}, True),
+        ({"sec-fetch-site": "none"}, True),
+        ({"sec-fetch-site": "cross-site"}, False),
+        ({"sec-fetch-site": "same-site", "sec-fetch-mode": "navigate"}, False),
+        (
+            {"sec-fetch-site": "cross-site", "sec-fetch-user": "?1", "sec-fetch-dest": "document"},
+            True,
+        ),
+        (
+            {"sec-fetch-site": "cross-site", "sec-fetch-user": "?1", "sec-fetch-dest": "iframe"},
+            False,
+        ),
+    ],
+)
+async def test_what_another_page_gets_without_naming_its_origin_is_refused(
+    door: Door, says: dict[str, str], passes: bool
+) -> None:
+    """An image or a frame of it; a link that a person followed is not the page's doing."""
+    assert ((await door.client.get("/", headers=says)).status_code == 200) is passes
