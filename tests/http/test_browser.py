@@ -111,7 +111,7 @@ async def test_a_page_of_another_origin_gets_nowhere(door: Door, host: str, tmp_
                 "write": "TypeError",
                 "form": "loaded",
             }
-    assert behind.calls == messages == []
+    assert (behind.calls, messages) == ([], [])
     assert (await door.client.get("/kv/plan")).json()["value"] == "ours"
 
 
