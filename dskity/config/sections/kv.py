@@ -26,10 +26,8 @@ class RedisSettings(Section):
     """Put before every key on the server, with a colon."""
 
 
-class ConsulSettings(Planned):
+class ConsulSettings(Section):
     """For `kv.store: consul`, which is not there yet."""
-
-    missing: ClassVar[str] = "there is no consul store"
 
     url: HttpUrl = "http://127.0.0.1:8500"
     """The agent's HTTP address."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from dskity.bus.topics import parse
 from dskity.config.sections.section import Section
@@ -33,14 +33,7 @@ class TokenSettings(Section):
     subscribe: Filters = ("#",)
     """Filters that may be subscribed to."""
     admin: bool = False
-    """May see the settings and manage the runtime; neither is there yet."""
-
-    @field_validator("admin")
-    @classmethod
-    def _nothing_to_administer(cls, admin: bool) -> bool:
-        if admin:
-            raise ValueError("no call needs an administrator yet: leave it out")
-        return admin
+    """May see the settings and manage the runtime; nothing asks for it yet."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
