@@ -105,15 +105,15 @@ def encode_payload(payload: Payload, content_type: str | None = None) -> tuple[b
         return payload, content_type
     if payload is None:
         return b"", content_type
-    if isinstance(payload, str):
-        return payload.encode(), content_type or TEXT_TYPE
     if isinstance(payload, bytearray | memoryview):
         return bytes(payload), content_type
-    if isinstance(payload, BaseModel):
-        return payload.__pydantic_serializer__.to_json(payload), content_type or JSON_TYPE
     if dataclasses.is_dataclass(payload) and isinstance(payload, type):
         raise InvalidPayload(f"{payload.__name__} is a class: publish an instance of it")
     try:
+        if isinstance(payload, str):
+            return payload.encode(), content_type or TEXT_TYPE
+        if isinstance(payload, BaseModel):
+            return payload.__pydantic_serializer__.to_json(payload), content_type or JSON_TYPE
         return to_json(payload), content_type or JSON_TYPE
     except ValueError as error:
         raise InvalidPayload(

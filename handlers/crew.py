@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from dskity.bus.delivery import Delivery
 
-_TURN_SECONDS = 0.005
+TURN_SECONDS = 0.005
 """How long the leader goes on before it lets the event loop do something else."""
 _IDLE_WORKERS = 64
 """Workers kept for the next suspension; starting one costs a task, keeping one 2 KiB."""
@@ -46,7 +46,7 @@ class Crew:
         self._idle: list[asyncio.Future[None]] = []
         self._workers: set[asyncio.Task[None]] = set()
         self._led = False
-        self._closed = False
+        self.closed = False
         self._started = 0
 
     def submit(self, route: Route, delivery: Delivery, captures: Any) -> None:
@@ -72,35 +72,50 @@ class Crew:
             if not wake.done():
                 wake.set_result(None)
                 return
-        if self._closed:
-            return
+        if not self.closed:
+            self._start_worker(None)
+
+    def hand_over(self, rest: Coroutine[Any, Any, None]) -> None:
+        """Have another worker await `rest`: the one that should have was cancelled."""
+        self._start_worker(rest)
+
+    def _start_worker(self, rest: Coroutine[Any, Any, None] | None) -> None:
         self._started += 1
         worker = asyncio.get_running_loop().create_task(
-            self._work(), name=f"{self._name}-worker-{self._started}"
+            self._work(rest), name=f"{self._name}-worker-{self._started}"
         )
         self._workers.add(worker)
         worker.add_done_callback(self._workers.discard)
 
-    async def _work(self) -> None:
-        leading = True
-        while leading or await self._become_leader():
+    async def _work(self, rest: Coroutine[Any, Any, None] | None) -> None:
+        """Lead, or with `rest` see that through first."""
+        leading = rest is None
+        while leading or rest is not None or await self._become_leader():
             leading = False
-            rest = await self._lead()
             if rest is None:
-                continue
-            if self._ready:
-                self._lead_on()
-            else:
-                self._led = False
+                rest = await self._take_the_lead()
+                if rest is None:
+                    continue
             try:
                 await rest
             except Exception:  # the last net: a fault of ours must not end the worker
                 _logger.exception("a message's processing failed in the dispatcher itself")
+            rest = None
+
+    async def _take_the_lead(self) -> Coroutine[Any, Any, None] | None:
+        """Lead, and pass the lead on, whatever happens: without a leader nothing begins."""
+        try:
+            return await self._lead()
+        finally:
+            if self._ready:
+                self._lead_on()
+            else:
+                self._led = False
 
     async def _lead(self) -> Coroutine[Any, Any, None] | None:
         """Begin messages until one suspends (what remains of it), or none is left (None)."""
         ready = self._ready
-        turn_ends = time.perf_counter() + _TURN_SECONDS
+        turn_ends = time.perf_counter() + TURN_SECONDS
         while ready:
             route, delivery, captures = ready.popleft()
             rest = route.begin(delivery, captures)
@@ -108,8 +123,7 @@ class Crew:
                 return rest
             if time.perf_counter() > turn_ends:
                 await asyncio.sleep(0)
-                turn_ends = time.perf_counter() + _TURN_SECONDS
-        self._led = False
+                turn_ends = time.perf_counter() + TURN_SECONDS
         return None
 
     async def _become_leader(self) -> bool:
@@ -126,7 +140,7 @@ class Crew:
 
     async def close(self) -> None:
         """Cancel the workers; what they were running ends with CancelledError."""
-        self._closed = True
+        self.closed = True
         self._ready.clear()
         workers = tuple(self._workers)
         for worker in workers:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from dskity.bus.message import Headers, Message
 from dskity.bus.topics import MAX_BYTES
+from dskity.handlers.outcome import in_words
 
 ERROR = "dskity-error"
 HANDLER = "dskity-handler"
@@ -27,7 +28,7 @@ def dead_letters(root: str) -> str:
 
 def _text(error: BaseException) -> str:
     """In words, without what a header may not hold: a payload's bytes may be quoted in it."""
-    text = f"{type(error).__name__}: {error}"[:_MAX_ERROR].replace("\0", "\\0")
+    text = in_words(error)[:_MAX_ERROR].replace("\0", "\\0")
     return text.encode(errors="backslashreplace").decode()
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from dskity.bus.bus import Bus
+from dskity.bus.complaints import Complaints
 from dskity.bus.consumer import AnyHandler, Consumer
 from dskity.bus.errors import InvalidHandler, Unsupported
 from dskity.bus.seen import Seen
@@ -23,6 +25,7 @@ from dskity.handlers.route import HandlerRoute
 from dskity.handlers.stored import StoredRoute
 
 T = TypeVar("T")
+_logger = logging.getLogger("dskity.handlers")
 
 
 class Dispatcher:
@@ -72,7 +75,7 @@ class Dispatcher:
             self.flow.bind(bus.pause, bus.resume)
             self._bound = True
         words = RoutePolicy.of(policy)
-        key = key_of(words.order_by, pattern)
+        key = key_of(words.order_by, pattern, Complaints(_logger, bus.clock))
         binding = bind(handler, pattern, bus, self._provided)
         if words.dedupe is not None:
             binding = deduped(binding, words.dedupe, self._need_seen(words.dedupe), pattern.text)

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from typing import TypeAlias
 
+from dskity.bus.complaints import Complaints
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidHandler
+from dskity.bus.message import Message
 from dskity.bus.topics import Pattern
+from dskity.handlers.outcome import in_words
 from dskity.handlers.policy import OrderBy
 
 Key: TypeAlias = Callable[[Delivery, Mapping[str, str]], Hashable]
 
 
-def key_of(order_by: OrderBy, pattern: Pattern) -> Key:
+def key_of(order_by: OrderBy, pattern: Pattern, complaints: Complaints) -> Key:
     """The function that finds a message's key; `InvalidHandler` where it names no capture."""
     if order_by is None:
         return lambda delivery, _: id(delivery)
     if callable(order_by):
-        function = order_by
-        return lambda delivery, _: function(delivery.message())
+        return _by_function(order_by, complaints)
     if order_by == "topic":
         return lambda delivery, _: delivery.topic
     if order_by not in pattern.names:
@@ -30,3 +32,21 @@ def key_of(order_by: OrderBy, pattern: Pattern) -> Key:
         )
     name = order_by
     return lambda _, captures: captures[name]
+
+
+def _by_function(function: Callable[[Message], Hashable], complaints: Complaints) -> Key:
+    """A user's function; a message on which it fails keeps the order of its topic."""
+
+    def key(delivery: Delivery, _: Mapping[str, str]) -> Hashable:
+        try:
+            found = function(delivery.message())
+            hash(found)
+        except Exception as error:  # noqa: BLE001  # whatever it raises, the message is handled
+            complaints.warn(
+                f"order_by failed on a message of {delivery.topic}, which keeps the order of its "
+                f"topic: {in_words(error)}"
+            )
+            return delivery.topic
+        return found
+
+    return key

@@ -1,4 +1,4 @@
-"""What a handler may raise to decide a message's end itself."""
+"""What a handler may raise to decide a message's end itself, and what it raised in words."""
 
 from __future__ import annotations
 
@@ -25,3 +25,11 @@ class Retry(Outcome):
     def __init__(self, reason: str = "", *, after: float | None = None) -> None:
         super().__init__(reason)
         self.after = after
+
+
+def in_words(error: BaseException) -> str:
+    """`ValueError: too hot`; an error whose own text fails has its name."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001  # a user's `__str__` may raise anything
+        return type(error).__name__

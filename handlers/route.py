@@ -10,19 +10,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Hashable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dskity.bus.bus import Bus
 from dskity.bus.delivery import Delivery
-from dskity.bus.errors import DSkityError, InvalidPayload, TooLarge
+from dskity.bus.errors import BrokerRefused, DSkityError, InvalidPayload, Unavailable
 from dskity.bus.problem import PROBLEM_TYPE, STATUS_HEADER, problem_of, status_of
+from dskity.handlers.crew import TURN_SECONDS
 from dskity.handlers.dead_letter import dead_letter, dead_letters
 from dskity.handlers.dedupe import Duplicate
 from dskity.handlers.lanes import Lanes
 from dskity.handlers.ordering import Key
-from dskity.handlers.outcome import Drop, Outcome, Reject, Retry
+from dskity.handlers.outcome import Drop, Outcome, Reject, Retry, in_words
 from dskity.handlers.rest import BLOCKED_SECONDS, Rest
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ class HandlerRoute:
         self._live = live
         self._lanes: Lanes[tuple[Delivery, Captures]] = Lanes(policy.concurrency)
         self._open = 0
+        self._inside: set[asyncio.Task[Any] | None] = set()
+        self._ending = 0
         self._drained = asyncio.Event()
 
     @property
@@ -106,7 +109,15 @@ class HandlerRoute:
         self._open += 1
         self._crew.submit(self, delivery, captures)
         if self._flow.enter(len(delivery.payload), delivery.qos):
+            self._shed()
+
+    def _shed(self) -> None:
+        """Drop an old QoS 0 message; what waits in the lanes is older than what is not begun."""
+        oldest = self._lanes.shed(_is_unkept)
+        if oldest is None:
             self._crew.shed()
+        else:
+            self.discard(oldest[0])
 
     def discard(self, delivery: Delivery) -> None:
         """See `crew.Route`."""
@@ -114,21 +125,32 @@ class HandlerRoute:
         self._done(delivery)
 
     async def drain(self) -> None:
-        """See `Consumer`."""
-        while self._open:
-            self._drained.clear()
-            await self._drained.wait()
+        """See `Consumer`. A handler that awaits the end of its own route is not waited for."""
+        await asyncio.sleep(0)  # from here on such a handler is known to be inside
+        ends_itself = asyncio.current_task() in self._inside
+        self._ending += ends_itself
+        self._drained.set()  # another one that ends itself has one less to wait for
+        try:
+            while self._open > self._ending:
+                self._drained.clear()
+                await self._drained.wait()
+        finally:
+            self._ending -= ends_itself
         self._live.pop(self, None)
 
     def begin(self, delivery: Delivery, captures: Captures) -> Coroutine[Any, Any, None] | None:
         """See `crew.Route`."""
         lanes = self._lanes
         if lanes.busy:
-            item = (delivery, captures)
-            if lanes.must_wait(self._key(delivery, captures), item):
+            key = self._key(delivery, captures)  # once: a function may answer otherwise next time
+            if lanes.must_wait(key, (delivery, captures)):
                 return None
+            rest = self._step(delivery, captures)
+            return None if rest is None else self._serve(key, delivery, captures, rest)
         rest = self._step(delivery, captures)
-        return None if rest is None else self._serve(self._key(delivery, captures), rest)
+        if rest is None:
+            return None
+        return self._serve(self._key(delivery, captures), delivery, captures, rest)
 
     def _step(self, delivery: Delivery, captures: Captures) -> Coroutine[Any, Any, None] | None:
         """Decode and take the handler's first step; what remains, if anything does."""
@@ -174,21 +196,46 @@ class HandlerRoute:
             seconds * 1000,
         )
 
-    async def _serve(self, key: Any, rest: Coroutine[Any, Any, None]) -> None:
+    async def _serve(
+        self,
+        key: Hashable,
+        delivery: Delivery,
+        captures: Captures,
+        rest: Coroutine[Any, Any, None],
+    ) -> None:
         """See a suspended message through, then those that waited for its key or its place."""
-        waiting = self._lanes.occupy(key)
-        remaining: Coroutine[Any, Any, None] | None = rest
-        while True:
-            if remaining is not None:
-                await remaining
-            if waiting:
-                delivery, captures = waiting.popleft()
-            else:
-                following = self._lanes.release(key)
-                if following is None:
-                    return
-                key, waiting, (delivery, captures) = following
-            remaining = self._step(delivery, captures)
+        self._lanes.occupy(key)
+        await self._go_on(key, delivery, captures, rest)
+
+    async def _go_on(
+        self,
+        key: Hashable,
+        delivery: Delivery,
+        captures: Captures,
+        rest: Coroutine[Any, Any, None] | None,
+    ) -> None:
+        try:
+            while rest is not None:
+                try:
+                    await rest
+                except Exception:  # the last net: what waits here must go on
+                    _logger.exception("%s: a fault in the processing of a message", self.name)
+                    self._leave(delivery)
+                turn_ends, rest = time.perf_counter() + TURN_SECONDS, None
+                while rest is None:
+                    following = self._lanes.following(key)
+                    if following is None:
+                        return
+                    key, (delivery, captures) = following
+                    if time.perf_counter() > turn_ends:
+                        await asyncio.sleep(0)
+                        turn_ends = time.perf_counter() + TURN_SECONDS
+                    rest = self._step(delivery, captures)
+        except asyncio.CancelledError:
+            if not self._crew.closed:  # a handler has cancelled its own task, which ends with this
+                again = self._process(delivery, captures, DSkityError(_CANCELLED))
+                self._crew.hand_over(self._go_on(key, delivery, captures, again))
+            raise
 
     async def _finish(self, delivery: Delivery, captures: Captures, rest: Rest) -> None:
         """Await a handler that has suspended, under its time-out."""
@@ -201,6 +248,8 @@ class HandlerRoute:
 
     async def _limited(self, rest: Any) -> Any:
         started = time.perf_counter()
+        task = asyncio.current_task()
+        self._inside.add(task)
         try:
             async with asyncio.timeout(self.policy.timeout) as limit:
                 return await rest
@@ -210,11 +259,11 @@ class HandlerRoute:
             self.stats.timed_out += 1
             raise TimeoutError(f"no end within {self.policy.timeout:g} s") from error
         except asyncio.CancelledError as error:
-            task = asyncio.current_task()
             if task is not None and task.cancelling():
-                raise  # we are being closed
+                raise  # it ends this task: we are being closed, or see `_go_on`
             raise DSkityError(_CANCELLED) from error
         finally:
+            self._inside.discard(task)
             self.stats.busy_seconds += time.perf_counter() - started
 
     async def _process(
@@ -270,12 +319,11 @@ class HandlerRoute:
         self.stats.failed += 1
         expected = isinstance(error, InvalidPayload | Outcome | TimeoutError)
         _logger.warning(
-            "handler %s gave up on a message of %s after %d attempt(s): %s: %s",
+            "handler %s gave up on a message of %s after %d attempt(s): %s",
             self.name,
             delivery.topic,
             attempts,
-            type(error).__name__,
-            error,
+            in_words(error),
             exc_info=None if expected else error,
         )
 
@@ -289,14 +337,14 @@ class HandlerRoute:
         while True:
             try:
                 await bus.send(letter)
-            except TooLarge:
-                _logger.exception("the dead letter of a message of %s is lost", delivery.topic)
-                self.stats.dropped += 1
-                return
-            except DSkityError as failure:
+            except (Unavailable, BrokerRefused) as failure:
                 _logger.warning("no dead letter yet for %s: %s", delivery.topic, failure)
                 await bus.clock.sleep(pause)
                 pause = min(pause * 2, _DEAD_LETTER_RETRY)
+            except Exception:  # too large, or nothing that a wire can carry: so it stays
+                _logger.exception("the dead letter of a message of %s is lost", delivery.topic)
+                self.stats.dropped += 1
+                return
             else:
                 self.stats.dead_lettered += 1
                 return
@@ -306,6 +354,9 @@ class HandlerRoute:
         if self._owes_reply(delivery, result):
             try:
                 await self._bus.reply(delivery, result)
+            except InvalidPayload as error:
+                _logger.warning("%s returned what cannot be sent: %s", self.name, error)
+                await self._reply_error(delivery, DSkityError(f"no result: {error}"))
             except DSkityError as error:  # the requester's time-out tells it
                 _logger.warning("no reply to %s on %s: %s", self.name, delivery.topic, error)
         self._handled(delivery)
@@ -334,7 +385,15 @@ class HandlerRoute:
 
     def _done(self, delivery: Delivery) -> None:
         delivery.done()
+        self._leave(delivery)
+
+    def _leave(self, delivery: Delivery) -> None:
         self._flow.leave(len(delivery.payload))
         self._open -= 1
-        if not self._open:
+        if self._open <= self._ending:
             self._drained.set()
+
+
+def _is_unkept(item: tuple[Delivery, Captures]) -> bool:
+    """Whether nobody keeps it: at QoS 0."""
+    return item[0].qos == 0
