@@ -19,6 +19,7 @@ from dskity.bus.errors import InvalidInput, InvalidTopic, NoResponder, NotConnec
 from dskity.bus.events import EVENT_TYPE, Event
 from dskity.bus.link import Link
 from dskity.bus.message import (
+    LONGEST_EXPIRY,
     NO_HEADERS,
     Headers,
     Message,
@@ -39,7 +40,6 @@ DEFAULT_ROOT = "dskity"
 _logger = logging.getLogger(__name__)
 _REPLY = "reply"
 _SHOWN = 8  # connection names in an error
-_LONGEST = 4_294_967_295  # seconds that the expiry of a message can tell (MQTT 5 spec 3.3.2.3.3)
 
 
 class Bus:
@@ -440,5 +440,5 @@ def _check_qos(qos: int) -> None:
 
 
 def _check_seconds(name: str, seconds: float | None) -> None:
-    if seconds is not None and not 0 < seconds <= _LONGEST:
-        raise InvalidInput(f"{name} {seconds!r}: seconds above 0 and at most {_LONGEST}")
+    if seconds is not None and not 0 < seconds <= LONGEST_EXPIRY:
+        raise InvalidInput(f"{name} {seconds!r}: seconds above 0 and at most {LONGEST_EXPIRY}")

@@ -8,6 +8,7 @@ meanwhile shares the next one, so that the number of messages a second is not bo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -56,7 +57,11 @@ class Database:
         """Open or make the file; `StateUnusable` says what is wrong with it and what to do."""
         self._loop = asyncio.get_running_loop()
         opened: asyncio.Future[Any] = self._loop.create_future()
-        self._thread = threading.Thread(target=self._run, args=(opened,), name=self._what)
+        # A daemon: a process that ends without `close` must not wait for it. Killed in the middle
+        # of a commit it leaves what a crash leaves, and that is what SQLite is made for.
+        self._thread = threading.Thread(
+            target=self._run, args=(opened,), name=self._what, daemon=True
+        )
         self._thread.start()
         try:
             await opened
@@ -165,7 +170,7 @@ class Database:
                 answers.append((done, *self._one(connection, work)))
             connection.execute("COMMIT")
         except sqlite3.Error as error:
-            if connection.in_transaction:
+            with contextlib.suppress(sqlite3.Error):  # it may have rolled back, or be broken
                 connection.execute("ROLLBACK")
             failure = StoreUnavailable(f"{self._what} cannot be written: {error}: {_MAKE_WRITABLE}")
             return [(done, None, failure) for _, done in batch]
@@ -190,7 +195,8 @@ class Database:
 
     def _answer(self, answers: list[tuple[asyncio.Future[Any], Any, Exception | None]]) -> None:
         assert self._loop is not None  # noqa: S101  # set before the thread began
-        self._loop.call_soon_threadsafe(_resolve, answers)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(_resolve, answers)
 
 
 def _resolve(answers: list[tuple[asyncio.Future[Any], Any, Exception | None]]) -> None:

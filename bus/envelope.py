@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dskity.bus.delivery import Meta
-from dskity.bus.message import JSON_TYPE, Message
+from dskity.bus.message import JSON_TYPE, LONGEST_EXPIRY, Message
 
 ENVELOPE_TYPE = "dev.dskity.message.v1"
 ENVELOPE_CONTENT = "application/cloudevents+json"
@@ -72,21 +72,21 @@ def unwrap(payload: bytes, now: float) -> tuple[bytes, Meta] | None:
     """
     try:
         envelope = json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(envelope, dict) or not _is_ours(envelope):
         return None
     try:
         inner = _payload(envelope)
         meta = Meta(
-            content_type=envelope.get("datacontenttype"),
+            content_type=_text(envelope, "datacontenttype"),
             headers=_headers(envelope),
-            reply_to=envelope.get("replyto"),
-            correlation=_correlation(envelope.get("correlationid")),
-            expires_in=_expires_in(envelope.get("expirytime"), now),
+            reply_to=_text(envelope, "replyto"),
+            correlation=_correlation(_text(envelope, "correlationid")),
+            expires_in=_expires_in(_text(envelope, "expirytime"), now),
             enveloped=True,
         )
-    except (ValueError, TypeError, binascii.Error):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return None
     return inner, meta
 
@@ -105,6 +105,13 @@ def _payload(envelope: dict[str, Any]) -> bytes:
     if "data" not in envelope:
         return b""
     return _compact(envelope["data"])
+
+
+def _text(envelope: dict[str, Any], name: str) -> str | None:
+    value = envelope.get(name)
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{name} is no text")
+    return value
 
 
 def _headers(envelope: dict[str, Any]) -> dict[str, str]:
@@ -131,7 +138,7 @@ def _correlation(text: str | None) -> bytes | None:
 def _expires_in(text: str | None, now: float) -> float | None:
     if text is None:
         return None
-    return datetime.fromisoformat(text).timestamp() - now
+    return min(datetime.fromisoformat(text).timestamp() - now, LONGEST_EXPIRY)
 
 
 def _rfc3339(seconds: float) -> str:

@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 Headers: TypeAlias = Mapping[str, str]
 NO_HEADERS: Headers = MappingProxyType({})
+LONGEST_EXPIRY = 4_294_967_295
+"""Seconds that the expiry of a message can tell (MQTT 5 spec 3.3.2.3.3)."""
 JSON_TYPE = "application/json"
 TEXT_TYPE = "text/plain; charset=utf-8"
 
@@ -46,7 +48,7 @@ class Message:
         """The payload as JSON; `InvalidPayload` says where it stops being JSON."""
         try:
             return json.loads(self.payload)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidPayload(f"{self.topic}: the payload is not JSON: {error}") from error
 
     def text(self) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,44 @@ async def test_a_full_disk_fails_all_that_was_asked_and_keeps_the_rest(tmp_path:
         await db.run(lambda c: c.execute("INSERT INTO t VALUES (?)", (big,)).lastrowid)
     assert await count(db) == 1
     await db.close()
+
+
+async def test_what_is_asked_after_the_disk_failed_to_undo_is_answered(tmp_path: Path) -> None:
+    """The thread lives on; else whoever asks would wait for ever."""
+    db = database(tmp_path / "a.db")
+    await db.open()
+
+    def break_off(connection: sqlite3.Connection) -> None:
+        connection.execute("ROLLBACK")  # what SQLite does by itself on some errors
+        raise sqlite3.OperationalError("disk I/O error")
+
+    def take_away(connection: sqlite3.Connection) -> None:
+        connection.close()  # every call fails from now on, ROLLBACK too
+        raise sqlite3.OperationalError("disk I/O error")
+
+    for breaks in (break_off, take_away):
+        with pytest.raises(StoreUnavailable):
+            async with asyncio.timeout(5):
+                await db.run(breaks)
+    with pytest.raises(StoreUnavailable):
+        async with asyncio.timeout(5):
+            await db.run(put(1))  # type: ignore[arg-type]
+    await db.close()
+
+
+def test_a_process_that_never_closed_its_file_ends_all_the_same(tmp_path: Path) -> None:
+    program = (
+        "import asyncio, pathlib, sys\n"
+        "from dskity.bus.database import Database\n"
+        "async def main():\n"
+        "    db = Database(pathlib.Path(sys.argv[1]), what='f', schema='CREATE TABLE t (n)')\n"
+        "    await db.open()\n"
+        "    await db.run(lambda c: c.execute('INSERT INTO t VALUES (1)').lastrowid)\n"
+        "    raise SystemExit(3)\n"
+        "asyncio.run(main())\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "a.db")]
+    assert subprocess.run(command, check=False, timeout=20).returncode == 3
+    with sqlite3.connect(tmp_path / "a.db") as connection:
+        assert connection.execute("SELECT n FROM t").fetchall() == [(1,)]
+    connection.close()
