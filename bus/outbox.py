@@ -22,15 +22,10 @@ from typing import TypeAlias
 
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.complaints import Complaints
-from dskity.bus.errors import (
-    BrokerRefused,
-    DSkityError,
-    StoreUnavailable,
-    TooLarge,
-    Unsupported,
-)
+from dskity.bus.errors import BrokerRefused, DSkityError, StoreUnavailable, Unavailable
 from dskity.bus.message import Message
-from dskity.bus.spool import Bounds, Spool, Stored
+from dskity.bus.rows import Stored
+from dskity.bus.spool import Bounds, Spool
 
 Send: TypeAlias = Callable[[Message], Awaitable[object]]
 """Returns when the broker has acknowledged; `NotConnected` where it is away."""
@@ -38,7 +33,7 @@ Send: TypeAlias = Callable[[Message], Awaitable[object]]
 _PAGE = 200  # messages sent at once; the broker's window of 100 to 1,000 is the real limit
 _PAUSE = 1.0  # seconds before another try while connected: broker or disk said no for now
 _STEP = 5.0  # seconds by which the wall clock was set; less is its ordinary correction
-_FOR_EVER = (BrokerRefused, TooLarge, Unsupported)
+_FOR_NOW = frozenset({0x91, 0x97})  # packet identifier in use, quota exceeded (MQTT 5 spec 2.4)
 _logger = logging.getLogger(__name__)
 
 
@@ -53,13 +48,14 @@ class Outbox:
         max_age: float | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self.spool = Spool(path, what="the outbox", bounds=bounds)
+        self.spool = Spool(path, what="the outbox", bounds=bounds, collapses=True)
         self.sent = 0
         self.expired = 0
         self.refused = 0
         self._max_age = max_age
         self._clock = clock
         self._complaints = Complaints(_logger, clock)
+        self._losses = Complaints(_logger, clock)
         self._offset = clock.time() - clock.monotonic()
         self._gone: set[int] = set()  # ids that have left, and are on the disk still
         self._gone_to = 0  # the id up to which all have left
@@ -98,10 +94,13 @@ class Outbox:
     async def put(self, message: Message) -> None:
         """Keep a message; it is safe when this returns. Raises `OutboxFull`, `StoreUnavailable`."""
         await self._follow_the_clock()
+        dropped = self.spool.dropped
         try:
             await self.spool.put([message], self._clock.monotonic() + self._offset)
         finally:
             self._waiting.set()  # cancelled, it may be on the disk all the same
+        if self.spool.dropped > dropped:
+            self._losses.warn("the outbox is at its bound: it drops the oldest messages")
 
     def link_changed(self, connected: bool, *, resumed: bool) -> None:
         """See `link.Watcher`."""
@@ -132,9 +131,10 @@ class Outbox:
             try:
                 await self._drain()
                 self._complaints.settle()
-            except DSkityError as error:
+            except Exception as error:  # noqa: BLE001  # without this task nothing leaves any more
                 self._waiting.set()
-                self._complaints.warn(f"the outbox waits: {error}")
+                said = str(error) if isinstance(error, DSkityError) else repr(error)
+                self._complaints.warn(f"the outbox waits: {said}")
                 await self._clock.sleep(_PAUSE)
 
     async def _drain(self) -> None:
@@ -186,15 +186,24 @@ class Outbox:
         assert self._send is not None  # noqa: S101  # set before the task began
         if self._is_over(stored, now):
             self.expired += 1
+            if stored.expires_at is None:
+                self._losses.warn("the outbox drops messages that are older than its `max_age`")
             return True
         message = stored.message
         if stored.expires_at is not None:
             message = replace(message, expires_in=stored.expires_at - now)
         try:
             await self._send(message)
-        except _FOR_EVER as error:
+        except Exception as error:
+            if _may_pass(error):
+                raise
             self.refused += 1
-            _logger.warning("the outbox keeps a message of %s: %s", message.topic, error)
+            _logger.warning(
+                "the outbox keeps a message of %s aside: %s",
+                message.topic,
+                error,
+                exc_info=None if isinstance(error, DSkityError) else error,
+            )
             await self.spool.refuse(stored.id, f"{type(error).__name__}: {error}")
             return False
         self.sent += 1
@@ -203,3 +212,10 @@ class Outbox:
     def _is_over(self, stored: Stored, now: float) -> bool:
         too_old = self._max_age is not None and now - stored.put_at > self._max_age
         return too_old or (stored.expires_at is not None and stored.expires_at <= now)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same message may be taken later; else it must not hold up those behind it."""
+    if isinstance(error, BrokerRefused):
+        return error.reason_code in _FOR_NOW
+    return isinstance(error, Unavailable)

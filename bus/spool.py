@@ -1,40 +1,52 @@
 """Messages on disk, in the order they were put: what the outbox and the inbox keep theirs in.
 
-Bounded in messages and bytes. A retained message takes the place of an earlier one on its topic:
-only the newest state matters.
+Bounded in messages and bytes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from dskity.bus.database import Database
 from dskity.bus.errors import OutboxFull
-from dskity.bus.message import NO_HEADERS, Message
+from dskity.bus.message import Message
+from dskity.bus.rows import COLUMNS, SCHEMA, Stored, insert, size_of, stored
 
 OverflowPolicy: TypeAlias = Literal["reject", "drop_oldest"]
 
-_SCHEMA = """
-CREATE TABLE spool (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, lane TEXT NOT NULL, topic TEXT NOT NULL,
-    payload BLOB NOT NULL, qos INTEGER NOT NULL, retain INTEGER NOT NULL, fields TEXT,
-    size INTEGER NOT NULL, put_at REAL NOT NULL, expires_at REAL, refused TEXT
-);
-CREATE INDEX spool_retained ON spool (lane, topic) WHERE retain;
-"""
-_INSERT = (
-    "INSERT INTO spool (lane, topic, payload, qos, retain, fields, size, put_at, expires_at)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_COLLAPSE = (
+    "DELETE FROM spool WHERE lane = ? AND topic = ? AND retain AND refused IS NULL RETURNING size"
 )
-_COLLAPSE = "DELETE FROM spool WHERE lane = ? AND topic = ? AND retain RETURNING size"
+_OLDEST = (
+    "DELETE FROM spool WHERE id = (SELECT min(id) FROM spool WHERE refused IS NULL) RETURNING size"
+)
+_TOTALS = "SELECT count(*), coalesce(sum(size), 0) FROM spool WHERE refused IS NULL"
+# Counting a hundred thousand rows for each message that is put would take ten milliseconds. What
+# the triggers count is undone with the rows where a commit fails.
+_KEEP_TOTALS = (
+    "CREATE TEMP TABLE totals (messages, bytes)",
+    f"INSERT INTO totals {_TOTALS}",
+    (
+        "CREATE TEMP TRIGGER came AFTER INSERT ON spool BEGIN"
+        " UPDATE totals SET messages = messages + 1, bytes = bytes + new.size; END"
+    ),
+    (
+        "CREATE TEMP TRIGGER went AFTER DELETE ON spool WHEN old.refused IS NULL BEGIN"
+        " UPDATE totals SET messages = messages - 1, bytes = bytes - old.size; END"
+    ),
+    (
+        "CREATE TEMP TRIGGER was_refused AFTER UPDATE OF refused ON spool WHEN old.refused IS NULL"
+        " BEGIN UPDATE totals SET messages = messages - 1, bytes = bytes - old.size; END"
+    ),
+)
 _MOST_REFUSED = 1000
-_MESSAGE_OVERHEAD = 128  # bytes a row takes beside its topic and payload, about
+_PAGE_BYTES = 4 * 1024 * 1024  # of messages in memory at once, or one that is larger
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,56 +59,61 @@ class Bounds:
     policy: OverflowPolicy = "reject"
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """One message on disk; times are Unix seconds."""
-
-    id: int
-    message: Message
-    put_at: float
-    expires_at: float | None
-
-
 class Spool:
-    """One file. `lane` in the calls keeps several queues in it apart."""
+    """One file. `lane` in the calls keeps several queues in it apart.
 
-    def __init__(self, path: Path | None, *, what: str, bounds: Bounds | None = None) -> None:
+    With `collapses` a retained message takes the place of an earlier one on its topic: of state
+    that is to be published only the newest matters. What was received is not ours to thin out.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        what: str,
+        bounds: Bounds | None = None,
+        collapses: bool = False,
+    ) -> None:
         self.what = what
+        self.collapses = collapses
         self.bounds = bounds or Bounds()
         self.messages = 0
         self.bytes = 0
         self.dropped = 0
-        self._database = Database(path, what=what, schema=_SCHEMA)
+        self._database = Database(path, what=what, schema=SCHEMA)
 
     async def open(self) -> None:
         """Open the file; `StateUnusable` where that cannot be."""
         await self._database.open()
-        self.messages, self.bytes = await self._database.run(_totals)
+        self.messages, self.bytes = await self._database.run(self._prepare)
 
     async def close(self) -> None:
         """Close the file."""
         await self._database.close()
 
-    async def put(self, messages: Sequence[Message], now: float, lane: str = "") -> list[int]:
+    async def put(
+        self, messages: Sequence[Message], now: float, lane: str = "", *, any_size: bool = False
+    ) -> list[int]:
         """Keep messages, all or none; they are on the disk when this returns their ids.
 
         Raises `OutboxFull` at the bound, `StoreUnavailable` where the disk is full or read-only.
+        With `any_size` one message larger than the bound is kept where there is room for another
+        one: for those who have nobody to tell that it never will fit.
         """
-        sizes = [len(m.payload) + len(m.topic) + _MESSAGE_OVERHEAD for m in messages]
-        self._make_sure_it_fits(sizes)
+        sizes = [size_of(message) for message in messages]
+        if not (any_size and len(sizes) == 1 and self._has_room):
+            self._make_sure_it_fits(sizes)
         self.messages += len(sizes)  # counted now: what is asked together cannot pass the bound
         self.bytes += sum(sizes)
         done = self._database.begin(
-            lambda connection: self._insert(connection, messages, sizes, now, lane)
+            lambda connection: self._insert(connection, messages, now, lane)
         )
-        done.add_done_callback(
-            lambda _: self._freed(sizes if done.exception() else done.result()[1])
-        )
-        ids, _ = await asyncio.shield(done)  # cancelled, they are on the disk all the same
+        done.add_done_callback(partial(self._was_put, sizes))
+        ids, _, _ = await asyncio.shield(done)  # cancelled, they are on the disk all the same
         return ids
 
     async def page(self, after: int, limit: int, lane: str = "") -> list[Stored]:
-        """The next messages behind the id `after`, in order."""
+        """The next messages behind the id `after`, in order: at most `limit`, and 4 MiB or one."""
         return await self._database.run(lambda connection: _page(connection, after, limit, lane))
 
     async def remove(self, ids: Sequence[int]) -> None:
@@ -120,6 +137,10 @@ class Spool:
         """What could never be sent, and why."""
         return await self._database.run(_refused)
 
+    @property
+    def _has_room(self) -> bool:
+        return self.messages < self.bounds.messages and self.bytes < self.bounds.bytes
+
     def _make_sure_it_fits(self, sizes: list[int]) -> None:
         bounds, size = self.bounds, sum(sizes)
         if size > bounds.bytes:
@@ -131,58 +152,54 @@ class Spool:
                 f"{self.what} is at its bound ({self.messages} messages, {self.bytes} bytes)"
             )
 
+    def _prepare(self, connection: sqlite3.Connection) -> tuple[int, int]:
+        if self.bounds.policy == "drop_oldest":
+            for statement in _KEEP_TOTALS:
+                connection.execute(statement)
+        messages, size = connection.execute(_TOTALS).fetchone()
+        return int(messages), int(size)
+
     def _insert(
         self,
         connection: sqlite3.Connection,
         messages: Sequence[Message],
-        sizes: list[int],
         now: float,
         lane: str,
-    ) -> tuple[list[int], list[int]]:
-        """The ids of the new rows, and the sizes of the rows that made room."""
+    ) -> tuple[list[int], list[int], int]:
+        """The ids of the new rows, the sizes of those that made room, and how many of these were
+        dropped."""
         freed: list[int] = []
         ids: list[int] = []
-        for message, size in zip(messages, sizes, strict=True):
-            if message.retain:
+        for message in messages:
+            if message.retain and self.collapses:
                 freed += _sizes(connection.execute(_COLLAPSE, (lane, message.topic)))
-            expires_at = None if message.expires_in is None else now + message.expires_in
-            row = (
-                lane, message.topic, message.payload, message.qos, message.retain,
-                _fields(message), size, now, expires_at,
-            )  # fmt: skip
-            ids.append(int(connection.execute(_INSERT, row).lastrowid or 0))
+            ids.append(insert(connection, message, now, lane))
+        dropped: list[int] = []
         if self.bounds.policy == "drop_oldest":
-            freed += self._make_room(connection)
-        return ids, freed
+            dropped = self._make_room(connection)
+        return ids, freed + dropped, len(dropped)
 
     def _make_room(self, connection: sqlite3.Connection) -> list[int]:
         """Delete from the front what is over the bound; the sizes of what was deleted."""
         bounds = self.bounds
-        if self.messages <= bounds.messages and self.bytes <= bounds.bytes:
-            return []  # the loop's figures count what is not yet in: within them is within
-        messages, size = _totals(connection)
+        messages, size = connection.execute("SELECT messages, bytes FROM totals").fetchone()
         dropped: list[int] = []
         while messages > bounds.messages or size > bounds.bytes:
-            dropped += _sizes(
-                connection.execute(
-                    "DELETE FROM spool WHERE id ="
-                    " (SELECT min(id) FROM spool WHERE refused IS NULL) RETURNING size"
-                )
-            )
+            dropped += _sizes(connection.execute(_OLDEST))
             messages, size = messages - 1, size - dropped[-1]
-        self.dropped += len(dropped)
         return dropped
+
+    def _was_put(self, sizes: list[int], done: asyncio.Future[tuple[Any, list[int], int]]) -> None:
+        if done.exception():
+            self._freed(sizes)
+            return
+        _, freed, dropped = done.result()
+        self._freed(freed)
+        self.dropped += dropped
 
     def _freed(self, sizes: list[int]) -> None:
         self.messages -= len(sizes)
         self.bytes -= sum(sizes)
-
-
-def _totals(connection: sqlite3.Connection) -> tuple[int, int]:
-    messages, size = connection.execute(
-        "SELECT count(*), coalesce(sum(size), 0) FROM spool WHERE refused IS NULL"
-    ).fetchone()
-    return int(messages), int(size)
 
 
 def _sizes(cursor: sqlite3.Cursor) -> list[int]:
@@ -191,18 +208,25 @@ def _sizes(cursor: sqlite3.Cursor) -> list[int]:
 
 def _page(connection: sqlite3.Connection, after: int, limit: int, lane: str) -> list[Stored]:
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM spool WHERE id > ? AND lane = ? AND refused IS NULL"  # noqa: S608
+        f"SELECT {COLUMNS} FROM spool WHERE id > ? AND lane = ? AND refused IS NULL"  # noqa: S608
         " ORDER BY id LIMIT ?",
         (after, lane, limit),
     )
-    return [_stored(row) for row in rows]
+    page: list[Stored] = []
+    size = 0
+    for row in rows:
+        size += len(row[2])
+        if page and size > _PAGE_BYTES:
+            break
+        page.append(stored(row))
+    return page
 
 
 def _refused(connection: sqlite3.Connection) -> list[tuple[Stored, str]]:
     rows = connection.execute(
-        f"SELECT {_COLUMNS}, refused FROM spool WHERE refused IS NOT NULL ORDER BY id"  # noqa: S608
+        f"SELECT {COLUMNS}, refused FROM spool WHERE refused IS NOT NULL ORDER BY id"  # noqa: S608
     )
-    return [(_stored(row[:-1]), str(row[-1])) for row in rows]
+    return [(stored(row[:-1]), str(row[-1])) for row in rows]
 
 
 def _delete(connection: sqlite3.Connection, ids: Sequence[int]) -> list[int]:
@@ -228,37 +252,3 @@ def _refuse(connection: sqlite3.Connection, id: int, reason: str) -> list[int]:
         (_MOST_REFUSED,),
     )
     return freed
-
-
-_COLUMNS = "id, topic, payload, qos, retain, fields, put_at, expires_at"
-
-
-def _stored(row: tuple[int, str, bytes, int, int, str | None, float, float | None]) -> Stored:
-    id, topic, payload, qos, retain, fields, put_at, expires_at = row
-    more = json.loads(fields) if fields else {}
-    correlation = more.get("correlation")
-    message = Message(
-        topic,
-        bytes(payload),
-        qos,
-        bool(retain),
-        more.get("content_type"),
-        more.get("headers") or NO_HEADERS,
-        more.get("reply_to"),
-        None if correlation is None else bytes.fromhex(correlation),
-    )
-    return Stored(id, message, put_at, expires_at)
-
-
-def _fields(message: Message) -> str | None:
-    """The MQTT 5 fields as JSON; None, as for most telemetry, where there are none."""
-    fields: dict[str, Any] = {}
-    if message.content_type is not None:
-        fields["content_type"] = message.content_type
-    if message.headers:
-        fields["headers"] = dict(message.headers)
-    if message.reply_to is not None:
-        fields["reply_to"] = message.reply_to
-    if message.correlation is not None:
-        fields["correlation"] = message.correlation.hex()
-    return json.dumps(fields) if fields else None

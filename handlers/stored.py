@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from dskity.bus.clock import Clock
 from dskity.bus.delivery import Delivery, Meta
 from dskity.bus.errors import DSkityError, OutboxFull
-from dskity.bus.spool import Spool, Stored
+from dskity.bus.rows import Stored
+from dskity.bus.spool import Spool
 
 if TYPE_CHECKING:
     from dskity.bus.topics import Pattern

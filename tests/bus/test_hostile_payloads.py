@@ -10,8 +10,8 @@ import pytest
 
 from dskity.bus import envelope
 from dskity.bus.errors import InvalidPayload
-from dskity.bus.message import Message, encode_payload
 from dskity.bus.memory import CAPABILITIES
+from dskity.bus.message import Message, encode_payload
 from dskity.handlers import RetryPolicy
 from tests.house_bus import memory_house
 from tests.waiting import until

@@ -11,7 +11,7 @@ import pytest
 
 from dskity.bus.bus import Bus
 from dskity.bus.clock import VirtualClock
-from dskity.bus.errors import BrokerRefused, NotConnected, OutboxFull
+from dskity.bus.errors import BrokerRefused, InvalidTopic, NotConnected, OutboxFull, TooLarge
 from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
 from dskity.bus.outbox import Outbox
@@ -262,3 +262,109 @@ async def test_a_publish_that_is_cancelled_on_its_way_to_the_disk_is_counted_the
         broker.start()
         await until(lambda: len(seen) == 3, "all of them")
         await until(lambda: outbox.empty, "the file empty")
+
+
+class Faulty(MemoryTransport):
+    """Fails on one topic with whatever `error` is."""
+
+    error: Exception | None = None
+
+    async def publish(self, message: Message) -> bool | None:
+        if message.topic == "t/bad" and self.error is not None:
+            raise self.error
+        return await super().publish(message)
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("a fault"), TooLarge("over the broker's bound"), InvalidTopic("no topic")]
+)
+async def test_a_message_that_cannot_be_sent_does_not_hold_up_those_behind_it(
+    tmp_path: Path, error: Exception
+) -> None:
+    broker = MemoryBroker()
+    transport = Faulty(broker, "sender")
+    transport.error = error
+    outbox = Outbox(tmp_path / "outbox.db")
+    bus = Bus(transport, Dispatcher(), outbox=outbox)
+    async with listener(broker) as seen:
+        broker.stop()
+        await bus.start()
+        for topic in ("t/bad", "t/fine"):
+            await bus.publish(topic, b"")
+        broker.start()
+        await until(lambda: [m.topic for m in seen] == ["t/fine"], "the fine one")
+        await until(lambda: outbox.empty, "nothing waits")
+        assert (outbox.refused, outbox.sent) == (1, 1)
+        [(stored, reason)] = await outbox.spool.refused()
+        assert stored.message.topic == "t/bad"
+        assert str(error) in reason
+        await bus.close()
+
+
+async def test_a_quota_that_is_used_up_is_waited_for(tmp_path: Path) -> None:
+    """Reason code 0x97 is about now, not about the message."""
+    broker, clock = MemoryBroker(), VirtualClock()
+    transport = Faulty(broker, "sender")
+    transport.error = BrokerRefused("quota exceeded", 0x97)
+    outbox = Outbox(tmp_path / "outbox.db", clock=clock)
+    bus = Bus(transport, Dispatcher(), outbox=outbox, clock=clock)
+    async with listener(broker) as seen:
+        broker.stop()
+        await bus.start()
+        await bus.publish("t/bad", b"")
+        broker.start()
+        await until(lambda: clock._sleepers, "the pause before another try")
+        transport.error = None
+        await clock.advance(1)
+        await until(lambda: [m.topic for m in seen] == ["t/bad"], "it")
+        assert outbox.refused == 0
+        await bus.close()
+
+
+async def test_a_refused_state_lets_nothing_pass_what_waits(tmp_path: Path) -> None:
+    """The count of what waits stays true, so a newer message queues behind an older one."""
+    broker = MemoryBroker()
+    transport = Faulty(broker, "sender")
+    transport.error = BrokerRefused("not authorized", 0x87)
+    outbox = Outbox(tmp_path / "outbox.db")
+    bus = Bus(transport, Dispatcher(), outbox=outbox)
+    async with listener(broker):
+        broker.stop()
+        await bus.start()
+        await bus.publish("t/bad", b"1", retain=True)
+        broker.start()
+        await until(lambda: outbox.refused == 1, "the refusal")
+        await until(lambda: outbox.empty, "nothing waits")
+        broker.stop()
+        await bus.publish("t/bad", b"2", retain=True)
+        assert (outbox.spool.messages, outbox.empty) == (1, False)
+        await bus.close()
+
+
+async def test_a_damaged_row_is_told_and_tried_again(tmp_path: Path) -> None:
+    broker = MemoryBroker()
+    clock = VirtualClock()
+    async with listener(broker) as seen, sender(broker, tmp_path, clock=clock) as (bus, outbox):
+        broker.stop()
+        await bus.publish("t/a", b"", headers={"a": "b"})
+        await outbox.spool._database.run(
+            lambda c: c.execute("UPDATE spool SET fields = '{'").rowcount
+        )
+        broker.start()
+        await until(lambda: clock._sleepers, "the pause before another try")
+        await outbox.spool._database.run(
+            lambda c: c.execute("UPDATE spool SET fields = NULL").rowcount
+        )
+        await clock.advance(1)
+        await until(lambda: seen, "it")
+
+
+async def test_a_bound_that_drops_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    broker = MemoryBroker()
+    bounds = Bounds(messages=3, policy="drop_oldest")
+    async with sender(broker, tmp_path, bounds=bounds) as (bus, _):
+        broker.stop()
+        for number in range(10):
+            await bus.publish("t/a", number)
+    told = [record.message for record in caplog.records if "drops the oldest" in record.message]
+    assert len(told) == 1
