@@ -375,8 +375,7 @@ class Bus:
                 as_published=self._subscriptions.as_published(wire),
             )
         except BaseException:
-            self._owned.pop(subscription, None)
-            self._subscriptions.remove(subscription)
+            await subscription.cancel()
             raise
         return subscription
 

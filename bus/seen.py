@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +30,12 @@ CREATE INDEX seen_at ON seen (at);
 _Row = tuple[str, str, float]
 
 
+@dataclass(slots=True)
+class _Turn:
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    users: int = 0
+
+
 class Seen:
     """`path` None keeps it in memory; `keep` is the longest window, in seconds.
 
@@ -47,6 +55,7 @@ class Seen:
         self._known = BloomFilter()
         self._noted: list[_Row] = []
         self._lingering: asyncio.TimerHandle | None = None
+        self._turns: dict[tuple[str, str], _Turn] = {}
         self._database = Database(path, what=what, schema=_SCHEMA, synchronous="NORMAL")
 
     async def open(self) -> None:
@@ -58,6 +67,19 @@ class Seen:
         """Close the file."""
         self._flush()
         await self._database.close()
+
+    @contextlib.asynccontextmanager
+    async def turn(self, scope: str, key: str) -> AsyncIterator[None]:
+        """One at a time for a key, in the order of asking, between the look and the note."""
+        turn = self._turns.setdefault((scope, key), _Turn())
+        turn.users += 1
+        try:
+            async with turn.lock:
+                yield
+        finally:
+            turn.users -= 1
+            if not turn.users:
+                del self._turns[scope, key]
 
     async def has(self, scope: str, key: str, window: float) -> bool:
         """Whether `key` was added within the last `window` seconds."""

@@ -80,12 +80,14 @@ class Spool:
         self.messages = 0
         self.bytes = 0
         self.dropped = 0
+        self.found_to = 0
+        """The id up to which all is from an earlier process."""
         self._database = Database(path, what=what, schema=SCHEMA)
 
     async def open(self) -> None:
         """Open the file; `StateUnusable` where that cannot be."""
         await self._database.open()
-        self.messages, self.bytes = await self._database.run(self._prepare)
+        self.messages, self.bytes, self.found_to = await self._database.run(self._prepare)
 
     async def close(self) -> None:
         """Close the file."""
@@ -152,12 +154,13 @@ class Spool:
                 f"{self.what} is at its bound ({self.messages} messages, {self.bytes} bytes)"
             )
 
-    def _prepare(self, connection: sqlite3.Connection) -> tuple[int, int]:
+    def _prepare(self, connection: sqlite3.Connection) -> tuple[int, int, int]:
         if self.bounds.policy == "drop_oldest":
             for statement in _KEEP_TOTALS:
                 connection.execute(statement)
         messages, size = connection.execute(_TOTALS).fetchone()
-        return int(messages), int(size)
+        (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM spool").fetchone()
+        return int(messages), int(size), int(last)
 
     def _insert(
         self,

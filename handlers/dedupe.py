@@ -1,19 +1,20 @@
 """Handling each message once in a window: a key is looked up before the handler and remembered
 after it.
 
-A crash between the two handles the message twice, so a handler's own effect should bear that;
-everything else (a redelivery, a publisher that sends again, two brokers) is recognised.
+A crash between the two handles the message twice, and so does a disk that does not take the note,
+so a handler's own effect should bear that; everything else (a redelivery, a publisher that sends
+again, two brokers) is recognised.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from dskity.bus.complaints import Complaints
 from dskity.bus.delivery import Delivery
-from dskity.bus.errors import InvalidHandler, InvalidPayload
+from dskity.bus.errors import InvalidHandler, InvalidPayload, StoreUnavailable
 from dskity.bus.message import Message
 from dskity.bus.seen import Seen
 from dskity.handlers.binding import Binding, Getter
@@ -44,24 +45,21 @@ class Duplicate(Drop):
     """The message was handled already."""
 
 
-def deduped(binding: Binding, dedupe: Dedupe, seen: Seen, scope: str) -> Binding:
+def deduped(
+    binding: Binding, dedupe: Dedupe, seen: Seen, scope: str, complaints: Complaints
+) -> Binding:
     """The binding with the check before its call and the note after it."""
     key_of = _key_getter(dedupe.key)
-    running: dict[str, asyncio.Future[None]] = {}
 
     async def call(key: str, *arguments: Any) -> Any:
-        while (other := running.get(key)) is not None:
-            await asyncio.wait([other])  # the same key in another lane: its outcome decides
-        if await seen.has(scope, key, dedupe.window):
-            raise Duplicate(f"{key!r} was handled already")
-        if key in running:
-            return await call(key, *arguments)
-        running[key] = asyncio.get_running_loop().create_future()
-        try:
+        async with seen.turn(scope, key):  # in another lane or from another broker: who was first?
+            if await seen.has(scope, key, dedupe.window):
+                raise Duplicate(f"{key!r} was handled already")
             result = await binding.call(*arguments)
-            await seen.add(scope, key)
-        finally:
-            running.pop(key).set_result(None)
+            try:
+                await seen.add(scope, key)
+            except StoreUnavailable as error:
+                complaints.warn(f"{scope}: a key was handled and is not remembered: {error}")
         return result
 
     return replace(binding, call=call, getters=(key_of, *binding.getters))

@@ -47,7 +47,7 @@ class Dispatcher:
     ) -> None:
         self._inbox = inbox
         self._seen = seen
-        self._live: dict[HandlerRoute, None] = {}
+        self._live: dict[str, HandlerRoute] = {}
         self._stored: dict[StoredRoute, None] = {}
         self.flow = Flow(max_in_flight, max_in_flight_bytes, overload)
         self._crew = Crew()
@@ -57,7 +57,7 @@ class Dispatcher:
     @property
     def routes(self) -> tuple[HandlerRoute, ...]:
         """The routes that are subscribed now, oldest first."""
-        return tuple(self._live)
+        return tuple(self._live.values())
 
     def provide(self, kind: type[T], value: T) -> None:
         """Give `value` to parameters of type `kind`, in handlers registered from now on."""
@@ -75,16 +75,32 @@ class Dispatcher:
             self.flow.bind(bus.pause, bus.resume)
             self._bound = True
         words = RoutePolicy.of(policy)
-        key = key_of(words.order_by, pattern, Complaints(_logger, bus.clock))
+        complaints = Complaints(_logger, bus.clock)
+        key = key_of(words.order_by, pattern, complaints)
         binding = bind(handler, pattern, bus, self._provided)
+        name = f"{bus.owner}.{binding.name}" if bus.owner else binding.name
+        identity = self._identity(f"{name} {pattern.text}")
         if words.dedupe is not None:
-            binding = deduped(binding, words.dedupe, self._need_seen(words.dedupe), pattern.text)
-        route = HandlerRoute(bus, binding, words, key, self._crew, self.flow, self._live)
-        if words.ack == "handled":
+            seen = self._need_seen(words.dedupe)
+            binding = deduped(binding, words.dedupe, seen, identity, complaints)
+        stored = words.ack == "stored"
+        flow = Flow.boundless() if stored else self.flow
+        route = HandlerRoute(
+            bus, binding, words, key, self._crew, flow, self._live, name=name, identity=identity
+        )
+        if not stored:
             return route
         if self._inbox is None:
             raise Unsupported("ack='stored' needs the disk inbox, and this bus has none")
-        return StoredRoute(route, pattern, self._inbox, self.flow, bus.clock, self._stored)
+        return StoredRoute(route, pattern, self._inbox, self.flow, flow, bus.clock, self._stored)
+
+    def _identity(self, wanted: str) -> str:
+        """Handlers may have one name, as those do that one function makes: then they count."""
+        identity, number = wanted, 1
+        while identity in self._live:
+            number += 1
+            identity = f"{wanted} #{number}"
+        return identity
 
     def _need_seen(self, dedupe: Dedupe) -> Seen:
         if self._seen is None:

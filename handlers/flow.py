@@ -6,6 +6,7 @@ At the bound QoS ≥ 1 stays with the broker. What happens to QoS 0, which nobod
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Literal, TypeAlias
 
@@ -34,6 +35,11 @@ class Flow:
         self.max_bytes = max_bytes
         self._pause: Callable[[], None] = lambda: None
         self._resume: Callable[[], None] = lambda: None
+
+    @classmethod
+    def boundless(cls) -> Flow:
+        """One that only counts."""
+        return cls(sys.maxsize, sys.maxsize)
 
     def bind(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
         """What to call when the bound is reached, and when there is room again."""

@@ -57,7 +57,8 @@ class RouteStats:
 
 
 class HandlerRoute:
-    """A `Consumer`; the dispatcher makes it."""
+    """A `Consumer`; the dispatcher makes it. `name` is for people; `identity` is what no other
+    live route has, and what it has again in the next process: its things on the disk bear it."""
 
     def __init__(
         self,
@@ -67,9 +68,13 @@ class HandlerRoute:
         key: Key,
         crew: Crew,
         flow: Flow,
-        live: dict[HandlerRoute, None],
+        live: dict[str, HandlerRoute],
+        *,
+        name: str,
+        identity: str,
     ) -> None:
-        self.name = f"{bus.owner}.{binding.name}" if bus.owner else binding.name
+        self.name = name
+        self.identity = identity
         self.stats = RouteStats()
         self.policy = policy
         self._bus = bus
@@ -102,7 +107,7 @@ class HandlerRoute:
 
     def open(self) -> None:
         """See `Consumer`."""
-        self._live[self] = None
+        self._live[self.identity] = self
 
     def accept(self, delivery: Delivery, captures: Captures) -> None:
         """See `Consumer`."""
@@ -136,7 +141,8 @@ class HandlerRoute:
                 await self._drained.wait()
         finally:
             self._ending -= ends_itself
-        self._live.pop(self, None)
+            if self._live.get(self.identity) is self:
+                del self._live[self.identity]
 
     def begin(self, delivery: Delivery, captures: Captures) -> Coroutine[Any, Any, None] | None:
         """See `crew.Route`."""

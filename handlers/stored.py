@@ -17,8 +17,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from dskity.bus.clock import Clock
+from dskity.bus.complaints import Complaints
 from dskity.bus.delivery import Delivery, Meta
-from dskity.bus.errors import DSkityError, OutboxFull
+from dskity.bus.errors import OutboxFull, StoreUnavailable
 from dskity.bus.rows import Stored
 from dskity.bus.spool import Spool
 
@@ -28,12 +29,14 @@ if TYPE_CHECKING:
     from dskity.handlers.route import HandlerRoute
 
 _BATCH = 500  # messages written together
+_MOST_BYTES = 16 * 1024 * 1024  # begun of one route, and a page more
 _PAUSE = 1.0  # seconds before another try to write: the disk may get room again
 _logger = logging.getLogger(__name__)
 
 
 class StoredRoute:
-    """A `Consumer` in front of a `HandlerRoute`."""
+    """A `Consumer` in front of a `HandlerRoute`. `flow` counts what waits for the disk, `inside`
+    what the handler has from there: that must not hold up the wire."""
 
     def __init__(
         self,
@@ -41,6 +44,7 @@ class StoredRoute:
         pattern: Pattern,
         spool: Spool,
         flow: Flow,
+        inside: Flow,
         clock: Clock,
         live: dict[StoredRoute, None],
     ) -> None:
@@ -48,15 +52,15 @@ class StoredRoute:
         self._pattern = pattern
         self._spool = spool
         self._flow = flow
+        self._inside = inside
         self._clock = clock
+        self._complaints = Complaints(_logger, clock)
         self._live = live
-        self._lane = f"{route.name} {pattern.text}"
+        self._lane = route.identity
         self._window = 2 * route.policy.concurrency
         self._arrived: deque[Delivery] = deque()
         self._handled: list[int] = []
-        self._handling = 0
         self._last = 0
-        self._first_of_ours: int | None = None
         self._stopping = False
         self._to_store, self._to_handle = asyncio.Event(), asyncio.Event()
         self._all_stored = asyncio.Event()
@@ -93,7 +97,7 @@ class StoredRoute:
     def accept(self, delivery: Delivery, captures: Mapping[str, str]) -> None:
         """See `Consumer`: it waits for the disk, and is acknowledged then."""
         del captures  # computed again from the topic
-        self._flow.enter(len(delivery.payload), delivery.qos)
+        self._flow.enter(len(delivery.payload), 1)  # at the bound the wire waits, also at QoS 0
         self._arrived.append(delivery)
         self._all_stored.clear()
         self._to_store.set()
@@ -102,10 +106,14 @@ class StoredRoute:
         """See `Consumer`: store what has arrived, end what is being handled; the rest stays on
         the disk."""
         self._stopping = True
-        await self._all_stored.wait()
-        await self._route.drain()
-        await self._forget_handled()
-        await self.close()
+        try:
+            await self._all_stored.wait()
+            await self._route.drain()
+            await self._forget_handled()
+        except StoreUnavailable as error:
+            _logger.warning("messages of %s will be handled again: %s", self._lane, error)
+        finally:
+            await self.close()
 
     async def close(self) -> None:
         """Stop at once; what is not handled stays on the disk."""
@@ -134,15 +142,14 @@ class StoredRoute:
         messages = [delivery.message() for delivery in batch]
         while True:
             try:
-                ids = await self._spool.put(messages, self._clock.time(), self._lane)
-            except DSkityError as error:
+                await self._spool.put(messages, self._clock.time(), self._lane, any_size=True)
+            except Exception as error:  # noqa: BLE001  # without this task nothing is acknowledged
                 if isinstance(error, OutboxFull) and len(messages) > 1:
                     del messages[len(messages) // 2 :]
                     continue
-                _logger.warning("messages of %s are not acknowledged: %s", self._lane, error)
+                self._complaints.warn(f"messages of {self._lane} are not acknowledged: {error!r}")
                 await self._clock.sleep(_PAUSE)
             else:
-                self._first_of_ours = self._first_of_ours or ids[0]
                 return len(messages)
 
     async def _handle(self) -> None:
@@ -152,33 +159,31 @@ class StoredRoute:
             try:
                 await self._forget_handled()
                 await self._begin_more()
-            except DSkityError as error:
-                _logger.warning("the inbox of %s cannot be read: %s", self._lane, error)
+            except Exception as error:  # noqa: BLE001  # without this task nothing is handled
+                self._complaints.warn(f"the inbox of {self._lane} cannot be read: {error!r}")
                 await self._clock.sleep(_PAUSE)
                 self._to_handle.set()
 
     async def _begin_more(self) -> None:
-        room = self._window - self._handling
-        if room < self._window // 2 or self._stopping:
+        room = self._window - self._inside.messages
+        if room < self._window // 2 or self._inside.bytes > _MOST_BYTES or self._stopping:
             return  # half at a time: a page for every message would cost a query for each
         for stored in await self._spool.page(self._last, room, self._lane):
             if self._stopping:
                 return
             self._last = stored.id
-            self._handling += 1
             delivery = self._delivery(stored)
             self._route.accept(delivery, self._pattern.capture(delivery.topic))
 
     def _delivery(self, stored: Stored) -> Delivery:
         message = stored.message
         remaining = stored.expires_at and stored.expires_at - self._clock.time()
-        again = self._first_of_ours is None or stored.id < self._first_of_ours
         return Delivery(
             message.topic,
             message.payload,
             message.qos,
             message.retain,
-            again,
+            message.duplicate or stored.id <= self._spool.found_to,
             Meta(
                 message.content_type,
                 message.headers,
@@ -191,7 +196,6 @@ class StoredRoute:
 
     def _end(self, id: int) -> None:
         self._handled.append(id)
-        self._handling -= 1
         self._to_handle.set()
 
     async def _forget_handled(self) -> None:
@@ -199,6 +203,6 @@ class StoredRoute:
         if handled:
             try:
                 await self._spool.remove(handled)
-            except DSkityError:
+            except StoreUnavailable:
                 self._handled += handled  # another time
                 raise

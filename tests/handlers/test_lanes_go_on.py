@@ -228,3 +228,24 @@ async def test_handlers_of_one_route_may_all_end_it_at_once() -> None:
         await until(lambda: sorted(handled) == ["a", "b", "c"], "their end", within=2)
         await subscription.cancel()
         assert house.dispatcher.routes == ()
+
+
+async def test_an_overload_of_qos_0_sheds_the_oldest_also_of_what_waits_behind_a_slow_one() -> None:
+    async with memory_house(max_in_flight=10, overload="drop_oldest") as house:
+        gate = asyncio.Event()
+        handled: list[int] = []
+
+        async def slow(number: int) -> None:
+            await gate.wait()
+            handled.append(number)
+
+        await house.bus.subscribe("t", slow, qos=0)
+        for number in range(30):
+            await house.bus.publish("t", number, qos=0)
+            for _ in range(5):  # turns of the loop: each is taken before the next one comes
+                await asyncio.sleep(0)
+        assert house.dispatcher.routes[0].stats.shed == 20
+        gate.set()
+        await until(lambda: len(handled) == 10, "the others")
+        assert handled == [0, *range(21, 30)]  # the first had begun
+        assert house.dispatcher.flow.messages == 0
