@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import copy
 import logging
@@ -40,6 +39,7 @@ DEFAULT_ROOT = "dskity"
 _logger = logging.getLogger(__name__)
 _REPLY = "reply"
 _SHOWN = 8  # connection names in an error
+_SHORTEST = 0.001  # seconds: MQTT takes no expiry of 0
 
 
 class Bus:
@@ -255,13 +255,15 @@ class Bus:
         check_fields(headers, content_type)
         data, kind = encode_payload(payload, content_type)
         pending = self._replies.expect()
-        message = Message(
-            topic, data, qos, False, kind, headers or NO_HEADERS,
-            pending.reply_to, pending.correlation, timeout,
-        )  # fmt: skip
+        deadline = self.clock.monotonic() + timeout
         try:
-            async with asyncio.timeout(timeout):
+            async with self.clock.timeout(timeout):
                 await self._sending.wait_for_broker(max(qos, 1))
+                left = max(deadline - self.clock.monotonic(), _SHORTEST)
+                message = Message(
+                    topic, data, qos, False, kind, headers or NO_HEADERS,
+                    pending.reply_to, pending.correlation, left,
+                )  # fmt: skip
                 if await self._sending.now(message) is False:
                     raise NoResponder(f"nobody is subscribed to {topic!r}")
                 return check_reply(await pending.reply)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Counters:
-    """`unrouted` arrived and was for nobody here."""
+    """`unrouted` arrived and was for nobody here; `expired` arrived too late, in an envelope."""
 
     received: int = 0
     unrouted: int = 0
+    expired: int = 0
     published: int = 0

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 
 from dskity.bus import envelope
 from dskity.bus.clock import Clock
+from dskity.bus.complaints import Complaints
 from dskity.bus.counters import Counters
 from dskity.bus.delivery import Delivery
 from dskity.bus.requests import Replies
@@ -16,6 +18,7 @@ from dskity.bus.subscriptions import Subscriptions
 # the SUBSCRIBE of the handlers that are awaited come behind them.
 MOST_HELD = 1_000
 MOST_HELD_BYTES = 16 * 1024 * 1024
+_logger = logging.getLogger(__name__)
 
 
 class Receiving:
@@ -39,6 +42,7 @@ class Receiving:
         self._replies = replies
         self._counters = counters
         self._clock = clock
+        self._complaints = Complaints(_logger, clock)
         self._held: list[Delivery] | None = None
         self._held_bytes = 0
         self._rest = rest
@@ -66,6 +70,9 @@ class Receiving:
         self._counters.received += 1
         if delivery.payload.startswith(envelope.PREFIX):
             self._open_envelope(delivery)
+            if self._is_over(delivery):
+                delivery.done()
+                return
         if delivery.topic.startswith(self._replies.prefix):
             self._replies.accept(delivery.message())
             delivery.done()
@@ -90,6 +97,18 @@ class Receiving:
             delivery.payload, meta = opened
             ids = delivery.meta.subscriptions if delivery.meta else ()
             delivery.meta = replace(meta, subscriptions=ids)
+
+    def _is_over(self, delivery: Delivery) -> bool:
+        """Brokers of MQTT 5 do not deliver what has expired; those of 3.1.1 cannot know."""
+        left = delivery.meta.expires_in if delivery.meta else None
+        if left is None or left > 0:
+            return False
+        self._counters.expired += 1
+        self._complaints.warn(
+            f"what came on {delivery.topic} expired {-left:.0f} s ago and is not handled; where it "
+            "had just been sent, the clock of the sender or of this machine is wrong"
+        )
+        return True
 
     def _is_control(self, delivery: Delivery) -> bool:
         return any(entry.lane == "control" for entry, _ in self._subscriptions.find(delivery))

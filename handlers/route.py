@@ -257,7 +257,7 @@ class HandlerRoute:
         task = asyncio.current_task()
         self._inside.add(task)
         try:
-            async with asyncio.timeout(self.policy.timeout) as limit:
+            async with self._bus.clock.timeout(self.policy.timeout) as limit:
                 return await rest
         except TimeoutError as error:
             if not limit.expired():
