@@ -17,7 +17,8 @@ from tests.waiting import until
 async def test_thousands_in_parallel_each_get_their_own_reply() -> None:
     async with memory_house() as house:
 
-        async def double(number: int) -> int:
+        async def double(payload: bytes) -> int:
+            number = int(payload)
             for _ in range(number % 3):
                 await asyncio.sleep(0)
             return number * 2

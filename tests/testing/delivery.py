@@ -14,34 +14,54 @@ from dskity.bus.bus import Bus
 from dskity.bus.clock import VirtualClock
 from dskity.bus.message import Message
 from dskity.bus.outbox import Outbox
+from dskity.bus.seen import Seen
 from dskity.bus.spool import Spool
-from dskity.handlers import Dispatcher, RetryPolicy
+from dskity.handlers import Dedupe, Dispatcher, RetryPolicy
 from dskity.testing import ScriptedBroker, ScriptedTransport, memory_bus
 
-TOPICS = ("handled/a", "handled/b", "stored/a", "stored/b")
+TOPICS = ("handled/a", "handled/b", "stored/a", "stored/b", "once/a", "once/b")
 _RETRY = RetryPolicy(attempts=2, backoff=0.1, jitter=False)
+_WINDOW = 86_400.0  # seconds, longer than any example lasts
+_DEDUPE = Dedupe(lambda message: message.payload.decode(), window=_WINDOW)
 _IN_FLIGHT = 4  # few, so that the bound is reached and the wire paused
 _PATIENCE = 2.0  # real seconds without any progress: a slow disk takes less, a lost message more
+
+
+class Noting(Seen):
+    """Tells what it has on its disk for certain."""
+
+    def __init__(self, path: Path, noted: set[int], clock: VirtualClock) -> None:
+        super().__init__(path, what="the seen keys", keep=_WINDOW, clock=clock)
+        self._noted = noted
+
+    async def add(self, scope: str, key: str) -> None:
+        await super().add(scope, key)
+        self._noted.add(int(key))
 
 
 class Process:
     """One life of the client; the next one finds its session and its files."""
 
-    def __init__(self, broker: ScriptedBroker, clock: VirtualClock, folder: Path) -> None:
+    def __init__(
+        self, broker: ScriptedBroker, clock: VirtualClock, folder: Path, noted: set[int]
+    ) -> None:
         self.folder = folder
         self.transport: ScriptedTransport = broker.transport("runtime")
         self.outbox = Outbox(folder / "outbox.db", clock=clock)
         self.inbox = Spool(folder / "inbox.db", what="the inbox")
-        self.dispatcher = Dispatcher(max_in_flight=_IN_FLIGHT, inbox=self.inbox)
+        self.seen = Noting(folder / "seen.db", noted, clock)
+        self.dispatcher = Dispatcher(max_in_flight=_IN_FLIGHT, inbox=self.inbox, seen=self.seen)
         self.bus = Bus(self.transport, self.dispatcher, outbox=self.outbox, clock=clock)
 
     async def start(self, world: World) -> None:
         """As a runtime does: what the broker has kept waits until the handlers are there."""
         await self.inbox.open()
+        await self.seen.open()
         await self.bus.start(hold=True)
         await asyncio.sleep(0)  # modules take their time to start, and the broker has us again
         await self.bus.subscribe("handled/+", world.handle, retry=_RETRY, concurrency=1)
         await self.bus.subscribe("stored/+", world.handle, retry=_RETRY, ack="stored")
+        await self.bus.subscribe("once/+", world.handle, retry=_RETRY, dedupe=_DEDUPE)
         self.bus.open()
 
     async def die(self, legacy: Path) -> None:
@@ -57,6 +77,7 @@ class Process:
         await self.dispatcher.close()
         await self.bus.close()
         await self.inbox.close()
+        await self.seen.close()
 
 
 class World:
@@ -68,6 +89,8 @@ class World:
         self.accepted: dict[str, list[int]] = defaultdict(list)
         self.begun: dict[str, list[int]] = defaultdict(list)
         self.ended: set[tuple[str, int]] = set()
+        self.noted: set[int] = set()
+        self.repeated: list[int] = []
         self.overlaps: list[str] = []
         self.failures = 0
         self.gate = asyncio.Event()
@@ -110,7 +133,7 @@ class World:
 
     def _next_process(self, folder: Path | None = None) -> Process:
         folder = folder or Path(tempfile.mkdtemp(dir=self._folder))
-        return Process(self.broker, self.clock, folder)
+        return Process(self.broker, self.clock, folder, self.noted)
 
     async def _go_on(self, following: Process) -> None:
         self.process = following
@@ -121,10 +144,14 @@ class World:
         """The handler: it waits while the gate is shut, and fails as often as it is told to."""
         topic, number = message.topic, message.json()
         self.begun[topic].append(number)
+        if number in self.noted:
+            self.repeated.append(number)
         if topic in self._inside:
             self.overlaps.append(topic)
         self._inside.add(topic)
         try:
+            for _ in range(number % 3):  # some end at once, some let others go on meanwhile
+                await asyncio.sleep(0)
             await self.gate.wait()
         finally:
             self._inside.discard(topic)

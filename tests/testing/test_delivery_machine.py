@@ -1,5 +1,5 @@
 """Publishes, failures, crashes and lost connections in any order: nothing that was accepted is
-lost, and each topic keeps its order but for duplicates."""
+lost, each topic keeps its order but for duplicates, and a key that is noted has none."""
 
 from __future__ import annotations
 
@@ -132,6 +132,10 @@ class DeliveryMachine(RuleBasedStateMachine):
         assert self.world.overlaps == []
 
     @invariant()
+    def no_key_is_handled_again_once_it_is_noted(self) -> None:
+        assert self.world.repeated == []
+
+    @invariant()
     def nothing_is_counted_below_zero(self) -> None:
         process = self.world.process
         flow = process.dispatcher.flow
@@ -150,6 +154,7 @@ class DeliveryMachine(RuleBasedStateMachine):
             assert self.world.lost == set()
             assert self.world.at_rest
             self.each_topic_keeps_its_order()
+            self.no_key_is_handled_again_once_it_is_noted()
             self.nothing_is_counted_below_zero()
         finally:
             self.run(self.world.end())
