@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from dskity.bus.bus import Bus
+from dskity.bus.clock import Clock
 from dskity.config import DSkitySettings
 from dskity.config.sections.webhooks import WebhookSettings
 from dskity.http_client import SharedHttpClient
@@ -58,6 +59,7 @@ def build_services(settings: DSkitySettings, bus: Bus) -> Services:
             default_ttl_seconds=kv.default_ttl_seconds,
             redis_url=kv.redis.url,
             redis_key_prefix=kv.redis.key_prefix,
+            clock=bus.clock,
         ),
         registry=ServiceRegistry(
             bus,
@@ -97,9 +99,10 @@ def built_in_modules(
     services: Services,
     enabled: Callable[[], Sequence[str]],
     checks: Mapping[str, Check],
+    clock: Clock,
 ) -> list[Any]:
     """Our own modules, in the order they start."""
-    modules: list[Any] = [_dead_letters(settings), KvModule(services.kv)]
+    modules: list[Any] = [_dead_letters(settings, clock), KvModule(services.kv)]
     if settings.common.registry.enabled:
         modules.append(RegistryModule(services.registry))
     modules += [
@@ -112,7 +115,7 @@ def built_in_modules(
         modules.append(BridgeModule([rule.rule() for rule in settings.bridge]))
     if settings.webhooks:
         sources = {name: webhook_options(source) for name, source in settings.webhooks.items()}
-        modules.append(WebhooksModule(sources, settings.state_dir))
+        modules.append(WebhooksModule(sources, settings.state_dir, clock))
     return modules
 
 
@@ -124,10 +127,10 @@ def _grpc(settings: DSkitySettings) -> Iterator[Any]:
         yield GrpcModule(settings.grpc.stream_buffer)
 
 
-def _dead_letters(settings: DSkitySettings) -> DeadLettersModule:
+def _dead_letters(settings: DSkitySettings, clock: Clock) -> DeadLettersModule:
     limits = settings.bus.dead_letters
     bounds = Bounds(limits.max_messages, limits.max_bytes, limits.max_age_seconds)
-    return DeadLettersModule(settings.state_dir, bounds, tuple(settings.mqtt))
+    return DeadLettersModule(settings.state_dir, bounds, tuple(settings.mqtt), clock)
 
 
 def announce_modules(runtime: Runtime, registry: ServiceRegistry) -> None:

@@ -25,6 +25,7 @@ from dskity.assembly import (
     built_in_modules,
 )
 from dskity.banner import banner
+from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.transport import Transport
 from dskity.client import open_bus
 from dskity.config import DSkitySettings, load_settings
@@ -63,13 +64,15 @@ async def start(
     transport: Transport | None = None,
     transports: Mapping[str, Transport] | None = None,
     app: FastAPI | None = None,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Runtime:
     """Start a runtime; `await runtime.close()`, or `async with`, ends it.
 
     `modules` are instances that start after ours and before those of the search paths.
     `transport` takes the place of the MQTT connection; no broker is started then. `transports` do
     so for the connections of `mqtt`, by name. An `app` is served by whoever made it (with
-    `make_app`); without one, ours is served on `host` and `port`.
+    `make_app`); without one, ours is served on `host` and `port`. All that keeps time in the
+    runtime lives by `clock`, but for what it waits for outside: brokers, servers, its own end.
     """
     settings = settings or load_settings()
     async with AsyncExitStack() as stack:
@@ -77,7 +80,7 @@ async def start(
         doors = guarding(settings.security, settings.state_dir)
         client_id = settings.common.mqtt.client_id or state.client_id()
         given = {DEFAULT: transport} if transport is not None else {}
-        core = await start_core(settings, client_id, stack, {**(transports or {}), **given})
+        core = await start_core(settings, client_id, stack, {**(transports or {}), **given}, clock)
         services = build_services(settings, core.bus)
         http_client = SharedHttpClient()
         stack.push_async_callback(http_client.close)
@@ -96,7 +99,9 @@ async def start(
         if app is None and settings.http.enabled:
             runtime.http = await _serve_http(settings, served, stack)
         if settings.grpc.enabled:
-            runtime.grpc = await _serve_grpc(settings, services, doors.guard, readiness, stack)
+            runtime.grpc = await _serve_grpc(
+                settings, services, doors.guard, readiness, stack, clock
+            )
         if settings.common.registry.enabled:
             announce_modules(runtime, services.registry)
         stack.callback(core.presence.tell, "draining")
@@ -158,7 +163,9 @@ def _supervisor(
         explicit="modules_search_paths" in settings.model_fields_set,
         disabled=[name for name, entry in settings.modules.items() if not entry.enabled],
     )
-    ours = built_in_modules(settings, services, lambda: _enabled(supervisor), readiness)
+    ours = built_in_modules(
+        settings, services, lambda: _enabled(supervisor), readiness, core.bus.clock
+    )
     supervisor = Supervisor(
         clients,
         settings,
@@ -204,6 +211,7 @@ async def _serve_grpc(
     guard: Guard,
     readiness: Readiness,
     stack: AsyncExitStack,
+    clock: Clock,
 ) -> GrpcServer:
     # Imported where the door is open: grpc and protobuf take 12 MiB.
     from dskity.modules.grpc.server import GrpcServer  # noqa: PLC0415
@@ -218,6 +226,7 @@ async def _serve_grpc(
         max_message_bytes=grpc.max_message_bytes,
         max_streams=grpc.max_streams,
         tls=_tls(grpc.tls),
+        clock=clock,
     )
     await server.start()
     stack.push_async_callback(server.stop, settings.shutdown_grace_seconds)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dskity.bus.bus import Bus
+from dskity.bus.clock import Clock
 from dskity.bus.outbox import Outbox
 from dskity.bus.seen import Seen
 from dskity.bus.spool import Bounds, Spool
@@ -38,6 +39,7 @@ async def connect(
     client: Client,
     seen: Seen,
     stack: AsyncExitStack,
+    clock: Clock,
     name: str | None = None,
 ) -> Connection:
     """The connection called `name`, None for the one of `common.mqtt`."""
@@ -51,7 +53,8 @@ async def connect(
         inbox=inbox,
         seen=seen,
     )
-    bus = Bus(transport, dispatcher, root=settings.bus.root, outbox=_outbox(settings, name))
+    outbox = _outbox(settings, name, clock)
+    bus = Bus(transport, dispatcher, root=settings.bus.root, outbox=outbox, clock=clock)
     return Connection(where, client, dispatcher, bus)
 
 
@@ -71,7 +74,7 @@ def _inbox(settings: DSkitySettings, name: str | None) -> Spool:
     )
 
 
-def _outbox(settings: DSkitySettings, name: str | None) -> Outbox | None:
+def _outbox(settings: DSkitySettings, name: str | None, clock: Clock) -> Outbox | None:
     limits = settings.bus.outbox
     if not limits.enabled:
         return None
@@ -79,6 +82,7 @@ def _outbox(settings: DSkitySettings, name: str | None) -> Outbox | None:
         _file(settings, "outbox", name),
         bounds=Bounds(limits.max_messages, limits.max_bytes, limits.policy),
         max_age=limits.max_age_seconds,
+        clock=clock,
     )
 
 

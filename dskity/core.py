@@ -13,6 +13,7 @@ from dskity.broker.engine import Engine, ExternalBroker, choose_engine
 from dskity.broker.listen import Listen
 from dskity.broker.url import Urls, listed
 from dskity.bus.bus import Bus
+from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.errors import NotConnected
 from dskity.bus.seen import Seen
 from dskity.bus.transport import Transport
@@ -72,6 +73,7 @@ async def start_core(
     client_id: str,
     stack: AsyncExitStack,
     transports: Mapping[str, Transport],
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Core:
     """Start the broker if we run one, and the connections; messages for handlers are held until
     `open()`. `transports` take the place of MQTT connections, the one called `default` also that
@@ -87,13 +89,15 @@ async def start_core(
     else:
         engine = ExternalBroker(f"memory:{transport.client_id}")
         where = engine.url
-    seen = await _open_seen(settings, stack)
-    connections = {DEFAULT: await connect(settings, transport, where, client, seen, stack)}
+    seen = await _open_seen(settings, stack, clock)
+    connections = {DEFAULT: await connect(settings, transport, where, client, seen, stack, clock)}
     for name, mqtt in settings.mqtt.items():
         client = choose_client(mqtt.client)
         transport = transports.get(name) or _further_transport(mqtt, client, client_id, name)
         where = listed(mqtt.url)
-        connections[name] = await connect(settings, transport, where, client, seen, stack, name)
+        connections[name] = await connect(
+            settings, transport, where, client, seen, stack, clock, name
+        )
     introduce(connections)
     connections[DEFAULT].bus.link.watch(partial(_save_what_is_new, engine))
     presence = await _start(connections, settings.shutdown_grace_seconds, stack)
@@ -132,12 +136,13 @@ async def _drain(dispatchers: Iterable[Dispatcher], grace: float) -> None:
     await asyncio.gather(*(dispatcher.close(grace) for dispatcher in dispatchers))
 
 
-async def _open_seen(settings: DSkitySettings, stack: AsyncExitStack) -> Seen:
+async def _open_seen(settings: DSkitySettings, stack: AsyncExitStack, clock: Clock) -> Seen:
     """The file behind `dedupe`."""
     seen = Seen(
         settings.state_dir / "seen.db",
         what="the record of handled keys",
         keep=settings.bus.dedupe_max_window_seconds,
+        clock=clock,
     )
     await seen.open()
     stack.push_async_callback(seen.close)

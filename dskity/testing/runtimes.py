@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from dskity.bootstrap import start
+from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.config import DSkitySettings
 from dskity.presence import state_message
 from dskity.runtime import Runtime
@@ -23,17 +24,23 @@ class Runtimes:
         self._stack = AsyncExitStack()
 
     async def __call__(
-        self, *modules: Any, name: str = "runtime", settings: DSkitySettings | None = None
+        self,
+        *modules: Any,
+        name: str = "runtime",
+        settings: DSkitySettings | None = None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> Runtime:
         """Start one with these modules beside the built-in ones.
 
         `name` is its client id and its folder in `state_dir`: another name is another runtime on
-        the same broker, the same name again, after `close`, the next process of the same one.
+        the same broker, the same name again, after `close`, the next process of the same one. With
+        a virtual `clock` expiries, heartbeats and time-outs wait until the test moves it.
         """
         settings = settings or self._settings
         own = settings.model_copy(update={"state_dir": settings.state_dir / name})
         will = state_message(settings.bus.root, name, "lost", 0)
-        runtime = await start(own, modules=modules, transport=self._broker.transport(name, will))
+        transport = self._broker.transport(name, will)
+        runtime = await start(own, modules=modules, transport=transport, clock=clock)
         self._stack.push_async_callback(runtime.close)
         return runtime
 

@@ -25,9 +25,9 @@ async def test_thousands_in_parallel_each_get_their_own_reply() -> None:
 
         await house.bus.subscribe("double/+", double, order_by=None)
         replies = await asyncio.gather(
-            *(house.bus.request(f"double/{n % 7}", n, timeout=30) for n in range(5_000))
+            *(house.bus.request(f"double/{n % 7}", n, timeout=30) for n in range(2_000))
         )
-        assert [reply.json() for reply in replies] == [n * 2 for n in range(5_000)]
+        assert [reply.json() for reply in replies] == [n * 2 for n in range(2_000)]
         assert len(house.bus._replies) == 0
         assert house.bus._replies.unknown == 0
 

@@ -84,6 +84,32 @@ class DeliveryMachine(RuleBasedStateMachine):
     def crash(self) -> None:
         self.run(self.world.crash())
 
+    @rule(topic=st.sampled_from(TOPICS), count=FEW, turns=st.integers(0, 10))
+    def crash_in_the_middle(self, topic: str, count: int, turns: int) -> None:
+        """What chance alone seldom does: handlers have begun, none has ended."""
+        self.handlers_get_stuck()
+        self.publish(topic, count)
+        self.go_on(turns)
+        self.crash()
+        self.handlers_go_on()
+
+    @rule(topic=st.sampled_from(TOPICS), nth=FEW, arrives=st.booleans())
+    def lose_the_connection_in_the_middle(self, topic: str, nth: int, *, arrives: bool) -> None:
+        """Of what waits on the disk some has left, and more comes."""
+        self.connection_is_cut()
+        self.publish(topic, 3)
+        self.publish_will_lose_the_connection(nth, arrives=arrives)
+        self.go_on(3)
+        self.publish(topic, 2)
+
+    @rule(topic=st.sampled_from(TOPICS), count=FEW)
+    def fail_in_the_middle(self, topic: str, count: int) -> None:
+        """A message is between two attempts while others come."""
+        self.handlers_fail(count)
+        self.publish(topic, count + 1)
+        self.go_on(10)
+        self.publish(topic, 1)
+
     @rule()
     def restart(self) -> None:
         self.run(self.world.restart())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from dskity.bus.clock import VirtualClock
 from dskity.bus.errors import InvalidSettings
 from dskity.bus.message import Message
 from dskity.config import DSkitySettings
+from dskity.handlers import RetryPolicy
 from dskity.modules import Module, ModuleMeta, TransportClients, on
 from dskity.testing import Runtimes, ScriptedBroker, http_client, isolated_settings, record, until
 
@@ -145,3 +147,32 @@ def test_settings_of_a_test_read_nothing_and_open_nothing(
     assert (settings.broker.engine, settings.modules_search_paths) == ("none", ())
     assert not dskity_settings.grpc.enabled
     assert dskity_settings.state_dir != settings.state_dir
+
+
+async def test_a_runtime_lives_by_the_clock_that_it_is_given(
+    dskity_runtime: Runtimes, bus: Bus, clock: VirtualClock
+) -> None:
+    class Hang(Module):
+        meta = ModuleMeta(name="hang", base_path="/hang")
+
+        @on("hang", timeout=60, retry=RetryPolicy(attempts=1))
+        async def hang(self, message: Message) -> None:
+            await asyncio.Event().wait()
+
+    runtime = await dskity_runtime(Hang(), clock=clock)
+    await runtime.clients.kv.put("key", 1, ttl_seconds=50)
+    async with (
+        record(bus, "dskity/kv/expired/#") as expired,
+        record(bus, "dskity/dead-letter/hang") as dead,
+    ):
+        await bus.publish("hang", b"")
+        routes = runtime.core.dispatcher.routes
+        await until(lambda: any("hang" in r.name and r._inside for r in routes), "it")
+        await clock.advance(49)
+        assert (await runtime.clients.kv.get("key"), expired, dead) == (1, [], [])
+        await clock.advance(2)
+        assert await runtime.clients.kv.get("key") is None
+        await until(lambda: expired, "the event")
+        assert dead == []
+        await clock.advance(10)
+        await until(lambda: dead, "the time-out")
