@@ -118,6 +118,10 @@ class Spool:
         """The next messages behind the id `after`, in order: at most `limit`, and 4 MiB or one."""
         return await self._database.run(lambda connection: _page(connection, after, limit, lane))
 
+    async def lanes(self) -> dict[str, int]:
+        """How many messages each lane has."""
+        return dict(await self._database.run(_lanes))
+
     async def remove(self, ids: Sequence[int]) -> None:
         """They have arrived where they should be."""
         done = self._database.begin(lambda connection: _delete(connection, ids))
@@ -203,6 +207,12 @@ class Spool:
     def _freed(self, sizes: list[int]) -> None:
         self.messages -= len(sizes)
         self.bytes -= sum(sizes)
+
+
+def _lanes(connection: sqlite3.Connection) -> list[tuple[str, int]]:
+    return connection.execute(
+        "SELECT lane, count(*) FROM spool WHERE refused IS NULL GROUP BY lane"
+    ).fetchall()
 
 
 def _sizes(cursor: sqlite3.Cursor) -> list[int]:

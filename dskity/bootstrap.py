@@ -96,6 +96,8 @@ async def start(
         stack.callback(core.leave)
         await supervisor.start()
         core.open()
+        for connection in core.connections.values():
+            await connection.dispatcher.tell_of_strays()
         if app is None and settings.http.enabled:
             runtime.http = await _serve_http(settings, served, stack)
         if settings.grpc.enabled:

@@ -112,6 +112,20 @@ class Dispatcher:
             )
         return self._seen
 
+    async def tell_of_strays(self) -> None:
+        """Log what waits in the inbox for handlers that are not here: renamed, or taken out. They
+        keep their place there, and their names, until a handler of that name is back."""
+        if self._inbox is None or not self._inbox.messages:
+            return
+        for lane, count in (await self._inbox.lanes()).items():
+            if lane not in self._live:
+                _logger.warning(
+                    "%s keeps %d messages for %r, which is no handler now",
+                    self._inbox.what,
+                    count,
+                    lane,
+                )
+
     async def close(self, grace: float = 0.0) -> bool:
         """Let handlers end for `grace` seconds, then cancel them; whether all had ended.
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import HealthCheck, settings
+from pydantic import TypeAdapter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 # Two shared cores make single examples slow at times, which says nothing about the code.
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
+TypeAdapter(int)  # pydantic looks for its plugins on the disk, once, before any loop is watched
 
 
 @pytest.fixture(autouse=True)

@@ -96,15 +96,6 @@ async def test_two_handlers_of_one_name_on_one_filter_have_a_lane_each(tmp_path:
     handled: list[tuple[str, int]] = []
     both = [(name, number) for name in ("a", "b") for number in range(3)]
     async with on_disk(broker, tmp_path) as (bus, _, transport, inbox):
-        gate = asyncio.Event()
-
-        def stuck() -> Callable[[int], Any]:
-            async def handler(number: int) -> None:
-                await gate.wait()
-
-            return handler
-
-        stuck.__qualname__ = make.__qualname__
         for name in ("a", "b"):
             await bus.subscribe("t", make(handled, name), ack="stored")
         for number in range(3):
@@ -232,3 +223,38 @@ async def test_a_flood_of_qos_0_into_a_stored_route_waits_at_the_bound(tmp_path:
     await dispatcher.close()
     await bus.close()
     await inbox.close()
+
+
+async def test_messages_whose_handler_has_gone_are_told_and_kept_for_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker = MemoryBroker()
+    handled: list[int] = []
+
+    async def stuck(number: int) -> None:
+        await asyncio.Event().wait()
+
+    async with on_disk(broker, tmp_path) as (bus, _, transport, _inbox):
+        await bus.subscribe("t", stuck, ack="stored", timeout=None)
+        for number in range(3):
+            await bus.publish("t", number)
+        await until(lambda: unacked(transport) == 0, "all acknowledged")
+
+    async def renamed(number: int) -> None: ...
+
+    async with on_disk(broker, tmp_path) as (bus, dispatcher, _, inbox):
+        await bus.subscribe("t", renamed, ack="stored")
+        await dispatcher.tell_of_strays()
+        assert any("keeps 3 messages" in record.message for record in caplog.records)
+        assert inbox.messages == 3
+
+    async def back(number: int) -> None:
+        handled.append(number)
+
+    back.__qualname__ = stuck.__qualname__
+    caplog.clear()
+    async with on_disk(broker, tmp_path) as (bus, dispatcher, _, inbox):
+        await bus.subscribe("t", back, ack="stored")
+        await dispatcher.tell_of_strays()
+        assert not caplog.records
+        await until(lambda: handled == [0, 1, 2], "all of them")
