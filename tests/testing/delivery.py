@@ -33,10 +33,12 @@ class Noting(Seen):
     def __init__(self, path: Path, noted: set[int], clock: VirtualClock) -> None:
         super().__init__(path, what="the seen keys", keep=_WINDOW, clock=clock)
         self._noted = noted
+        self.alive = True
 
     async def add(self, scope: str, key: str) -> None:
         await super().add(scope, key)
-        self._noted.add(int(key))
+        if self.alive:
+            self._noted.add(int(key))
 
 
 class Process:
@@ -68,6 +70,7 @@ class Process:
         """End as by `kill -9`: nothing leaves any more, and the files in `legacy` are as they are
         now, whatever the threads go on to write. The rest gives back what the system would."""
         self.transport.kill()
+        self.seen.alive = False
         for file in sorted(self.folder.glob("*.db*")):  # a database before its log
             shutil.copy(file, legacy)
         await self.leave()
