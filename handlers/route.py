@@ -131,7 +131,8 @@ class HandlerRoute:
 
     async def drain(self) -> None:
         """See `Consumer`. A handler that awaits the end of its own route is not waited for."""
-        await asyncio.sleep(0)  # from here on such a handler is known to be inside
+        if self._open:
+            await asyncio.sleep(0)  # from here on such a handler is known to be inside
         ends_itself = asyncio.current_task() in self._inside
         self._ending += ends_itself
         self._drained.set()  # another one that ends itself has one less to wait for

@@ -249,3 +249,12 @@ async def test_an_overload_of_qos_0_sheds_the_oldest_also_of_what_waits_behind_a
         await until(lambda: len(handled) == 10, "the others")
         assert handled == [0, *range(21, 30)]  # the first had begun
         assert house.dispatcher.flow.messages == 0
+
+
+async def test_a_dispatcher_without_work_has_ended_at_once() -> None:
+    async with memory_house() as house:
+
+        async def handler(message: Message) -> None: ...
+
+        await house.bus.subscribe("t", handler)
+        assert await house.dispatcher.close(0)

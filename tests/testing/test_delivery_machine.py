@@ -110,6 +110,17 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.go_on(10)
         self.publish(topic, 1)
 
+    @rule(keys=st.permutations(["handled/a", "handled/b"]), failures=st.integers(1, 4))
+    def wait_for_the_only_place(self, keys: list[str], failures: int) -> None:
+        """The route runs one at a time: while one key has its place another waits, and goes on
+        waiting with what comes when it has begun."""
+        self.handlers_fail(failures)
+        self.publish(keys[0], 1)
+        self.go_on(5)
+        self.publish(keys[1], 2)
+        self.pass_time(0.1)
+        self.publish(keys[1], 1)
+
     @rule()
     def restart(self) -> None:
         self.run(self.world.restart())
