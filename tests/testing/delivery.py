@@ -32,13 +32,13 @@ class Noting(Seen):
 
     def __init__(self, path: Path, noted: set[int], clock: VirtualClock) -> None:
         super().__init__(path, what="the seen keys", keep=_WINDOW, clock=clock)
-        self._noted = noted
+        self._certain = noted
         self.alive = True
 
     async def add(self, scope: str, key: str) -> None:
         await super().add(scope, key)
         if self.alive:
-            self._noted.add(int(key))
+            self._certain.add(int(key))
 
 
 class Process:
