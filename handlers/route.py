@@ -221,6 +221,7 @@ class HandlerRoute:
         captures: Captures,
         rest: Coroutine[Any, Any, None] | None,
     ) -> None:
+        """`rest` of a message whose key is occupied, then the others, by turns of the loop."""
         try:
             while rest is not None:
                 try:

@@ -235,7 +235,7 @@ async def test_thousands_of_requests_in_parallel_each_get_their_own() -> None:
         tasks: list[asyncio.Future[None]] = []
         await house.bus.attach("echo", echo)
         replies = await asyncio.gather(
-            *(house.bus.request("echo", str(number)) for number in range(2000))
+            *(house.bus.request("echo", str(n), timeout=30) for n in range(2000))
         )
         assert [int(reply.payload) for reply in replies] == list(range(2000))
 
