@@ -228,7 +228,8 @@ class HandlerRoute:
                     await rest
                 except Exception:  # the last net: what waits here must go on
                     _logger.exception("%s: a fault in the processing of a message", self.name)
-                    self._leave(delivery)
+                    delivery.acknowledge = None  # the broker sends it again
+                    self._done(delivery)
                 turn_ends, rest = time.perf_counter() + TURN_SECONDS, None
                 while rest is None:
                     following = self._lanes.following(key)
@@ -393,9 +394,6 @@ class HandlerRoute:
 
     def _done(self, delivery: Delivery) -> None:
         delivery.done()
-        self._leave(delivery)
-
-    def _leave(self, delivery: Delivery) -> None:
         self._flow.leave(len(delivery.payload))
         self._open -= 1
         if self._open <= self._ending:
