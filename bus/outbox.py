@@ -22,18 +22,30 @@ from typing import TypeAlias
 
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.complaints import Complaints
-from dskity.bus.errors import BrokerRefused, DSkityError, StoreUnavailable, Unavailable
+from dskity.bus.errors import (
+    BrokerRefused,
+    DSkityError,
+    NotConnected,
+    StoreUnavailable,
+    Unavailable,
+)
 from dskity.bus.message import Message
 from dskity.bus.rows import Stored
 from dskity.bus.spool import Bounds, Spool
+from dskity.bus.suspects import Suspects
 
 Send: TypeAlias = Callable[[Message], Awaitable[object]]
 """Returns when the broker has acknowledged; `NotConnected` where it is away."""
 
 _PAGE = 200  # messages sent at once; the broker's window of 100 to 1,000 is the real limit
+_FEW = 10  # read at once while they are sent one at a time
 _PAUSE = 1.0  # seconds before another try while connected: broker or disk said no for now
 _STEP = 5.0  # seconds by which the wall clock was set; less is its ordinary correction
 _FOR_NOW = frozenset({0x91, 0x97})  # packet identifier in use, quota exceeded (MQTT 5 spec 2.4)
+_HANGS_UP = (
+    "the broker closes the connection each time it is sent; is it larger than the broker takes, "
+    "or a topic that it forbids?"
+)
 _logger = logging.getLogger(__name__)
 
 
@@ -59,6 +71,9 @@ class Outbox:
         self._offset = clock.time() - clock.monotonic()
         self._gone: set[int] = set()  # ids that have left, and are on the disk still
         self._gone_to = 0  # the id up to which all have left
+        self._suspects = Suspects()
+        self._connections = 0
+        self._ended = 0  # the connection whose end was the last to be seen
         self._send: Send | None = None
         self._released = asyncio.Event()
         self._connected = asyncio.Event()
@@ -106,6 +121,7 @@ class Outbox:
         """See `link.Watcher`."""
         del resumed
         if connected:
+            self._connections += 1
             self._connected.set()
         else:
             self._connected.clear()
@@ -140,17 +156,22 @@ class Outbox:
     async def _drain(self) -> None:
         """Send page after page until nothing waits."""
         await self._follow_the_clock()
+        limit = _PAGE
         while True:
             offset = self._offset  # that of the page's stamps
-            page = await self.spool.page(self._gone_to, _PAGE)
+            page = await self.spool.page(self._gone_to, limit)
             if not page:
                 break
             now = self._clock.monotonic() + offset
-            waiting = [stored for stored in page if stored.id not in self._gone]
+            waiting = {stored.id: stored for stored in page if stored.id not in self._gone}
+            picked = [waiting[id] for id in self._suspects.pick(tuple(waiting))]
+            limit = _PAGE if len(picked) == len(waiting) else _FEW
+            connection = self._connections
             outcomes = await asyncio.gather(
-                *(self._one(stored, now) for stored in waiting), return_exceptions=True
+                *(self._one(stored, now) for stored in picked), return_exceptions=True
             )
-            self._note(page, waiting, outcomes)
+            self._note(page, picked, outcomes)
+            await self._judge(connection, picked, outcomes)
             with contextlib.suppress(StoreUnavailable):  # a full disk holds up no message
                 await self._remove()
             for outcome in outcomes:
@@ -159,16 +180,49 @@ class Outbox:
         await self._remove()
 
     def _note(
-        self, page: list[Stored], waiting: list[Stored], outcomes: list[bool | BaseException]
+        self, page: list[Stored], picked: list[Stored], outcomes: list[bool | BaseException]
     ) -> None:
         """Remember what has left."""
         self._gone.update(
-            stored.id for stored, outcome in zip(waiting, outcomes, strict=True) if outcome is True
+            stored.id for stored, outcome in zip(picked, outcomes, strict=True) if outcome is True
         )
         for stored in page:
             if stored.id not in self._gone:
                 break
             self._gone_to = stored.id
+
+    async def _judge(
+        self,
+        connection: int,
+        picked: list[Stored],
+        outcomes: list[bool | BaseException],
+    ) -> None:
+        """Set aside what ends each connection that it is sent on."""
+        sent = [stored.id for stored in picked]
+        if not any(isinstance(outcome, NotConnected) for outcome in outcomes):
+            self._suspects.passed(
+                [id for id, outcome in zip(sent, outcomes, strict=True) if outcome is True]
+            )
+        elif self._ended != connection:  # else it was gone before these were sent
+            self._ended = connection
+            if self._suspects.ended(sent):
+                await self._set_aside(picked[0], _HANGS_UP)
+                self._suspects.forget(sent[0])
+
+    async def _set_aside(
+        self, stored: Stored, reason: str, cause: Exception | None = None
+    ) -> None:
+        """Keep what can never be sent out of the way of the others."""
+        message = stored.message
+        _logger.error(
+            "the outbox sets a message of %s (%d bytes) aside: %s",
+            message.topic,
+            len(message.payload),
+            reason,
+            exc_info=cause,
+        )
+        await self.spool.refuse(stored.id, reason)
+        self.refused += 1
 
     async def _remove(self) -> None:
         """Delete what has left. Until it is deleted it counts as waiting, so that nothing passes
@@ -197,14 +251,8 @@ class Outbox:
         except Exception as error:
             if _may_pass(error):
                 raise
-            self.refused += 1
-            _logger.warning(
-                "the outbox keeps a message of %s aside: %s",
-                message.topic,
-                error,
-                exc_info=None if isinstance(error, DSkityError) else error,
-            )
-            await self.spool.refuse(stored.id, f"{type(error).__name__}: {error}")
+            cause = None if isinstance(error, DSkityError) else error
+            await self._set_aside(stored, f"{type(error).__name__}: {error}", cause)
             return False
         self.sent += 1
         return True

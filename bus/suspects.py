@@ -1,0 +1,62 @@
+"""Finding the message that ends the connection each time it is sent.
+
+A broker that does not take a message (too large, forbidden) may hang up instead of saying so. The
+message would then be sent for ever, with all others behind it. So when two connections have ended
+without the first of a page having passed, those of the page are sent one at a time. One that has
+ended three connections steps aside until another one passes, for a bad network would have ended
+that as well; if it then ends one more, it is guilty. Where none passes it is guilty after five.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_STUCK, _SUSPECTED, _GUILTY = 2, 3, 5
+
+
+class Suspects:
+    """Messages are known by their ids, which grow."""
+
+    def __init__(self) -> None:
+        self._endings: dict[int, int] = {}
+        self._on_trial: set[int] = set()
+        self._first = 0
+        self._stuck = 0
+        self._alone_to = 0
+
+    def pick(self, waiting: Sequence[int]) -> Sequence[int]:
+        """Which of these to send together: all of them, or one."""
+        for id in waiting:
+            if id in self._on_trial:
+                return (id,)
+        if not waiting or waiting[0] > self._alone_to:
+            return waiting
+        endings = [self._endings.get(id, 0) for id in waiting]
+        for id, count in zip(waiting, endings, strict=True):
+            if count < _SUSPECTED:
+                return (id,)
+        return (waiting[endings.index(min(endings))],)
+
+    def ended(self, sent: Sequence[int]) -> bool:
+        """A connection ended while these were on their way; whether it is proved that the first
+        one, which was alone, ends them."""
+        first, *others = sent
+        if others:
+            self._stuck = self._stuck + 1 if first == self._first else 1
+            self._first = first
+            if self._stuck >= _STUCK:
+                self._alone_to = max(sent)
+            return False
+        self._endings[first] = self._endings.get(first, 0) + 1
+        return first in self._on_trial or self._endings[first] >= _GUILTY
+
+    def passed(self, sent: Sequence[int]) -> None:
+        """These have arrived: the suspected go on trial, all others are cleared."""
+        suspected = {id for id, count in self._endings.items() if count >= _SUSPECTED}
+        self._on_trial = (self._on_trial | suspected).difference(sent)
+        self._endings = {id: self._endings.get(id, 0) for id in self._on_trial}
+
+    def forget(self, id: int) -> None:
+        """It is no more."""
+        self._endings.pop(id, None)
+        self._on_trial.discard(id)
