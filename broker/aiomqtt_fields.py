@@ -69,6 +69,7 @@ def welcome_of(opening: Opening, resumed: bool, properties: Properties | None) -
         resumed=resumed,
         receive_maximum=told.get("ReceiveMaximum", 65_535),
         max_packet=told.get("MaximumPacketSize"),
+        max_qos=told.get("MaximumQoS", 2),
         retained=bool(told.get("RetainAvailable", 1)),
         shared=bool(told.get("SharedSubscriptionAvailable", 1)),
         identifiers=bool(told.get("SubscriptionIdentifierAvailable", 1)),

@@ -187,7 +187,7 @@ class AiomqttWire:
 
     async def subscribe(
         self, filter: str, qos: int, identifier: int | None, *, as_published: bool = False
-    ) -> None:
+    ) -> int:
         """See `Wire`."""
         paho = self._paho_client().paho
         if self._five:
@@ -199,6 +199,7 @@ class AiomqttWire:
         code = await self._answer(self._sent(*outcome))
         if code >= FAILURE:
             raise refusal(f"the subscription to {filter!r}", code)
+        return code
 
     async def unsubscribe(self, filter: str) -> None:
         """See `Wire`."""

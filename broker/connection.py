@@ -32,8 +32,8 @@ ASK_AGAIN = 10.0  # seconds until a subscription that was refused is tried once 
 class Owner(Protocol):
     """The transport, as its connections see it."""
 
-    async def learn(self, opening: Opening, welcome: Welcome) -> Capabilities:
-        """What the broker can do, by its CONNACK and by trial."""
+    async def learn(self, opening: Opening, welcome: Welcome, wire: Wire) -> Capabilities:
+        """What the broker can do, by its CONNACK and by trial; `wire` is open."""
         ...
 
     def receiver(self, lane: Lane, capabilities: Capabilities) -> Receiver:
@@ -272,7 +272,7 @@ class Connection:
         self.node = node
         if self._paused:
             wire.pause()
-        capabilities = await self._owner.learn(opening, welcome)
+        capabilities = await self._owner.learn(opening, welcome, wire)
         wire.receive = self._owner.receiver(self._identity.lane, capabilities)
         await self._placement.settle(wire, capabilities)
 

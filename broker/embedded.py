@@ -8,8 +8,9 @@ import socket
 from typing import Final
 
 from dskity.broker.amqtt_broker import MqttBroker
-from dskity.broker.amqtt_door import Door
+from dskity.broker.amqtt_door import MAX_PACKET, Door
 from dskity.broker.amqtt_fanout import Access
+from dskity.broker.limits import Limits
 from dskity.broker.listen import Listen, bind
 from dskity.broker.users import Users
 from dskity.bus.errors import EngineError, Unsupported
@@ -27,6 +28,8 @@ class EmbeddedBroker:
         "No shared subscriptions: `group=` is refused.",
         "A few thousand messages a second, on the handlers' CPU; mosquitto does many times that.",
     )
+
+    limits: Limits = Limits(max_packet=MAX_PACKET)
 
     def __init__(self, listen: Listen, *, access: Access | None = None) -> None:
         if listen.acl_file is not None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
 from dskity.broker.keeper import Crash
+from dskity.broker.limits import NO_LIMITS, Limits
 from dskity.broker.listen import Listen
 from dskity.broker.mosquitto import ManagedMosquitto, find_mosquitto
 from dskity.broker.rumqttd import ManagedRumqttd, has_rumqttd
@@ -40,6 +41,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def limits(self) -> Limits:
+        """What it cannot do and does not tell its clients."""
+        ...
+
+    @property
     def healthy(self) -> bool:
         """Whether it runs, as far as we can tell."""
         ...
@@ -64,6 +70,7 @@ class ExternalBroker:
 
     name = "external"
     cannot: tuple[str, ...] = ()
+    limits = NO_LIMITS
     healthy = True
 
     def __init__(self, urls: Urls) -> None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import get_args
 
 from dskity.broker.dialect import Dialect
-from dskity.broker.experiments import EXPERIMENTS, Experiment, measuring
+from dskity.broker.experiments import EXPERIMENTS, LABOURS, Experiment, measuring
 from dskity.broker.findings import Examination, Finding, FindingName, judged
 from dskity.broker.ground import Ground
 from dskity.broker.settings import ConnectionSettings
@@ -23,6 +23,7 @@ from dskity.broker.wire import PROTOCOL_NAMES, Opening, Welcome, WireFactory
 from dskity.bus.errors import BrokerRefused, DSkityError, NotConnected
 
 PATIENCE = 8.0  # seconds for one experiment; the longest takes 3 on loopback
+_ACL = f"does an ACL forbid {PREFIX}/#?"
 CLEARING = 2.0  # seconds for what it leaves to be cleared
 
 
@@ -38,12 +39,14 @@ async def examine(settings: ConnectionSettings, make_wire: WireFactory) -> Exami
         own = replace(opening, client_id=f"{opening.client_id}-{names[0]}")
         return await _try(experiment, names, Ground(own, make_wire, welcome))
 
-    found = [*_told(opening.settings, welcome), *await find(measuring, ("round_trip",))]
+    found = [_told(opening.settings, welcome), *await find(measuring, ("round_trip",))]
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(find(experiment, names), name=f"examination: {names[0]}")
             for experiment, names in EXPERIMENTS.items()
         ]
+        for experiment, names in LABOURS.items():
+            found += await find(experiment, names)
     for task in tasks:
         found += task.result()
     order = get_args(FindingName)
@@ -76,16 +79,11 @@ async def _greet_node(node: ConnectionSettings, make_wire: WireFactory) -> tuple
                 raise
 
 
-def _told(settings: ConnectionSettings, welcome: Welcome) -> tuple[Finding, ...]:
-    """What CONNACK says."""
+def _told(settings: ConnectionSettings, welcome: Welcome) -> Finding:
+    """What the version means."""
     five, name = welcome.version == 5, PROTOCOL_NAMES[welcome.version]  # noqa: PLR2004  # MQTT 5
     asked = settings.protocol == "3.1.1"
-    version = judged("mqtt5", f"{name}, as the settings say" if asked else name, holds=five)
-    if welcome.max_packet is not None:
-        return version, judged("max_packet", f"{welcome.max_packet:,} bytes", holds=True)
-    if five:
-        return version, judged("max_packet", "no limit of its own", holds=True)
-    return version, Finding("max_packet", "unknown", "MQTT 3.1.1 does not tell")
+    return judged("mqtt5", f"{name}, as the settings say" if asked else name, holds=five)
 
 
 async def _try(
@@ -96,7 +94,9 @@ async def _try(
         async with asyncio.timeout(PATIENCE):
             return await experiment(ground)
     except TimeoutError:
-        reason = f"no answer within {PATIENCE:g} s: does an ACL forbid {PREFIX}/#?"
+        reason = f"no answer within {PATIENCE:g} s: {_ACL}"
+    except NotConnected as error:  # so mosquitto answers a forbidden publish of QoS 0
+        reason = f"{error}: {_ACL}"
     except DSkityError as error:
         reason = str(error)
     finally:

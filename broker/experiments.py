@@ -11,8 +11,9 @@ from typing import TypeAlias
 
 from dskity.broker.findings import Finding, FindingName, judged
 from dskity.broker.ground import Ground
+from dskity.broker.settings import MAX_INCOMING_PACKET
 from dskity.broker.visit import PREFIX, Visit
-from dskity.bus.errors import DSkityError, NotConnected
+from dskity.bus.errors import DSkityError, NotConnected, Unsupported
 from dskity.bus.topics import share
 
 Experiment: TypeAlias = Callable[[Ground], Awaitable[tuple[Finding, ...]]]
@@ -20,12 +21,37 @@ Experiment: TypeAlias = Callable[[Ground], Awaitable[tuple[Finding, ...]]]
 ROUND_TRIPS = 20
 # mosquitto's default is to keep 1,000 for a client and to drop the rest in silence: a few more.
 ENOUGH = 1_200
+MANY = 300  # mosquitto's default is to have 20 on their way to a client, rumqttd's 100
 AT_ONCE = 20  # publishes on their way: brokers of 3.1.1 need not take more
 COUNTING = 3.0  # seconds; over a slow line a queue is known to be there, and not how long it is
 # MQTT counts expiry in whole seconds, and mosquitto compares with "later than".
 EXPIRES_IN, EXPIRED_AFTER = 1.0, 2.2
 ALIVE_WITHIN = 1.0  # seconds for a session that was not killed to answer
+ANSWERED_WITHIN = 2.0  # seconds for an UNSUBACK
+KIB = 1024
+# Limits that are in use lie between; all but the last are smaller than what we receive.
+SIZES = (KIB, 128 * KIB, KIB * KIB, MAX_INCOMING_PACKET + KIB)
 _NO_MQTT_5 = "MQTT 3.1.1 has none"
+
+
+async def exactly_once(ground: Ground) -> tuple[Finding, ...]:
+    """QoS 2 is granted, and what was published with it arrives with it."""
+    if ground.opening.settings.limits.max_qos < 2:  # noqa: PLR2004  # QoS 2
+        return (judged("qos2", "granted, and not kept to after a reconnect", holds=False),)
+    topic = ground.topic("exactly-once")
+    async with ground.visit() as guest:
+        granted = await guest.subscribe(topic, 2)
+        if granted != 2:  # noqa: PLR2004  # QoS 2
+            told = "refused" if granted is None else f"QoS {granted} is granted in its place"
+            return (judged("qos2", told, holds=False),)
+        try:
+            await guest.publish(topic, qos=2)
+        except Unsupported:
+            return (judged("qos2", "not taken from a publisher", holds=False),)
+        await guest.settle()
+        await guest.settle()  # PUBREL and PUBCOMP take a round trip more
+        came = [delivery.qos for delivery in guest.deliveries]
+    return (judged("qos2", "" if came == [2] else "it came otherwise", holds=came == [2]),)
 
 
 async def sharing(ground: Ground) -> tuple[Finding, ...]:
@@ -37,7 +63,7 @@ async def sharing(ground: Ground) -> tuple[Finding, ...]:
         await guest.publish(topic)
         await guest.settle()
         arrived = guest.count(topic) > 0
-    lost = "granted, and nothing is delivered" if granted else "refused"
+    lost = "refused" if granted is None else "granted, and nothing is delivered"
     return (judged("shared", "" if arrived else lost, holds=arrived),)
 
 
@@ -131,13 +157,29 @@ async def _count_all(guest: Visit, topic: str, sent: int) -> int | None:
     return guest.count(topic)
 
 
-async def _settles(guest: Visit) -> bool:
+async def _settles(guest: Visit, qos: int = 1) -> bool:
     try:
         async with asyncio.timeout(ALIVE_WITHIN):
-            await guest.settle(qos=1)
+            await guest.settle(qos)
     except TimeoutError:
         return False
     return True
+
+
+async def holding_back(ground: Ground) -> tuple[Finding, ...]:
+    """How many messages come while none is acknowledged."""
+    topic = ground.topic("window")
+    async with ground.visit() as guest:
+        await guest.subscribe(topic)
+        async with ground.other() as other:
+            sent = await _publish_many(other, topic, MANY)
+        came = -1
+        while came < guest.count(topic):  # in some brokers the marker waits behind the others
+            came = guest.count(topic)
+            if await _settles(guest, qos=0):
+                came = guest.count(topic)
+    told = f"at least {came:,} at once" if came == sent else f"{came:,} at once"
+    return (judged("window", told, holds=came > 0),)
 
 
 async def overlapping(ground: Ground) -> tuple[Finding, ...]:
@@ -154,6 +196,57 @@ async def overlapping(ground: Ground) -> tuple[Finding, ...]:
     if named == {1, 2}:
         return (judged("overlap", "identified", holds=True),)
     return (judged("overlap", "once" if len(came) == 1 else "each", holds=len(came) == 1),)
+
+
+async def unsubscribing(ground: Ground) -> tuple[Finding, ...]:
+    """A session that comes back is rid of a filter when it says so."""
+    topic = ground.topic("unsubscribed")
+    async with ground.return_visit() as guest:
+        await guest.subscribe(topic)
+    async with ground.return_visit() as guest:
+        try:
+            async with asyncio.timeout(ANSWERED_WITHIN):
+                await guest.unsubscribe(topic)
+        except TimeoutError:
+            return (judged("unsubscribe", "no answer in a resumed session", holds=False),)
+        await guest.publish(topic)
+        await guest.settle()
+        ended = not guest.count(topic)
+    return (judged("unsubscribe", "" if ended else "answered, and not done", holds=ended),)
+
+
+async def weighing(ground: Ground) -> tuple[Finding, ...]:
+    """How large a publish may be: as CONNACK tells, or else as large ones fare."""
+    told = ground.welcome.max_packet
+    if told is not None:
+        return (judged("max_packet", f"{told:,} bytes", holds=True),)
+    taken = 0
+    with contextlib.suppress(TimeoutError):  # a slow line: more is not known
+        async with asyncio.timeout(COUNTING):
+            for size in SIZES:
+                fault = await _weigh(ground, size)
+                if fault and not taken:
+                    return (Finding("max_packet", "unknown", "not even a small one arrives"),)
+                if fault:
+                    detail = f"takes {taken // KIB:,} KiB, {fault} {size // KIB:,} KiB"
+                    return (judged("max_packet", detail, holds=False),)
+                taken = size
+    return (judged("max_packet", f"at least {taken // KIB:,} KiB", holds=True),)
+
+
+async def _weigh(ground: Ground, size: int) -> str:
+    """What the broker does to a publish of so many bytes; empty where it takes it."""
+    topic = ground.topic("large")
+    async with ground.visit() as guest:
+        returns = size < MAX_INCOMING_PACKET
+        if returns:
+            await guest.subscribe(topic)
+        try:
+            await guest.publish(topic, bytes(size), qos=1)
+            await guest.settle()
+        except NotConnected:
+            return "hangs up on"
+        return "" if not returns or guest.count(topic) else "acknowledges and drops"
 
 
 async def dollar(ground: Ground) -> tuple[Finding, ...]:
@@ -196,13 +289,20 @@ async def measuring(ground: Ground) -> tuple[Finding, ...]:
 
 
 EXPERIMENTS: dict[Experiment, tuple[FindingName, ...]] = {
+    exactly_once: ("qos2",),
     sharing: ("shared",),
     retaining: ("retained",),
     redelivering: ("redelivery",),
     expiring: ("expiry",),
-    queueing: ("persistent",),
     overlapping: ("overlap",),
+    unsubscribing: ("unsubscribe",),
     dollar: ("dollar_wildcards", "dollar_publish"),
     matching: ("reports_no_match",),
 }
 """Those that may run side by side, and what each of them finds; `measuring` wants quiet."""
+LABOURS: dict[Experiment, tuple[FindingName, ...]] = {
+    queueing: ("persistent",),
+    holding_back: ("window",),
+    weighing: ("max_packet",),
+}
+"""Those that give a broker work to do: one after the other, for they have a time to keep."""

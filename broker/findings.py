@@ -8,14 +8,17 @@ from typing import Literal, TypeAlias
 Verdict: TypeAlias = Literal["yes", "no", "unknown"]
 FindingName: TypeAlias = Literal[
     "mqtt5",
+    "qos2",
     "shared",
     "retained",
     "redelivery",
     "persistent",
+    "window",
     "expiry",
     "dollar_wildcards",
     "dollar_publish",
     "overlap",
+    "unsubscribe",
     "max_packet",
     "reports_no_match",
     "round_trip",

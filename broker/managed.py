@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dskity.broker.keeper import Crash, Keeper
+from dskity.broker.limits import NO_LIMITS, Limits
 from dskity.broker.listen import Listen, with_free_ports
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.errors import EngineError
@@ -18,6 +19,8 @@ class ManagedBroker(ABC):
 
     `on_crash` is called on the event loop for every crash, beside the log line.
     """
+
+    limits: Limits = NO_LIMITS
 
     def __init__(
         self,

@@ -50,6 +50,7 @@ def welcome_of(opening: Opening, connack: ConnAckPacket) -> Welcome:
         resumed=connack.session_present,
         receive_maximum=told.get("receive_maximum", 65_535),
         max_packet=told.get("maximum_packet_size"),
+        max_qos=told.get("maximum_qos", 2),
         retained=bool(told.get("retain_available", 1)),
         shared=bool(told.get("shared_subscription_available", 1)),
         identifiers=bool(told.get("subscription_identifier_available", 1)),

@@ -170,11 +170,11 @@ class MqttiumWire:
 
     async def subscribe(
         self, filter: str, qos: int, identifier: int | None, *, as_published: bool = False
-    ) -> None:
+    ) -> int:
         """See `Wire`."""
         named = {"subscription_identifier": identifier}
         try:
-            await self._client.subscribe(
+            granted = await self._client.subscribe(
                 [(filter, SubscribeOptions(QoS(qos), retain_as_published=as_published))],
                 properties=Properties(named) if self._five and identifier is not None else None,
             )
@@ -183,6 +183,7 @@ class MqttiumWire:
             raise refusal(f"the subscription to {filter!r}", code) from error
         except (MQTTError, OSError) as error:
             raise self._ours(error) from error
+        return int(granted.reason_codes[0])
 
     async def unsubscribe(self, filter: str) -> None:
         """See `Wire`."""

@@ -15,6 +15,8 @@ from dskity.bus.transport import Capabilities, Lane
 log = logging.getLogger("dskity.mqtt")
 
 AT_ONCE = 100  # SUBSCRIBE packets on their way: thousands of routes take few round trips
+UNANSWERED = 5.0  # seconds to wait for an UNSUBACK
+UNANSWERED_AGAIN = 0.2  # from a broker that has left one out on this connection
 
 
 class Placement:
@@ -30,9 +32,11 @@ class Placement:
         self._subscriptions = subscriptions
         self._lane = lane
         self._held = Held()
+        self._patience = UNANSWERED
 
     def begin(self, *, resumed: bool, anew: bool) -> None:
         """A connection begins; see `Held`."""
+        self._patience = UNANSWERED
         self.deferred.clear()
         self._refused.clear()
         self._held.begin(resumed=resumed, anew=anew)
@@ -41,8 +45,7 @@ class Placement:
         """Make the broker's session what is wanted, also what is added while this goes on."""
         while True:
             wanted = self._subscriptions.of(self._lane)
-            for filter in self._held.surplus(wanted):
-                await self.drop(wire, filter)
+            await self._drop_all(wire, self._held.surplus(wanted))
             missing = self._missing(wanted)
             if not missing:
                 return
@@ -63,18 +66,49 @@ class Placement:
 
     async def place(self, wire: Wire, subscription: Subscription) -> None:
         """Subscribe; raises `BrokerRefused` and `NotConnected`."""
-        await wire.subscribe(
+        granted = await wire.subscribe(
             subscription.filter,
             subscription.qos,
             subscription.identifier,
             as_published=subscription.as_published,
         )
         self._held.put(subscription)
+        if granted < subscription.qos:
+            log.warning(
+                "%s: the broker grants QoS %d, and not the %d that was asked for",
+                subscription.filter,
+                granted,
+                subscription.qos,
+            )
 
     async def drop(self, wire: Wire, filter: str) -> None:
-        """Unsubscribe; raises `NotConnected`."""
-        await wire.unsubscribe(filter)
+        """Unsubscribe; raises `NotConnected`.
+
+        A broker that does not answer must hold up nobody: rumqttd answers none in a resumed
+        session, and leaves the subscription in place. What still comes for it is acknowledged.
+        """
+        try:
+            async with asyncio.timeout(self._patience):
+                await wire.unsubscribe(filter)
+        except TimeoutError:
+            self._patience = UNANSWERED_AGAIN
+            log.warning(
+                "%s: the broker does not answer UNSUBSCRIBE; what comes for it is acknowledged and "
+                "counted as unrouted",
+                filter,
+            )
         self._held.drop(filter)
+
+    async def _drop_all(self, wire: Wire, filters: list[str]) -> None:
+        """Side by side, for a broker that does not answer takes its time for each."""
+        for at in range(0, len(filters), AT_ONCE):
+            some = filters[at : at + AT_ONCE]
+            outcomes = await asyncio.gather(
+                *(self.drop(wire, filter) for filter in some), return_exceptions=True
+            )
+            for outcome in outcomes:
+                if isinstance(outcome, BaseException):
+                    raise outcome
 
     def _missing(self, wanted: list[Subscription]) -> list[Subscription]:
         return [entry for entry in self._held.missing(wanted) if entry not in self._refused]

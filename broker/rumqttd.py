@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dskity.broker import rumqttd_conf
 from dskity.broker.keeper import Crash
+from dskity.broker.limits import Limits
 from dskity.broker.listen import Listen
 from dskity.broker.managed import ManagedBroker
 from dskity.broker.probe import speaks_mqtt
@@ -35,6 +36,8 @@ class ManagedRumqttd(ManagedBroker):
         "It does not tell that nobody is subscribed, nor that 16 MiB is the most: it hangs up.",
         "On a resumed session it leaves UNSUBSCRIBE undone and unanswered.",
     )
+
+    limits: Limits = Limits(max_packet=rumqttd_conf.MAX_PACKET, max_qos=1)
 
     def __init__(
         self,

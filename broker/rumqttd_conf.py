@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # 32 MiB a filter: read messages stay as well, so each busy filter takes all of it (and some more).
 _SEGMENT_BYTES = 1024 * 1024  # a message may be larger, and has a segment of its own then
 _SEGMENTS = 32
-_MAX_PACKET = 16 * 1024 * 1024  # as in mosquitto.conf
+MAX_PACKET = 16 * 1024 * 1024  # as in mosquitto.conf
 
 _ROUTER = f"""\
 # Written at each start; change the settings instead.
@@ -49,7 +49,7 @@ listen = "{_socket_address(host, port)}"
 next_connection_delay_ms = 0
 [{kind}.1.connections]
 connection_timeout_ms = 5000
-max_payload_size = {_MAX_PACKET}
+max_payload_size = {MAX_PACKET}
 max_inflight_count = 100
 dynamic_filters = false
 """

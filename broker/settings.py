@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
+from dskity.broker.limits import NO_LIMITS, Limits
 from dskity.broker.tls import TlsSettings
 from dskity.broker.url import BrokerUrl, Urls, parse_urls
 from dskity.bus.errors import InvalidSettings
@@ -26,7 +27,8 @@ class ConnectionSettings:
     of those in the URL. `session_expiry_seconds` is how long messages are kept while we are away;
     `clean_start` begins with an empty session instead. `will` is published by the broker when we
     vanish. `max_in_flight` bounds our publishes of QoS ≥ 1 that are not acknowledged yet; more of
-    them wait. `protocol` "auto" is MQTT 5, and 3.1.1 where the broker has no 5.
+    them wait. `protocol` "auto" is MQTT 5, and 3.1.1 where the broker has no 5. `limits` are
+    what we know of the broker, and it does not tell.
     """
 
     url: Urls = field(repr=False)
@@ -41,6 +43,7 @@ class ConnectionSettings:
     connect_timeout: float = 5.0
     max_in_flight: int = 1_000
     protocol: ProtocolChoice = "auto"
+    limits: Limits = NO_LIMITS
     addresses: tuple[BrokerUrl, ...] = field(init=False)
 
     def __post_init__(self) -> None:

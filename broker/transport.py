@@ -21,14 +21,14 @@ from dskity.broker.settings import ConnectionSettings
 from dskity.broker.sizes import publish_size
 from dskity.broker.subscriptions import Subscription, Subscriptions
 from dskity.broker.tls import client_context
-from dskity.broker.trial import Findings, try_out
+from dskity.broker.trial import Findings, tells_no_match, try_out
 from dskity.broker.url import listed
-from dskity.broker.wire import Opening, Welcome, WireFactory
+from dskity.broker.wire import Opening, Welcome, Wire, WireFactory
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.complaints import Complaints
 from dskity.bus.errors import BrokerRefused, NotConnected, TooLarge, Unsupported
 from dskity.bus.message import Message
-from dskity.bus.transport import Capabilities, Lane, Receiver, TransportEvents, no_groups
+from dskity.bus.transport import Capabilities, Lane, Receiver, TransportEvents, no_groups, no_qos
 
 
 class MqttTransport:
@@ -46,6 +46,7 @@ class MqttTransport:
         self._connections: dict[Lane, Connection] = {}
         self._capabilities = Capabilities()
         self._findings: Findings | None = None
+        self._tells_no_match: bool | None = None
         self._learning = asyncio.Lock()
         self._connected = False
         self._reason = "the transport is not started"
@@ -99,6 +100,8 @@ class MqttTransport:
         can = self._capabilities
         if message.retain and not can.retained:
             raise Unsupported(f"{message.topic}: this broker keeps no retained messages")
+        if message.qos > can.max_qos:
+            raise no_qos(message.topic, message.qos, can, f"publish with qos={can.max_qos}")
         if can.max_packet is not None:
             size = publish_size(message, properties=can.headers)
             if size > can.max_packet:
@@ -106,7 +109,9 @@ class MqttTransport:
                     f"{message.topic}: a packet of {size} bytes; this broker takes at most "
                     f"{can.max_packet} (mosquitto: max_packet_size)"
                 )
-        return await control.up.publish(message)
+        matched = await control.up.publish(message)
+        # A broker that never says that nobody is subscribed says nothing by not saying it.
+        return matched if can.reports_no_match or matched is False else None
 
     async def subscribe(
         self,
@@ -175,14 +180,19 @@ class MqttTransport:
         """What the broker really does, found out in a few seconds instead of being started."""
         return await examine(self._settings, self._make_wire)
 
-    async def learn(self, opening: Opening, welcome: Welcome) -> Capabilities:
+    async def learn(self, opening: Opening, welcome: Welcome, wire: Wire) -> Capabilities:
         """See `Owner`. What CONNACK does not tell is tried once, by whichever lane is first."""
-        capabilities = welcome.capabilities()
-        if capabilities.overlap != "identified":
-            async with self._learning:
+        capabilities = opening.settings.limits.on(welcome.capabilities())
+        async with self._learning:
+            if capabilities.overlap != "identified":
                 if self._findings is None:
                     self._findings = await try_out(opening, self._make_wire)
-            capabilities = self._findings.added_to(capabilities)
+                    self._findings.warn(log)
+                capabilities = self._findings.added_to(capabilities)
+            if capabilities.reports_no_match:
+                if self._tells_no_match is None:
+                    self._tells_no_match = await tells_no_match(wire, opening.client_id)
+                capabilities = capabilities.but(reports_no_match=self._tells_no_match is True)
         self._capabilities = capabilities
         return capabilities
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from dskity.broker.wire import Opening, Welcome, WireFactory
 from dskity.bus.delivery import Delivery
-from dskity.bus.errors import BrokerRefused, Unsupported
+from dskity.bus.errors import BrokerRefused, NotConnected, Unsupported
 from dskity.bus.message import Message
 from dskity.bus.topics import quote
 
@@ -46,24 +46,39 @@ class Visit:
         """Disconnect."""
         await self._wire.close()
 
-    async def subscribe(self, filter: str, qos: int = 1, identifier: int | None = None) -> bool:
-        """Whether the broker granted it."""
+    async def subscribe(
+        self, filter: str, qos: int = 1, identifier: int | None = None
+    ) -> int | None:
+        """The QoS that the broker grants; None where it refuses."""
         try:
-            await self._wire.subscribe(filter, qos, identifier)
+            return await self._wire.subscribe(filter, qos, identifier)
         except (BrokerRefused, Unsupported):
-            return False
-        return True
+            return None
+
+    async def unsubscribe(self, filter: str) -> None:
+        """Return when the broker has answered."""
+        await self._wire.unsubscribe(filter)
 
     async def publish(self, topic: str, payload: bytes = b"trial", **fields: Any) -> bool | None:
         """See `Wire.publish`."""
         return await self._wire.publish(Message(topic, payload, **fields))
 
     async def settle(self, qos: int = 0) -> None:
-        """Return when all that was published before has come back."""
+        """Return when all that was published before has come back; `NotConnected` where the
+        connection ends before that."""
         self._mark = secrets.token_bytes(8)  # an earlier visit's marker may still come
         self._marked.clear()
         await self.publish(self._marker, self._mark, qos=qos)
-        await self._marked.wait()
+        marked = asyncio.create_task(self._marked.wait(), name="visit: marker")
+        lost = asyncio.create_task(self._wire.lost(), name="visit: end")
+        try:
+            await asyncio.wait((marked, lost), return_when=asyncio.FIRST_COMPLETED)
+            if not self._marked.is_set():
+                raise NotConnected(lost.result())
+        finally:
+            marked.cancel()
+            lost.cancel()
+            await asyncio.gather(marked, lost, return_exceptions=True)
 
     def count(self, topic: str) -> int:
         """How many messages of a topic came."""

@@ -62,6 +62,7 @@ class Welcome:
     resumed: bool = False
     receive_maximum: int = 65_535
     max_packet: int | None = None
+    max_qos: int = 2
     retained: bool = True
     shared: bool = True
     identifiers: bool = True
@@ -77,6 +78,7 @@ class Welcome:
             reports_no_match=five and self.tells_no_match,
             retained=self.retained,
             shared=five and self.shared,
+            max_qos=self.max_qos,
             overlap="identified" if five and self.identifiers else "once",
             max_packet=self.max_packet,
         )
@@ -97,8 +99,9 @@ class Wire(Protocol):
 
     async def subscribe(
         self, filter: str, qos: int, identifier: int | None, *, as_published: bool = False
-    ) -> None:
-        """Wait for SUBACK; `BrokerRefused` where it refuses. See `Transport.subscribe`."""
+    ) -> int:
+        """Wait for SUBACK, and return the QoS that it grants; `BrokerRefused` where it refuses. See
+        `Transport.subscribe`."""
         ...
 
     async def unsubscribe(self, filter: str) -> None:

@@ -33,7 +33,7 @@ from dskity.bus.requests import Replies, check_reply
 from dskity.bus.sending import Sending
 from dskity.bus.stream import MessageStream
 from dskity.bus.subscriptions import Subscription, Subscriptions, identifier_of
-from dskity.bus.transport import Capabilities, Lane, Transport
+from dskity.bus.transport import Capabilities, Lane, Transport, no_qos
 
 DEFAULT_ROOT = "dskity"
 _logger = logging.getLogger(__name__)
@@ -181,10 +181,11 @@ class Bus:
 
     @property
     def unserved(self) -> tuple[Subscription, ...]:
-        """Shared subscriptions, made before it was known that this broker has none."""
-        if not self.connected or self.capabilities.shared:
+        """Subscriptions made before it was known that this broker cannot give what they declare."""
+        if not self.connected:
             return ()
-        return tuple(entry for entry in self._subscriptions if entry.shared)
+        can = self.capabilities
+        return tuple(entry for entry in self._subscriptions if not entry.served(can))
 
     @property
     def owned(self) -> tuple[Subscription, ...]:
@@ -344,15 +345,18 @@ class Bus:
         """The raw form of `subscribe`: a synchronous consumer that calls `delivery.done()` itself.
 
         The `control` lane is for messages that must not wait behind telemetry. The broker keeps
-        none of them for the next process. With `best_effort` a `group` becomes a plain subscription
-        on a broker that cannot share; else that is `Unsupported`. For `as_published` see
-        `Transport.subscribe`; it holds for all who subscribe to the same filter.
+        none of them for the next process. On a broker that cannot share, a `group` is `Unsupported`
+        or, with `best_effort`, a plain subscription; so is a `qos` that it does not keep to, or the
+        highest that it does. For `as_published` see `Transport.subscribe`; it holds for all who
+        subscribe to the same filter.
         """
         _check_qos(qos)
         pattern = topics.parse(filter) if isinstance(filter, str) else filter
         wire = self._wire_filter(pattern, group, best_effort=best_effort)
         subscription = Subscription(pattern, wire, lane, accept, consumer, self._detach)
         subscription.as_published = as_published
+        lower = best_effort or consumer is None  # only a route declares a guarantee
+        subscription.qos = self._kept_qos(pattern, qos, lower=lower)
         subscription.again = partial(
             self.attach,
             pattern,
@@ -364,14 +368,14 @@ class Bus:
             consumer=consumer,
             as_published=as_published,
         )
-        granted = self._subscriptions.add(subscription, qos)
+        wanted = self._subscriptions.add(subscription)
         self._owned[subscription] = None
         if consumer is not None:
             consumer.open()
         try:
             await self._transport.subscribe(
                 wire,
-                granted,
+                wanted,
                 subscription.identifier,
                 lane,
                 as_published=self._subscriptions.as_published(wire),
@@ -418,6 +422,21 @@ class Bus:
             group,
         )
         return pattern.filter
+
+    def _kept_qos(self, pattern: topics.Pattern, qos: int, *, lower: bool) -> int:
+        can = self.capabilities
+        if not self.connected or qos <= can.max_qos:  # else nobody knows; `unserved` tells
+            return qos
+        if not lower:
+            mend = f"declare qos={can.max_qos}, write best_effort=True, or use another broker"
+            raise no_qos(pattern.text, qos, can, mend)
+        _logger.warning(
+            "%s: this broker does not keep to qos=%d: by best effort it is qos=%d",
+            pattern.text,
+            qos,
+            can.max_qos,
+        )
+        return can.max_qos
 
     def _check_not_ours(self, pattern: topics.Pattern) -> None:
         ours = (*self.root.split("/"), _REPLY)

@@ -20,7 +20,7 @@ from dskity.bus.delivery import Delivery, Meta
 from dskity.bus.errors import NotConnected, TooLarge
 from dskity.bus.message import Message
 from dskity.bus.router import Router
-from dskity.bus.transport import Capabilities, Lane, Receiver, TransportEvents, no_groups
+from dskity.bus.transport import Capabilities, Lane, Receiver, TransportEvents, no_groups, no_qos
 
 CAPABILITIES = Capabilities(
     protocol="memory",
@@ -272,6 +272,9 @@ class MemoryTransport:
             raise TooLarge(
                 f"{message.topic}: {len(message.payload)} bytes; the broker takes {limit}"
             )
+        can = self._broker.capabilities
+        if message.qos > can.max_qos:
+            raise no_qos(message.topic, message.qos, can, f"publish with qos={can.max_qos}")
         matched = self._broker.publish(message)
         if message.qos == 0 or not self._broker.capabilities.reports_no_match:
             return None

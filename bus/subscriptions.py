@@ -12,7 +12,7 @@ from dskity.bus.consumer import Accept, Consumer
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidInput
 from dskity.bus.router import Router
-from dskity.bus.transport import Lane
+from dskity.bus.transport import Capabilities, Lane
 
 Found: TypeAlias = tuple[tuple["Subscription", dict[str, str]], ...]
 
@@ -29,6 +29,7 @@ class Subscription:
     consumer: Consumer | None = field(default=None, repr=False)
     detach: Callable[[Subscription], Awaitable[None]] | None = field(default=None, repr=False)
     as_published: bool = False
+    qos: int = 1
     again: Callable[[], Awaitable[Subscription]] | None = field(default=None, repr=False)
     identifier: int = 0
 
@@ -44,6 +45,10 @@ class Subscription:
     def shared(self) -> bool:
         """Whether a group of clients shares the messages."""
         return topics.split_share(self.wire_filter)[0] is not None
+
+    def served(self, can: Capabilities) -> bool:
+        """Whether a broker that can do this does what was declared."""
+        return self.qos <= can.max_qos and (can.shared or not self.shared)
 
     async def cancel(self) -> None:
         """Stop receiving, then wait for the messages that were already taken."""
@@ -70,12 +75,12 @@ class Subscriptions:
     def __iter__(self) -> Iterator[Subscription]:
         return (entry for entries in self._wire.values() for entry in entries)
 
-    def add(self, subscription: Subscription, qos: int) -> int:
+    def add(self, subscription: Subscription) -> int:
         """Add it; the QoS to subscribe its wire filter with, the highest that anybody wants."""
         wire = subscription.wire_filter
         self._router.add(subscription.pattern, subscription)
         self._wire.setdefault(wire, []).append(subscription)
-        self._qos[wire] = max(qos, self._qos.get(wire, 0))
+        self._qos[wire] = max(subscription.qos, self._qos.get(wire, 0))
         return self._qos[wire]
 
     def as_published(self, wire: str) -> bool:

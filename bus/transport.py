@@ -47,6 +47,8 @@ class Capabilities:
     """An unacknowledged QoS 1 message comes again after a reconnect."""
     persistent: bool = True
     """The broker keeps QoS ≥ 1 messages for a session that is away."""
+    max_qos: int = 2
+    """The highest QoS that the broker keeps to; it grants what asks for more a lower one."""
     overlap: Overlap = "once"
     max_packet: int | None = None
     """Bytes of the largest PUBLISH the broker takes; None where it does not say."""
@@ -62,6 +64,13 @@ def no_groups(filter: str) -> Unsupported:
         f"{filter}: this broker has no shared subscriptions: remove group=…, write "
         "best_effort=True (every member then gets every message), or use mosquitto or another "
         "broker with MQTT 5"
+    )
+
+
+def no_qos(topic: str, qos: int, can: Capabilities, mend: str) -> Unsupported:
+    """The error where a broker is asked for more than its highest QoS."""
+    return Unsupported(
+        f"{topic}: this broker does not keep to qos={qos}, {can.max_qos} is the most: {mend}"
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from dskity.broker.engine import Engine, ExternalBroker, choose_engine
+from dskity.broker.limits import Limits
 from dskity.broker.listen import Listen
 from dskity.broker.url import Urls, listed
 from dskity.bus.bus import Bus
@@ -85,7 +86,8 @@ async def start_core(
         stack.push_async_callback(engine.stop)
         await engine.start()
         urls = settings.common.mqtt.url or engine.url
-        transport, where = _transport(settings, client, urls, client_id), listed(urls)
+        transport = _transport(settings, client, urls, client_id, engine.limits)
+        where = listed(urls)
     else:
         engine = ExternalBroker(f"memory:{transport.client_id}")
         where = engine.url
@@ -159,9 +161,12 @@ def _engine(settings: DSkitySettings) -> Engine:
     )
 
 
-def _transport(settings: DSkitySettings, client: Client, url: Urls, client_id: str) -> Transport:
+def _transport(
+    settings: DSkitySettings, client: Client, url: Urls, client_id: str, limits: Limits
+) -> Transport:
     will = state_message(settings.bus.root, client_id, "lost", 0)
-    return client.make(connection(settings.common.mqtt, url=url, client_id=client_id, will=will))
+    mqtt = settings.common.mqtt
+    return client.make(connection(mqtt, url=url, client_id=client_id, will=will, limits=limits))
 
 
 def _further_transport(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dskity.broker.limits import NO_LIMITS, Limits
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.tls import TlsSettings
 from dskity.broker.transport import MqttTransport
@@ -49,6 +50,7 @@ def connection(
     client_id: str,
     will: Message | None = None,
     clean_start: bool = False,
+    limits: Limits = NO_LIMITS,
 ) -> ConnectionSettings:
     """The settings of a transport."""
     return ConnectionSettings(
@@ -69,6 +71,7 @@ def connection(
         connect_timeout=mqtt.connect_timeout,
         max_in_flight=mqtt.max_in_flight,
         protocol=mqtt.protocol,
+        limits=limits,
     )
 
 

@@ -44,16 +44,28 @@ def doctor(
 
 async def _examine(settings: DSkitySettings, names: Sequence[str]) -> dict[str, Examination]:
     """Each connection's broker; names that the settings do not have are left out."""
+    from dskity.broker.limits import NO_LIMITS
+    from dskity.broker.rumqttd import ManagedRumqttd
     from dskity.config.sections.connections import DEFAULT
     from dskity.wires import choose_client, connection
 
     mqtt, broker = settings.common.mqtt, settings.broker
     places = {name: (entry, entry.url) for name, entry in settings.mqtt.items() if name in names}
     own = mqtt.url or f"mqtt://{broker.host}:{broker.port}"
+    ours = mqtt.url is None and broker.engine == "rumqttd"  # what no examination brings to light
+    limits = {DEFAULT: ManagedRumqttd.limits if ours else NO_LIMITS}
     client_id = f"dskity-doctor-{secrets.token_hex(6)}"
     return {
         name: await choose_client(entry.client)
-        .make(connection(entry, url=url, client_id=client_id, clean_start=True))
+        .make(
+            connection(
+                entry,
+                url=url,
+                client_id=client_id,
+                clean_start=True,
+                limits=limits.get(name, NO_LIMITS),
+            )
+        )
         .examine()
         for name, (entry, url) in {DEFAULT: (mqtt, own), **places}.items()
     }

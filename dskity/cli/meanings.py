@@ -14,6 +14,11 @@ _MEANINGS: dict[FindingName, tuple[str, str, str]] = {
         "Headers, reply topics and content types travel as they are.",
         "Requests, replies and events travel in an envelope; a plain publish has no headers.",
     ),
+    "qos2": (
+        "QoS 2",
+        "qos=2 travels as QoS 2.",
+        "A route with qos=2 does not start, unless it says best_effort=True.",
+    ),
     "shared": (
         "shared subscriptions",
         "group= shares the messages among runtimes.",
@@ -26,13 +31,18 @@ _MEANINGS: dict[FindingName, tuple[str, str, str]] = {
     ),
     "redelivery": (
         "redelivery of unacknowledged QoS 1",
-        "What a crash left unhandled comes again, with the duplicate flag.",
+        "What a crash left unhandled comes again.",
         "What a crash left unhandled is lost: ack='stored' narrows the gap.",
     ),
     "persistent": (
         "queue for a session that is away",
         "What is published during a restart waits; beyond the broker's limit it is dropped.",
         "What is published during a restart is lost.",
+    ),
+    "window": (
+        "unacknowledged messages on their way",
+        "A handler that does not return holds up all behind so many; ack='stored' has no limit.",
+        "Nothing comes while a handler runs.",
     ),
     "expiry": (
         "message expiry",
@@ -54,10 +64,15 @@ _MEANINGS: dict[FindingName, tuple[str, str, str]] = {
         "Each handler gets a message once, whatever filters overlap.",
         "A copy for each filter: DSkity drops those that it recognises.",
     ),
+    "unsubscribe": (
+        "UNSUBSCRIBE is done",
+        "Nothing more comes for a route that has ended.",
+        "Messages still come for a route that has ended; they are acknowledged and counted.",
+    ),
     "max_packet": (
         "largest packet",
-        "A larger publish is refused with TooLarge.",
-        "A larger publish may end the connection.",
+        "Above a limit that the broker tells, a publish is TooLarge.",
+        "A larger publish may be lost, or end the connection: the outbox then sets it aside.",
     ),
     "reports_no_match": (
         "says when nobody is subscribed",

@@ -48,10 +48,7 @@ def _judged(route: Declaration, broker: Examination | None) -> Iterator[tuple[st
         yield "connection", "no", f"no connection {route.connection!r} under mqtt in the settings"
         return
     policy = RoutePolicy.of(route.policy)
-    if policy.qos:
-        yield f"qos={policy.qos}", *_needs(broker, "redelivery", "persistent")
-    else:
-        yield "qos=0", "yes", "at most once"
+    yield f"qos={policy.qos}", *_delivering(broker, policy)
     if policy.group is not None:
         yield f"group={policy.group!r}", *_sharing(broker, policy)
     if policy.order_by is not None:
@@ -73,6 +70,18 @@ def _needs(broker: Examination, *names: FindingName) -> tuple[Verdict, str]:
             if broker[name].verdict == verdict:
                 return verdict, f"{name}: {broker[name].detail or verdict}"
     return "yes", ""
+
+
+def _delivering(broker: Examination, policy: RoutePolicy) -> tuple[Verdict, str]:
+    if policy.qos == 0:
+        return "yes", "at most once"
+    least = _needs(broker, "redelivery", "persistent")
+    if policy.qos == 1 or least[0] == "no":
+        return least
+    verdict, reason = _needs(broker, "qos2", "redelivery", "persistent")
+    if verdict == "yes" or not policy.best_effort:
+        return verdict, reason
+    return "yes", "by best effort: with a lower QoS"
 
 
 def _sharing(broker: Examination, policy: RoutePolicy) -> tuple[Verdict, str]:

@@ -75,16 +75,19 @@ class PaperWire:
             del self._brokers.present[self._lane]
 
     async def publish(self, message: Message) -> bool | None:
-        raise NotImplementedError(message.topic)
+        """Nobody is subscribed."""
+        del message
+        return False
 
     async def subscribe(
         self, filter: str, qos: int, identifier: int | None, *, as_published: bool = False
-    ) -> None:
+    ) -> int:
         """Grant it, unless it is to be refused."""
         code = self._brokers.refused.get(filter)
         if code is not None:
             raise refusal(f"the subscription to {filter!r}", code)
         self.granted.append(filter)
+        return qos
 
     async def unsubscribe(self, filter: str) -> None:
         self.granted.remove(filter)

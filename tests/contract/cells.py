@@ -52,13 +52,12 @@ CANNOT: dict[BrokerName, dict[str, str]] = {
         "reports_no_match": "a PUBACK of 3.1.1 has no reason code",
         "shared": "our amqtt refuses $share/: by itself it would grant it and deliver nothing",
     },
-    "rumqttd": {},
+    "rumqttd": {"reports_no_match": "it acknowledges all the same, which a trial tells"},
 }
 
 # What a broker does otherwise than its CONNACK lets expect.
 UNTOLD: dict[BrokerName, dict[str, str]] = {
     "rumqttd": {
-        "reports_no_match": "it acknowledges all the same",
         "marks_duplicates": "it sends again without DUP, and QoS 2 late or wrongly",
         "lowers_qos": "it delivers with the QoS of the subscription, also what had less",
         "replaces_subscriptions": "a second SUBSCRIBE to a filter leaves the first in place",

@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
+from amqtt.broker import Broker
 
 from dskity.broker.findings import Examination
 from dskity.broker.settings import ConnectionSettings
 from tests.contract.house import TRANSPORTS
-from tests.servers import HOST
+from tests.servers import HOST, free_port
 
 
-class Examine(Protocol):
-    async def __call__(self, port: int, **settings: Any) -> Examination: ...
+@dataclass(frozen=True)
+class Examine:
+    """What `MqttTransport.examine` says of the broker on a loopback port, by this library."""
+
+    client: str
+
+    async def __call__(self, port: int, **settings: Any) -> Examination:
+        given: dict[str, Any] = {"url": f"mqtt://{HOST}:{port}", "client_id": "examiner"}
+        return await TRANSPORTS[self.client](ConnectionSettings(**(given | settings))).examine()
 
 
 @pytest.fixture(params=TRANSPORTS)
 def examine(request: pytest.FixtureRequest) -> Examine:
-    """What `MqttTransport.examine` says of the broker on a loopback port."""
+    """By either of them."""
+    return Examine(request.param)
 
-    async def run(port: int, **settings: Any) -> Examination:
-        given: dict[str, Any] = {"url": f"mqtt://{HOST}:{port}", "client_id": "examiner"}
-        return await TRANSPORTS[request.param](ConnectionSettings(**(given | settings))).examine()
 
-    return run
+@pytest.fixture
+async def untamed() -> AsyncIterator[int]:
+    """The port of an amqtt as it comes, whose faults ours has not."""
+    port = free_port()
+    plugin = "amqtt.plugins.authentication.AnonymousAuthPlugin"
+    broker = Broker(
+        {
+            "listeners": {"default": {"type": "tcp", "bind": f"{HOST}:{port}"}},
+            "plugins": {plugin: {"allow_anonymous": True}},
+        }
+    )
+    await broker.start()
+    yield port
+    await broker.shutdown()
 
 
 def verdicts(examination: Examination) -> dict[str, str]:

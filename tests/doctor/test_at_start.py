@@ -1,4 +1,5 @@
-"""A route whose group the broker cannot give it: refused with the mend, or by best effort plain."""
+"""A route whose group or QoS the broker cannot give it: refused with the mend, or by best effort
+less."""
 
 from __future__ import annotations
 
@@ -8,13 +9,18 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from dskity.broker.settings import ConnectionSettings, ProtocolChoice
 from dskity.bus.bus import Bus
+from dskity.bus.delivery import Delivery
 from dskity.bus.errors import Unsupported
+from dskity.bus.link import Link
 from dskity.bus.memory import CAPABILITIES, MemoryBroker
 from dskity.bus.message import Message
 from dskity.modules import Module, ModuleMeta, on
+from tests.contract.house import TRANSPORTS
 from tests.house_bus import memory_house
 from tests.modules.conftest import Stage, staged
+from tests.servers import HOST, mosquitto
 from tests.waiting import until
 
 NO_GROUPS = CAPABILITIES.but(shared=False)
@@ -156,3 +162,96 @@ async def test_a_quarantined_module_resumes_on_a_better_broker() -> None:
         for topic in ("work/item", "rest/item"):
             await stage.house.bus.publish(topic, b"1")
         await until(lambda: len(keen.handled) == 2, "both messages")
+
+
+class Exact(Module):
+    """Wants each message exactly once."""
+
+    meta = ModuleMeta("exact")
+
+    @on("work/item", qos=2)
+    async def work(self, item: bytes) -> None: ...
+
+
+class Modest(Module):
+    """Would like to have it so."""
+
+    meta = ModuleMeta("modest")
+
+    def __init__(self) -> None:
+        self.handled: list[bytes] = []
+
+    @on("work/item", qos=2, best_effort=True)
+    async def work(self, item: bytes) -> None:
+        self.handled.append(item)
+
+
+QOS_MEND = "does not keep to qos=2, 1 is the most: declare qos=1, write best_effort=True"
+
+
+@pytest.mark.parametrize("broker_runs", [True, False])
+async def test_a_qos_that_the_broker_does_not_keep_to(
+    broker_runs: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Refused at start, or as soon as it is known; by best effort it is the highest there is."""
+    exact, modest = Exact(), Modest()
+    async with staged(builtins=(exact, modest), broker_runs=broker_runs) as stage:
+        stage.house.broker.capabilities = CAPABILITIES.but(max_qos=1)
+        stage.supervisor.watch(stage.house.bus)
+        await stage.supervisor.start()
+        if not broker_runs:
+            stage.house.broker.start()
+        refused = "failed" if broker_runs else "quarantined"
+        await until(lambda: state(stage, "exact")[0] == refused, "the refusal")
+        assert QOS_MEND in state(stage, "exact")[1]
+        await until(lambda: "by best effort it is qos=1" in caplog.text, "the warning")
+        assert state(stage, "modest") == ("started", "")
+        await stage.house.bus.publish("work/item", b"1")
+        await until(lambda: modest.handled, "the message")
+        with pytest.raises(Unsupported, match="publish with qos=1"):
+            await stage.house.bus.publish("work/item", b"1", qos=2)
+
+
+async def test_what_no_route_declares_is_lowered() -> None:
+    """A stream takes what it gets."""
+    broker = MemoryBroker(capabilities=CAPABILITIES.but(max_qos=0))
+    async with memory_house(broker=broker) as house, house.bus.stream("t", qos=1) as stream:
+        await house.bus.publish("t", b"1", qos=0)
+        assert (await anext(stream)).payload == b"1"
+        with pytest.raises(Unsupported, match="declare qos=0"):
+            await house.bus.subscribe("t", lambda: None)
+
+
+@pytest.mark.parametrize("client", TRANSPORTS)
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_a_mosquitto_of_qos_1_is_known_by_either_version(
+    client: str, protocol: ProtocolChoice
+) -> None:
+    """MQTT 5 tells it in CONNACK; with 3.1.1 it takes a trial."""
+    with mosquitto(("max_qos 1",)) as server:
+        settings = ConnectionSettings(f"mqtt://{HOST}:{server.port}", "box", protocol=protocol)
+        transport = TRANSPORTS[client](settings)
+        await transport.start(Delivery.done, Link())
+        try:
+            await until(lambda: transport.connected, "it connects")
+            assert transport.capabilities.max_qos == 1
+            with pytest.raises(Unsupported, match="publish with qos=1"):
+                await transport.publish(Message("t", qos=2))
+        finally:
+            await transport.close()
+
+
+@pytest.mark.parametrize("client", TRANSPORTS)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it leaves tasks
+async def test_a_broker_that_does_not_send_again_is_warned_of(
+    client: str, caplog: pytest.LogCaptureFixture, untamed: int
+) -> None:
+    """No route is refused for it, as all of them would be: the log tells once."""
+    settings = ConnectionSettings(f"mqtt://{HOST}:{untamed}", "box", protocol="3.1.1")
+    transport = TRANSPORTS[client](settings)
+    await transport.start(Delivery.done, Link())
+    try:
+        await until(lambda: transport.connected, "it connects")
+        assert caplog.text.count("does not send again what was not acknowledged") == 1
+    finally:
+        await transport.close()

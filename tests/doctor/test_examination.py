@@ -3,57 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import get_args
 
 import pytest
-from amqtt.broker import Broker
 
 from dskity.broker import examination
-from dskity.broker.embedded import EmbeddedBroker
 from dskity.broker.findings import FindingName
-from dskity.broker.listen import Listen
 from dskity.bus.errors import BrokerRefused, NotConnected
 from tests.doctor.conftest import Examine, verdicts
 from tests.engines.device import device
 from tests.servers import HOST, free_port, mosquitto
 from tests.waiting import until
 
-ALL_YES = dict.fromkeys(
-    (
-        "mqtt5", "shared", "retained", "redelivery", "persistent", "expiry", "dollar_wildcards",
-        "dollar_publish", "overlap", "max_packet", "reports_no_match", "round_trip",
-    ),
-    "yes",
-)  # fmt: skip
-OLD = {"mqtt5": "no", "expiry": "no", "reports_no_match": "no", "max_packet": "unknown"}
+ALL_YES = dict.fromkeys(get_args(FindingName), "yes")
+OLD = {"mqtt5": "no", "expiry": "no", "reports_no_match": "no"}
 WITHIN = 15.0  # seconds on a busy machine; 3 on an idle one
-
-
-@pytest.fixture
-async def amqtt() -> AsyncIterator[int]:
-    """The port of our amqtt."""
-    broker = EmbeddedBroker(Listen(port=free_port()))
-    await broker.start()
-    yield int(broker.url.rpartition(":")[2])
-    await broker.stop()
-
-
-@pytest.fixture
-async def untamed() -> AsyncIterator[int]:
-    """The port of an amqtt as it comes, whose faults ours has not."""
-    port = free_port()
-    plugin = "amqtt.plugins.authentication.AnonymousAuthPlugin"
-    broker = Broker(
-        {
-            "listeners": {"default": {"type": "tcp", "bind": f"{HOST}:{port}"}},
-            "plugins": {plugin: {"allow_anonymous": True}},
-        }
-    )
-    await broker.start()
-    yield port
-    await broker.shutdown()
 
 
 async def test_mosquitto_by_mqtt_5(examine: Examine) -> None:
@@ -68,23 +33,6 @@ async def test_mosquitto_by_mqtt_5(examine: Examine) -> None:
     assert found["max_packet"].detail == "100,000 bytes"
     assert found["persistent"].detail == "at least 1,200 messages"
     assert found["round_trip"].detail.endswith(" ms")
-
-
-async def test_mosquitto_by_mqtt_3_1_1(examine: Examine) -> None:
-    """It shares all the same; what 3.1.1 has no words for is missing."""
-    with mosquitto() as broker:
-        found = await examine(broker.port, protocol="3.1.1")
-    assert verdicts(found) == ALL_YES | OLD
-    assert found["mqtt5"].detail == "MQTT 3.1.1, as the settings say"
-    assert found["overlap"].detail == "once"
-
-
-async def test_amqtt(examine: Examine, amqtt: int) -> None:
-    """MQTT 3.1.1 without groups."""
-    found = await examine(amqtt)
-    assert verdicts(found) == ALL_YES | OLD | {"shared": "no"}
-    assert (found["mqtt5"].detail, found["shared"].detail) == ("MQTT 3.1.1", "refused")
-    assert found["overlap"].detail == "once"
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it leaves tasks
@@ -106,6 +54,8 @@ async def test_an_amqtt_as_it_comes(examine: Examine, untamed: int) -> None:
         ("max_queued_messages 300", "persistent", "yes", "300 of 1,200 messages"),
         ("max_queued_messages 1000", "persistent", "yes", "1,000 of 1,200 messages"),
         ("retain_available false", "retained", "no", "the broker says that it keeps none"),
+        ("max_qos 1", "qos2", "no", "QoS 1 is granted in its place"),
+        ("message_size_limit 2000", "max_packet", "no", "takes 1 KiB, hangs up on 128 KiB"),
     ],
 )
 async def test_a_broker_that_is_set_to_do_less(
@@ -118,6 +68,15 @@ async def test_a_broker_that_is_set_to_do_less(
     assert verdicts(found) == ALL_YES | {name: verdict}
 
 
+async def test_a_limit_that_mqtt_3_1_1_cannot_tell_is_found(examine: Examine) -> None:
+    """mosquitto hangs up on it, by the second option with an acknowledgement before that."""
+    for line in ("max_packet_size 100000", "message_size_limit 100000"):
+        with mosquitto((line,)) as broker:
+            found = await examine(broker.port, protocol="3.1.1")
+        assert verdicts(found) == ALL_YES | OLD | {"max_packet": "no"}
+        assert found["max_packet"].detail == "takes 1 KiB, hangs up on 128 KiB"
+
+
 async def test_nothing_is_left_behind(examine: Examine) -> None:
     """No retained message, and no session of those that came back."""
     with mosquitto() as broker:
@@ -127,7 +86,7 @@ async def test_nothing_is_left_behind(examine: Examine) -> None:
             await watcher.publish("dskity-trial/last", b"")
             await until(lambda: watcher.received, "the message behind all retained ones")
             assert [message[0] for message in watcher.received] == ["dskity-trial/last"]
-        for name in ("redelivery", "persistent", "expiry"):
+        for name in ("redelivery", "persistent", "expiry", "unsubscribe"):
             async with device(broker.port, client_id=f"examiner-{name}", clean=False) as client:
                 assert not client.resumed, name
 
@@ -142,7 +101,7 @@ async def test_what_an_acl_forbids_is_not_known(
     with mosquitto((f"acl_file {acl}",)) as broker:
         found = await examine(broker.port)
     for name in get_args(FindingName):
-        expected = "yes" if name in {"mqtt5", "max_packet"} else "unknown"
+        expected = "yes" if name == "mqtt5" else "unknown"
         assert found[name].verdict == expected or name == "reports_no_match", name
     assert "does an ACL forbid dskity-trial/#?" in found["dollar_publish"].detail
     assert "allow it in the broker's ACL" in found["shared"].detail

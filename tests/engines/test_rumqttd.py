@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from dskity.broker.examination import examine
+from dskity.broker import placement
 from dskity.broker.listen import Listen
-from dskity.broker.mqttium_wire import MqttiumWire
 from dskity.broker.probe import speaks_mqtt
 from dskity.broker.rumqttd import ManagedRumqttd
 from dskity.broker.rumqttd_conf import render
-from dskity.broker.settings import ConnectionSettings
+from dskity.bus.bus import Bus
 from dskity.bus.delivery import Delivery
-from dskity.bus.errors import EngineError, NotConnected, Unsupported
+from dskity.bus.errors import EngineError, NotConnected, TooLarge, Unsupported
+from dskity.bus.outbox import Outbox
+from dskity.config import DSkitySettings
+from dskity.config.sections.connections import DEFAULT
+from dskity.core import start_core
+from dskity.handlers import Dispatcher
 from tests.contract.cells import Cell
-from tests.contract.house import Client, House, open_house
+from tests.contract.house import Client, House, mqtt, open_house
 from tests.engines.device import device
 from tests.servers import HOST, need_rumqttd
 from tests.waiting import until
@@ -117,15 +122,6 @@ async def test_one_that_does_not_start_says_its_last_words(
     assert not engine.healthy
 
 
-async def test_the_doctor_finds_what_it_does_and_what_not(tmp_path: Path) -> None:
-    async with managed(tmp_path, Listen(port=0)) as engine:
-        settings = ConnectionSettings(url=engine.url, client_id="doctor")
-        found = await examine(settings, MqttiumWire)
-    assert {f.name for f in found.findings if f.verdict != "yes"} == {"reports_no_match"}
-    assert found["redelivery"].detail == "not marked as duplicate"
-    assert found["overlap"].detail == "identified"
-
-
 async def test_a_clients_window_is_a_hundred_messages(house: House) -> None:
     """A handler that acknowledges none holds up all that come after."""
     receiver, sender = await _receiver(house), await house.connected("sender")
@@ -183,9 +179,88 @@ async def test_a_session_never_expires(house: House) -> None:
     assert second.ups == [True]
 
 
+async def test_nobody_is_told_whether_anybody_is_subscribed(house: House) -> None:
+    """It acknowledges all the same: `matched` says nothing, rather than yes."""
+    sender = await house.connected("sender")
+    assert not sender.transport.capabilities.reports_no_match
+    assert await sender.publish("nobody") is None
+    await sender.transport.subscribe("somebody", 1, 1)
+    assert await sender.publish("somebody") is None
+
+
+async def test_unsubscribe_without_an_answer_holds_up_nobody(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In a resumed session it answers none: not the caller waits for ever, and no reconnect."""
+    monkeypatch.setattr(placement, "UNANSWERED", 0.2)
+    client = await house.connected()
+    for number, filter in enumerate(("one", "two", "work"), 1):
+        await client.transport.subscribe(filter, 1, number)
+    await client.cut()
+    await client.transport.unsubscribe("one")
+    assert "one: the broker does not answer UNSUBSCRIBE" in caplog.text
+    assert client.proxy is not None
+    client.proxy.refuse()
+    client.proxy.cut()
+    await until(lambda: len(client.downs) == 2, "the loss is noticed")
+    await client.transport.unsubscribe("two")
+    client.proxy.refuse(on=False)
+    await client.up(3)
+    assert "two: the broker does not answer UNSUBSCRIBE" in caplog.text
+    await client.publish("work", b"on")
+    await until(lambda: b"on" in client.payloads, "what is still subscribed")
+
+
 async def test_a_message_above_16_mib_ends_the_connection(house: House) -> None:
+    """It does not tell the limit; who knows the engine's refuses the message instead."""
     sender = await house.connected("sender")
     assert sender.transport.capabilities.max_packet is None
     with pytest.raises(NotConnected):
         await sender.publish("work", bytes(16 * MIB + 1))
     await sender.up(2)
+    knowing = await house.connected("knowing", limits=ManagedRumqttd.limits)
+    with pytest.raises(TooLarge, match="at most 16777216"):
+        await knowing.publish("work", bytes(16 * MIB))
+    with pytest.raises(Unsupported, match="does not keep to qos=2, 1 is the most"):
+        await knowing.publish("work", b"", qos=2)
+    await knowing.publish("work", bytes(16 * MIB - 100))
+    assert knowing.downs == []
+
+
+async def test_the_outbox_sets_aside_what_it_hangs_up_on(tmp_path: Path) -> None:
+    """Unknown as its limit is, of a broker that is there: all behind it arrives."""
+    async with open_house(Cell("mqttium", "rumqttd")) as house:
+        outbox = Outbox(tmp_path / "outbox.db")
+        bus = Bus(mqtt(house.cell, "sender", house.broker.port), Dispatcher(), outbox=outbox)
+        receiver = await house.connected("receiver")
+        await receiver.transport.subscribe("work", 1, 1)
+        await bus.start()
+        try:
+            await bus.link.wait_connected(10)
+            await bus.publish("work", bytes(16 * MIB + 1))
+            for number in range(10):
+                await bus.publish("work", b"%d" % number)
+            await until(lambda: len(receiver.deliveries) >= 10, "all others", within=60)
+            assert list(dict.fromkeys(receiver.payloads)) == [b"%d" % n for n in range(10)]
+            await until(lambda: outbox.refused, "the large one is set aside", within=60)
+            [(stored, reason)] = await outbox.spool.refused()
+            assert len(stored.message.payload) == 16 * MIB + 1
+            assert "is it larger than the broker takes" in reason
+        finally:
+            await bus.close()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> DSkitySettings:
+    """Of a runtime that runs one."""
+    need_rumqttd()
+    broker = {"engine": "rumqttd", "port": 0}
+    return DSkitySettings(state_dir=tmp_path, broker=broker, modules_search_paths=[])
+
+
+async def test_a_runtime_knows_its_limits(settings: DSkitySettings) -> None:
+    """Though rumqttd tells none of them: the engine does."""
+    async with AsyncExitStack() as stack:
+        core = await start_core(settings, "box", stack, {})
+        can = core.connections[DEFAULT].bus.capabilities
+        assert (can.max_packet, can.max_qos) == (16 * MIB, 1)
