@@ -11,7 +11,6 @@ from typing import TypeAlias
 
 from dskity.broker.findings import Finding, FindingName, judged
 from dskity.broker.ground import Ground
-from dskity.broker.settings import MAX_INCOMING_PACKET
 from dskity.broker.visit import PREFIX, Visit
 from dskity.bus.errors import DSkityError, NotConnected, Unsupported
 from dskity.bus.topics import share
@@ -29,8 +28,7 @@ EXPIRES_IN, EXPIRED_AFTER = 1.0, 2.2
 ALIVE_WITHIN = 1.0  # seconds for a session that was not killed to answer
 ANSWERED_WITHIN = 2.0  # seconds for an UNSUBACK
 KIB = 1024
-# Limits that are in use lie between; all but the last are smaller than what we receive.
-SIZES = (KIB, 128 * KIB, KIB * KIB, MAX_INCOMING_PACKET + KIB)
+SIZES = (KIB, 128 * KIB, KIB * KIB, (16 * KIB + 1) * KIB)  # limits that are in use lie between
 _NO_MQTT_5 = "MQTT 3.1.1 has none"
 
 
@@ -238,15 +236,13 @@ async def _weigh(ground: Ground, size: int) -> str:
     """What the broker does to a publish of so many bytes; empty where it takes it."""
     topic = ground.topic("large")
     async with ground.visit() as guest:
-        returns = size < MAX_INCOMING_PACKET
-        if returns:
-            await guest.subscribe(topic)
+        await guest.subscribe(topic)
         try:
             await guest.publish(topic, bytes(size), qos=1)
             await guest.settle()
         except NotConnected:
             return "hangs up on"
-        return "" if not returns or guest.count(topic) else "acknowledges and drops"
+        return "" if guest.count(topic) else "acknowledges and drops"
 
 
 async def dollar(ground: Ground) -> tuple[Finding, ...]:

@@ -31,9 +31,9 @@ class ManagedRumqttd(ManagedBroker):
         "Retained and queued messages and sessions end with it: nothing is on disk.",
         "MQTT 5 alone, and over WebSocket MQTT 3.1.1 alone; on loopback, without passwords.",
         "Above 32 MiB on one filter it forgets the oldest messages in silence, read or not.",
-        "What comes again is not marked as a duplicate; of QoS 2 it comes late, or breaks things.",
+        "What comes again is not marked as a duplicate; `qos=2`, which it gets wrong, is refused.",
         "A client gets 100 messages at once, whatever it allows, and its session never expires.",
-        "It does not tell that nobody is subscribed, nor that 16 MiB is the most: it hangs up.",
+        "It does not tell that nobody is subscribed; 16 MiB is the most that it takes.",
         "On a resumed session it leaves UNSUBSCRIBE undone and unanswered.",
     )
 

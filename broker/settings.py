@@ -12,8 +12,10 @@ from dskity.bus.errors import InvalidSettings
 from dskity.bus.message import Message
 
 ProtocolChoice: TypeAlias = Literal["auto", "5", "3.1.1"]
-# Told to the broker where MQTT 5 lets us; without it a packet may have 256 MiB.
-MAX_INCOMING_PACKET = 16 * 1024 * 1024
+# Told to the broker where MQTT 5 lets us; without it a packet may have 256 MiB. A broker of ours
+# takes 16 MiB behind the fixed header, and adds identifiers to what it delivers: what came in must
+# come out, or the connection would end on it each time that it is sent again.
+MAX_INCOMING_PACKET = 16 * 1024 * 1024 + 64 * 1024
 _UINT16 = 65_535
 _UINT32 = 4_294_967_295
 

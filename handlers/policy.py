@@ -51,8 +51,8 @@ class RoutePolicy:
     once in its window. `ack` is when the broker hears of it: once it is `handled`, or, for slow
     handlers, once it is `stored` in the disk inbox. `reply` is whether requests are answered, also
     with nothing and with errors; None: where the handler is declared to return something.
-    `best_effort` starts the route also on a broker that cannot share it within its `group`: every
-    member then gets every message.
+    `best_effort` starts the route also on a broker that cannot share it within its `group` (every
+    member then gets every message), or does not keep to its `qos` (it is then a lower one).
     """
 
     qos: int = 1
