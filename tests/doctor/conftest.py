@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from amqtt.broker import Broker
 
+from dskity.broker import examination, experiments
 from dskity.broker.findings import Examination
 from dskity.broker.settings import ConnectionSettings
 from tests.contract.house import TRANSPORTS
@@ -24,6 +25,13 @@ class Examine:
     async def __call__(self, port: int, **settings: Any) -> Examination:
         given: dict[str, Any] = {"url": f"mqtt://{HOST}:{port}", "client_id": "examiner"}
         return await TRANSPORTS[self.client](ConnectionSettings(**(given | settings))).examine()
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found out must not depend on how busy the machine is."""
+    monkeypatch.setattr(examination, "PATIENCE", 30.0)
+    monkeypatch.setattr(experiments, "COUNTING", 25.0)
 
 
 @pytest.fixture(params=TRANSPORTS)

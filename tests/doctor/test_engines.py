@@ -9,7 +9,6 @@ from typing import Literal
 
 import pytest
 
-from dskity.broker import examination, experiments
 from tests.contract.cells import BrokerName, Cell
 from tests.contract.house import open_house
 from tests.doctor.conftest import Examine
@@ -74,12 +73,8 @@ async def engine(name: BrokerName) -> AsyncIterator[int]:
 
 
 @pytest.mark.parametrize("name", TABLES)
-async def test_the_examination_says_what_is_so(
-    name: Setup, examine: Examine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_examination_says_what_is_so(name: Setup, examine: Examine) -> None:
     """Row by row, with the details; the round trip is a time, and no fact."""
-    monkeypatch.setattr(examination, "PATIENCE", 30.0)  # amqtt shares this busy loop
-    monkeypatch.setattr(experiments, "COUNTING", 25.0)
     expected = TABLES[name]
     if (name, examine.client) == ("mosquitto-5", "mqttium"):
         # It asks for 65,535, and this mosquitto then forgets its own 20; paho does not ask.
