@@ -45,10 +45,10 @@ async def examine(settings: ConnectionSettings, make_wire: WireFactory) -> Exami
             group.create_task(find(experiment, names), name=f"examination: {names[0]}")
             for experiment, names in EXPERIMENTS.items()
         ]
-        for experiment, names in LABOURS.items():
-            found += await find(experiment, names)
     for task in tasks:
         found += task.result()
+    for experiment, names in LABOURS.items():
+        found += await find(experiment, names)
     order = get_args(FindingName)
     found.sort(key=lambda finding: order.index(finding.name))
     return Examination(str(opening.settings.address), tuple(found))

@@ -25,7 +25,8 @@ AT_ONCE = 20  # publishes on their way: brokers of 3.1.1 need not take more
 COUNTING = 3.0  # seconds; over a slow line a queue is known to be there, and not how long it is
 # MQTT counts expiry in whole seconds, and mosquitto compares with "later than".
 EXPIRES_IN, EXPIRED_AFTER = 1.0, 2.2
-ALIVE_WITHIN = 1.0  # seconds for a session that was not killed to answer
+ALIVE_WITHIN = 2.0  # seconds for a session that was not killed to answer
+QUIET_FOR = 1.0  # seconds after which what has not come does not come
 ANSWERED_WITHIN = 2.0  # seconds for an UNSUBACK
 KIB = 1024
 SIZES = (KIB, 128 * KIB, KIB * KIB, (16 * KIB + 1) * KIB)  # limits that are in use lie between
@@ -155,9 +156,9 @@ async def _count_all(guest: Visit, topic: str, sent: int) -> int | None:
     return guest.count(topic)
 
 
-async def _settles(guest: Visit, qos: int = 1) -> bool:
+async def _settles(guest: Visit, qos: int = 1, within: float | None = None) -> bool:
     try:
-        async with asyncio.timeout(ALIVE_WITHIN):
+        async with asyncio.timeout(QUIET_FOR if within is None else within):
             await guest.settle(qos)
     except TimeoutError:
         return False
@@ -253,7 +254,7 @@ async def dollar(ground: Ground) -> tuple[Finding, ...]:
         await guest.settle()
         try:
             await guest.publish(topic, qos=0)
-            alive = await _settles(guest)
+            alive = await _settles(guest, within=ALIVE_WITHIN)
         except NotConnected:
             alive = False
         matched = guest.count(topic) > 0
@@ -301,4 +302,4 @@ LABOURS: dict[Experiment, tuple[FindingName, ...]] = {
     holding_back: ("window",),
     weighing: ("max_packet",),
 }
-"""Those that give a broker work to do: one after the other, for they have a time to keep."""
+"""Those that give a broker work to do: one after the other, when the others are done."""

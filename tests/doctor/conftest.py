@@ -32,6 +32,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is found out must not depend on how busy the machine is."""
     monkeypatch.setattr(examination, "PATIENCE", 30.0)
     monkeypatch.setattr(experiments, "COUNTING", 25.0)
+    monkeypatch.setattr(experiments, "ALIVE_WITHIN", 5.0)
 
 
 @pytest.fixture(params=TRANSPORTS)
