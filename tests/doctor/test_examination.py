@@ -42,7 +42,13 @@ async def test_an_amqtt_as_it_comes(examine: Examine, untamed: int) -> None:
     faults: dict[str, str] = dict.fromkeys(
         ("shared", "redelivery", "persistent", "dollar_publish", "overlap"), "no"
     )
-    assert verdicts(found) == ALL_YES | OLD | faults | {"dollar_wildcards": "unknown"}
+    told = verdicts(found)
+    assert told.pop("unsubscribe") in {"yes", "unknown"}  # in a resumed session it may hang
+    assert told == {
+        name: verdict
+        for name, verdict in (ALL_YES | OLD | faults | {"dollar_wildcards": "unknown"}).items()
+        if name != "unsubscribe"
+    }
     assert found["shared"].detail == "granted, and nothing is delivered"
     assert found["overlap"].detail == "each"
     assert found["dollar_publish"].detail == "the session was killed"
