@@ -209,9 +209,7 @@ class Outbox:
                 await self._set_aside(picked[0], _HANGS_UP)
                 self._suspects.forget(sent[0])
 
-    async def _set_aside(
-        self, stored: Stored, reason: str, cause: Exception | None = None
-    ) -> None:
+    async def _set_aside(self, stored: Stored, reason: str, cause: Exception | None = None) -> None:
         """Keep what can never be sent out of the way of the others."""
         message = stored.message
         _logger.error(
