@@ -10,7 +10,8 @@ Layout, lowest first; each file imports only from those above it:
     memory.py      the in-process transport      envelope.py  MQTT 5 fields on 3.1.1
     bloom.py       what was surely never added   rows.py      a message as a row of a spool
     database.py    a SQLite file of ours         seen.py      keys seen in a window
-    spool.py       messages on disk              outbox.py    publishes that wait for the broker
+    spool.py       messages on disk              suspects.py  what ends each connection
+    outbox.py      publishes that wait for the broker
     events.py      lifecycle events              requests.py  replies by correlation
     stream.py      messages as an iterator       consumer.py  what receives, and its maker
     alarm.py       one sleeper for deadlines

@@ -46,6 +46,9 @@ _HANGS_UP = (
     "the broker closes the connection each time it is sent; is it larger than the broker takes, "
     "or a topic that it forbids?"
 )
+_MAYBE = (
+    "each connection ends with it, but nothing else passes either: it is tried again at a start"
+)
 _logger = logging.getLogger(__name__)
 
 
@@ -60,7 +63,9 @@ class Outbox:
         max_age: float | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self.spool = Spool(path, what="the outbox", bounds=bounds, collapses=True)
+        self.spool = Spool(
+            path, what="the outbox", bounds=bounds, collapses=True, refused_for_good=_HANGS_UP
+        )
         self.sent = 0
         self.expired = 0
         self.refused = 0
@@ -86,7 +91,10 @@ class Outbox:
         return self.spool.messages <= len(self._gone)
 
     async def open(self, send: Send) -> None:
-        """Open the file; once released, send what is in it, whenever the broker is there."""
+        """Open the file; once released, send what is in it, whenever the broker is there.
+
+        What was refused is sent once more: a right or a limit may have been mended since.
+        """
         await self.spool.open()
         self._send = send
         if not self.empty:
@@ -206,7 +214,8 @@ class Outbox:
         elif self._ended != connection:  # else it was gone before these were sent
             self._ended = connection
             if self._suspects.ended(sent):
-                await self._set_aside(picked[0], _HANGS_UP)
+                proved = self._suspects.proved(sent[0])
+                await self._set_aside(picked[0], _HANGS_UP if proved else _MAYBE)
                 self._suspects.forget(sent[0])
 
     async def _set_aside(self, stored: Stored, reason: str, cause: Exception | None = None) -> None:

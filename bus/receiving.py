@@ -17,6 +17,7 @@ from dskity.bus.subscriptions import Subscriptions
 # Held at most: a broker may have queued gigabytes. To stop reading would not do, for the answers to
 # the SUBSCRIBE of the handlers that are awaited come behind them.
 MOST_HELD = 1_000
+OLDEST = 86_400.0  # seconds; by our defaults no session is kept for longer
 MOST_HELD_BYTES = 16 * 1024 * 1024
 _logger = logging.getLogger(__name__)
 
@@ -102,6 +103,12 @@ class Receiving:
         """Brokers of MQTT 5 do not deliver what has expired; those of 3.1.1 cannot know."""
         left = delivery.meta.expires_in if delivery.meta else None
         if left is None or left > 0:
+            return False
+        if left < -OLDEST:
+            self._complaints.warn(
+                f"what came on {delivery.topic} seems to have expired {-left:.0f} s ago and is "
+                "handled all the same: the clock of its sender or of this machine must be wrong"
+            )
             return False
         self._counters.expired += 1
         self._complaints.warn(

@@ -26,6 +26,7 @@ _COLLAPSE = (
 _OLDEST = (
     "DELETE FROM spool WHERE id = (SELECT min(id) FROM spool WHERE refused IS NULL) RETURNING size"
 )
+_ADMIT = "UPDATE spool SET refused = NULL WHERE refused <> ?"
 _TOTALS = "SELECT count(*), coalesce(sum(size), 0) FROM spool WHERE refused IS NULL"
 # Counting a hundred thousand rows for each message that is put would take ten milliseconds. What
 # the triggers count is undone with the rows where a commit fails.
@@ -64,6 +65,7 @@ class Spool:
 
     With `collapses` a retained message takes the place of an earlier one on its topic: of state
     that is to be published only the newest matters. What was received is not ours to thin out.
+    What is opened again has forgotten what was refused, but for the one reason `refused_for_good`.
     """
 
     def __init__(
@@ -73,9 +75,11 @@ class Spool:
         what: str,
         bounds: Bounds | None = None,
         collapses: bool = False,
+        refused_for_good: str = "",
     ) -> None:
         self.what = what
         self.collapses = collapses
+        self.refused_for_good = refused_for_good
         self.bounds = bounds or Bounds()
         self.messages = 0
         self.bytes = 0
@@ -159,6 +163,7 @@ class Spool:
             )
 
     def _prepare(self, connection: sqlite3.Connection) -> tuple[int, int, int]:
+        connection.execute(_ADMIT, (self.refused_for_good,))
         if self.bounds.policy == "drop_oldest":
             for statement in _KEEP_TOTALS:
                 connection.execute(statement)

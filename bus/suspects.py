@@ -38,8 +38,8 @@ class Suspects:
         return (waiting[endings.index(min(endings))],)
 
     def ended(self, sent: Sequence[int]) -> bool:
-        """A connection ended while these were on their way; whether it is proved that the first
-        one, which was alone, ends them."""
+        """A connection ended while these were on their way; whether the first one, which was alone,
+        is to blame."""
         first, *others = sent
         if others:
             self._stuck = self._stuck + 1 if first == self._first else 1
@@ -55,6 +55,10 @@ class Suspects:
         suspected = {id for id, count in self._endings.items() if count >= _SUSPECTED}
         self._on_trial = (self._on_trial | suspected).difference(sent)
         self._endings = {id: self._endings.get(id, 0) for id in self._on_trial}
+
+    def proved(self, id: int) -> bool:
+        """Whether others have passed where this one did not."""
+        return id in self._on_trial
 
     def forget(self, id: int) -> None:
         """It is no more."""

@@ -234,6 +234,9 @@ async def test_what_the_broker_will_never_take_is_kept_aside(tmp_path: Path) -> 
         [(stored, reason)] = await outbox.spool.refused()
         assert (stored.message.topic, "not authorized" in reason) == ("t/forbidden", True)
         await bus.close()
+        async with sender(broker, tmp_path) as (_, again):  # it may publish there now
+            await until(lambda: len(seen) == 2, "the one that was forbidden")
+            assert await again.spool.refused() == []
 
 
 async def test_qos_0_is_never_kept(tmp_path: Path) -> None:

@@ -138,3 +138,19 @@ async def test_an_expired_request_in_an_envelope_is_not_handled() -> None:
         assert (await house.bus.request("act", b"in time", timeout=5)).payload == b"done"
         assert handled == [b"in time"]
         assert device.bus.counters.expired == 1
+
+
+async def test_a_request_that_seems_a_year_late_is_handled() -> None:
+    """No broker keeps one so long: a sender that boots without a clock must not be deaf for it."""
+    there, here = VirtualClock(), VirtualClock(start=1_700_000_000 + 400 * 86_400.0)
+    broker = MemoryBroker(capabilities=CAPABILITIES.but(headers=False, expiry=False))
+    async with (
+        memory_house(broker=broker, client_id="device", clock=here) as device,
+        memory_house(broker=broker, clock=there) as house,
+    ):
+
+        async def act(payload: bytes) -> bytes:
+            return payload
+
+        await device.bus.subscribe("act", act)
+        assert (await house.bus.request("act", b"on time")).payload == b"on time"

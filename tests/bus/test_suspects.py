@@ -99,6 +99,8 @@ async def test_all_others_arrive_in_order_and_it_is_kept_aside(
         assert (stored.message.payload, outbox.refused) == (POISON, 1)
         assert "closes the connection each time" in reason
     assert "a message of t (6 bytes) aside" in caplog.text
+    async with sending(tmp_path, clock) as (_, outbox, _, _):
+        assert len(await outbox.spool.refused()) == 1, "proved guilty, it is not tried again"
 
 
 async def test_alone_it_ends_five_connections_and_no_more(tmp_path: Path) -> None:
@@ -110,6 +112,8 @@ async def test_alone_it_ends_five_connections_and_no_more(tmp_path: Path) -> Non
         assert transport.hung_up <= 6
         assert [stored.message.payload for stored, _ in await outbox.spool.refused()] == [POISON]
         assert (await bus.publish("t", b"on")).accepted == "broker"
+    async with sending(tmp_path, clock) as (_, outbox, _, _):
+        assert outbox.spool.messages == 1, "it may have been the network"
 
 
 def pages(suspects: Suspects, page: list[int]) -> None:
