@@ -32,7 +32,9 @@ from dskity.broker.aiomqtt_fields import connect_properties, will_of
 from dskity.broker.aiomqtt_hooks import Hooks
 from dskity.broker.framing import Frames
 from dskity.broker.incoming import PUBLISH, QOS_2, decode
+from dskity.broker.publish_properties import Malformed
 from dskity.broker.reasons import reason_text
+from dskity.broker.settings import MAX_INCOMING_PACKET
 from dskity.broker.wire import Opening
 
 log = logging.getLogger("dskity.mqtt")
@@ -83,7 +85,7 @@ class HookedClient(aiomqtt.Client):
         self._fd = -1
         self._reading = True
         self._over = False
-        self._frames = Frames()
+        self._frames = Frames(MAX_INCOMING_PACKET)
         self.begun = False
 
     def pause(self) -> None:
@@ -95,7 +97,7 @@ class HookedClient(aiomqtt.Client):
     def resume(self) -> None:
         """Read again; TLS may have decoded bytes that the socket knows nothing of."""
         self._reading = True
-        if self._fd >= 0:
+        if self._fd >= 0 and not self._over:
             self._loop.add_reader(self._fd, self._read)
             self._loop.call_soon(self._read)
 
@@ -112,25 +114,33 @@ class HookedClient(aiomqtt.Client):
 
     def discard(self) -> None:
         """Let go of the socket, at whatever stage it is; it ends a handshake in the thread."""
-        self._over = True
-        if self._fd >= 0:
-            self._loop.remove_reader(self._fd)
-            self._loop.remove_writer(self._fd)
+        self._stop()
         with contextlib.suppress(OSError):  # it may not be connected any more
             self._stream.shutdown(socket.SHUT_RDWR)
         self.paho._sock_close()  # noqa: SLF001
         self._stream.close()
 
+    def _stop(self) -> None:
+        """Handle nothing more of what has come or will come."""
+        self._over = True
+        if self._fd >= 0:
+            self._loop.remove_reader(self._fd)
+            self._loop.remove_writer(self._fd)
+
+    def _goes_on(self) -> bool:
+        return self._reading and not self._over
+
     def _read(self) -> None:
-        if self._over:
+        if not self._goes_on():
             return
         try:
-            if self._read_more():
+            # Those that a pause has left come first, before there are more.
+            if self._handle_packets() and self._read_more():
                 self._handle_packets()
         except Exception as error:  # noqa: BLE001  # see _fail
             self._fail(error)
         else:
-            if self._reading and self._pending():  # epoll tells nothing of what TLS has decoded
+            if self._goes_on() and self._pending():  # epoll tells nothing of what TLS has decoded
                 self._loop.call_soon(self._read)
 
     def _read_more(self) -> bool:
@@ -149,15 +159,19 @@ class HookedClient(aiomqtt.Client):
         self._frames.feed(data)
         return True
 
-    def _handle_packets(self) -> None:
-        """Handle what is complete, until paused."""
+    def _handle_packets(self) -> bool:
+        """Handle what is complete, until paused; whether to go on."""
         for header, body in self._frames:
-            if header & TYPE == PUBLISH and not header & QOS_2:
-                self._hooks.received(*decode(header, body, five=self._five))
-            else:
+            if header & TYPE != PUBLISH:
                 self._give_to_paho(header, body)
-            if not self._reading or self._over:
-                return
+            elif header & QOS_2:
+                decode(header, body, five=self._five)  # paho takes what is not one until PUBREL
+                self._give_to_paho(header, body)
+            else:
+                self._hooks.received(*decode(header, body, five=self._five))
+            if not self._goes_on():
+                return False
+        return True
 
     def _give_to_paho(self, header: int, body: bytes) -> None:
         paho = self.paho
@@ -195,6 +209,10 @@ class HookedClient(aiomqtt.Client):
 
     def _fail(self, error: Exception) -> None:
         # paho lets through what the socket raises, and what it stumbles over in a malformed packet.
+        self._stop()
+        if isinstance(error, Malformed):
+            self._hooks.ended(f"the broker sent {error}")
+            return
         if not isinstance(error, OSError):
             log.error("paho failed; the connection is made anew", exc_info=error)
         self._hooks.ended(str(error) or type(error).__name__)
@@ -226,6 +244,7 @@ class HookedClient(aiomqtt.Client):
         properties: Properties | None = None,
     ) -> None:
         del client, userdata, properties
+        self._stop()
         told = flags.is_disconnect_packet_from_server
         reason = reason_text(reason_code.value) if told else "the connection broke"
         if not self._connected.done():

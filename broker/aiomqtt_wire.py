@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from functools import partial
 
 import aiomqtt
@@ -44,6 +45,7 @@ from dskity.bus.message import Message
 from dskity.bus.transport import Receiver
 
 UNWRITTEN = 1_000  # packets waiting for the socket; a QoS 0 publish above that waits with them
+MIDS = 65_535  # packet identifiers
 GOODBYE = 1.0  # seconds for what is queued, and DISCONNECT, to leave
 TICK = 1.0  # seconds; keep alive is counted in whole ones
 
@@ -80,6 +82,7 @@ class AiomqttWire:
         # Known before CONNACK, because messages of a resumed session may come in one read with it.
         client = self._client = HookedClient(self._opening, stream, self)
         self.unfinished.adopt(client.paho)
+        client.paho._mid_generate = partial(self._free_mid, client.paho._mid_generate)  # type: ignore[method-assign]  # noqa: SLF001
         try:
             async with asyncio.timeout(settings.connect_timeout):
                 await client.__aenter__()
@@ -139,11 +142,13 @@ class AiomqttWire:
 
     def pause(self) -> None:
         """See `Wire`."""
-        self._paho_client().pause()
+        if self._client is not None:
+            self._client.pause()
 
     def resume(self) -> None:
         """See `Wire`."""
-        self._paho_client().resume()
+        if self._client is not None:
+            self._client.resume()
 
     @staticmethod
     async def _tick(client: HookedClient) -> None:
@@ -209,6 +214,15 @@ class AiomqttWire:
         if self._client is None or self._end.done():
             raise NotConnected(self._end.result() if self._end.done() else "not connected yet")
         return self._client
+
+    def _free_mid(self, draw: Callable[[], int]) -> int:
+        """A packet identifier that waits for no answer: paho counts round, QoS 0 included, and
+        would have a message that left unacknowledged answer for one that waits."""
+        for _ in range(MIDS):
+            mid = draw()
+            if mid not in self._waiting and mid not in self._flying:
+                return mid
+        raise NotConnected("no acknowledgement: the broker owes one for every packet identifier")
 
     def _sent(self, outcome: int, mid: int | None) -> int:
         if outcome != MQTT_ERR_SUCCESS or mid is None:

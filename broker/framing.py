@@ -12,10 +12,12 @@ _MORE = 0x80
 
 class Frames:
     """Takes bytes as they come; iterating takes out what packets are complete: the first byte, and
-    what follows the length. A packet that is not asked for stays."""
+    what follows the length. A packet that is not asked for stays; one that announces more than
+    `most` bytes is `Malformed`."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
         self._unread = bytearray()
+        self._most = most
 
     def feed(self, data: bytes) -> None:
         """More bytes came."""
@@ -24,7 +26,7 @@ class Frames:
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
         unread, at = self._unread, 0
         try:
-            while (bounds := _bounds(unread, at)) is not None:
+            while (bounds := _bounds(unread, at, self._most)) is not None:
                 header, (start, end) = unread[at], bounds
                 at = end
                 yield header, bytes(unread[start:end])
@@ -32,7 +34,7 @@ class Frames:
             del unread[:at]
 
 
-def _bounds(unread: bytearray, at: int) -> tuple[int, int] | None:
+def _bounds(unread: bytearray, at: int, most: int) -> tuple[int, int] | None:
     """Where the body of the packet at `at` starts and ends; None where it is not complete."""
     size, start, available = 0, at + 1, len(unread)
     for shift in range(0, _LAST_SHIFT + 1, 7):
@@ -43,5 +45,7 @@ def _bounds(unread: bytearray, at: int) -> tuple[int, int] | None:
         size |= (byte & 0x7F) << shift
         if byte < _MORE:
             end = start + size
+            if end - at > most:
+                raise Malformed(f"a packet of {end - at} bytes, and we take {most}")
             return (start, end) if end <= available else None
     raise Malformed("a packet length of more than four bytes")

@@ -19,6 +19,7 @@ _QOS, _RETAIN, _DUPLICATE = 0x06, 0x01, 0x08  # of the first byte (MQTT 5 spec 3
 _TOPICS = 16_384
 _TABLES = 4_096
 _SHORT = 127  # a property table whose length takes one byte, as nearly all
+_LONG_TOPIC = 512  # bytes; what is longer is not remembered: all of that would be a GiB
 
 
 def decode(header: int, body: bytes, *, five: bool) -> tuple[Delivery, int]:
@@ -28,11 +29,15 @@ def decode(header: int, body: bytes, *, five: bool) -> tuple[Delivery, int]:
     """
     try:
         end = 2 + (body[0] << 8 | body[1])
-        topic = _topic(body[2:end])
+        if end > len(body):
+            raise Malformed("a PUBLISH that ends in its topic")
+        topic = (_topic if end < _LONG_TOPIC else _read_topic)(body[2:end])
         mid = 0
         if header & _QOS:
             mid = body[end] << 8 | body[end + 1]
             end += 2
+            if mid == 0:
+                raise Malformed("a PUBLISH with the packet identifier 0")
         meta: Meta | None = None
         if five:
             meta, end = _properties(body, end)
@@ -63,8 +68,7 @@ def _properties(body: bytes, start: int) -> tuple[Meta | None, int]:
     return (_known(table) if length <= _SHORT else meta_of(table)), end
 
 
-@lru_cache(maxsize=_TOPICS)
-def _topic(encoded: bytes) -> str:
+def _read_topic(encoded: bytes) -> str:
     try:
         topic = encoded.decode()
     except UnicodeDecodeError as error:
@@ -73,5 +77,7 @@ def _topic(encoded: bytes) -> str:
         raise Malformed(f"a PUBLISH to {topic!r}")
     return topic
 
+
+_topic = lru_cache(maxsize=_TOPICS)(_read_topic)
 
 _known = lru_cache(maxsize=_TABLES)(meta_of)

@@ -61,8 +61,9 @@ class Incoming:
             self.receive(self._kept.popleft())
 
     def end(self) -> None:
-        """The connection is gone: nothing more is acknowledged."""
+        """The connection is gone: nothing more is acknowledged, or handed over."""
         self._ended = True
+        self._kept.clear()
         self._acks.close()
         self._due.set()
 

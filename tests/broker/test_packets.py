@@ -17,6 +17,7 @@ from dskity.broker.framing import Frames
 from dskity.broker.incoming import decode
 from dskity.broker.outgoing import encode
 from dskity.broker.publish_properties import Malformed
+from dskity.broker.settings import MAX_INCOMING_PACKET
 from dskity.broker.sizes import publish_size
 from dskity.broker.wire import expiry_seconds
 from dskity.bus.delivery import Meta
@@ -67,7 +68,7 @@ def test_a_packet_is_encoded_as_the_library_does(message: Message, five: bool) -
 @given(messages, st.booleans())
 def test_a_packet_decodes_to_what_was_sent(message: Message, five: bool) -> None:
     """On 3.1.1 without properties."""
-    frames = Frames()
+    frames = Frames(MAX_INCOMING_PACKET)
     frames.feed(by_mqttium(message, five=five))
     ((header, body),) = frames
     delivery, mid = decode(header, body, five=five)
@@ -81,7 +82,7 @@ def test_a_packet_decodes_to_what_was_sent(message: Message, five: bool) -> None
 @given(st.lists(messages, max_size=5), st.randoms())
 def test_packets_are_found_however_the_stream_is_cut(sent: list[Message], random: Random) -> None:
     stream = b"".join(by_mqttium(message, five=True) for message in sent)
-    frames, found, at = Frames(), [], 0
+    frames, found, at = Frames(MAX_INCOMING_PACKET), [], 0
     while at < len(stream):
         size = random.choice([1, 2, 7, 400, 30_000])
         frames.feed(stream[at : at + size])
@@ -95,7 +96,7 @@ def test_packets_are_found_however_the_stream_is_cut(sent: list[Message], random
 @given(messages, st.integers(1, 200))
 def test_a_packet_that_is_cut_short_is_malformed_or_shorter(message: Message, cut: int) -> None:
     """Nothing else is raised: whoever reads can tell a bad peer from a fault of ours."""
-    frames = Frames()
+    frames = Frames(MAX_INCOMING_PACKET)
     frames.feed(by_mqttium(message, five=True))
     ((header, body),) = frames
     with contextlib.suppress(Malformed):
