@@ -209,13 +209,20 @@ class HookedClient(aiomqtt.Client):
 
     def _fail(self, error: Exception) -> None:
         # paho lets through what the socket raises, and what it stumbles over in a malformed packet.
-        self._stop()
         if isinstance(error, Malformed):
-            self._hooks.ended(f"the broker sent {error}")
+            self._end(f"the broker sent {error}")
             return
         if not isinstance(error, OSError):
             log.error("paho failed; the connection is made anew", exc_info=error)
-        self._hooks.ended(str(error) or type(error).__name__)
+        self._end(str(error) or type(error).__name__)
+
+    def _end(self, reason: str, code: int | None = None) -> None:
+        self._stop()
+        if not self._connected.done():
+            self._connected.set_exception(aiomqtt.MqttError(reason))
+        if not self._disconnected.done():
+            self._disconnected.set_result(None)
+        self._hooks.ended(reason, code)
 
     def _client_connect(self) -> None:
         """The part of aiomqtt's connecting that runs in a thread."""
@@ -244,14 +251,9 @@ class HookedClient(aiomqtt.Client):
         properties: Properties | None = None,
     ) -> None:
         del client, userdata, properties
-        self._stop()
         told = flags.is_disconnect_packet_from_server
         reason = reason_text(reason_code.value) if told else "the connection broke"
-        if not self._connected.done():
-            self._connected.set_exception(aiomqtt.MqttError(reason))
-        if not self._disconnected.done():
-            self._disconnected.set_result(None)
-        self._hooks.ended(reason, reason_code.value if told else None)
+        self._end(reason, reason_code.value if told else None)
 
     def _on_message(self, client: Any, userdata: Any, message: MQTTMessage) -> None:
         del client, userdata

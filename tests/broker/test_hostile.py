@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
+import struct
 
 import pytest
 
 from dskity.broker.aiomqtt_wire import AiomqttWire
-from dskity.broker.settings import MAX_INCOMING_PACKET
-from dskity.broker.wire import Version, WireFactory
+from dskity.broker.settings import MAX_INCOMING_PACKET, ConnectionSettings
+from dskity.broker.wire import Opening, Version, WireFactory
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import NotConnected
 from dskity.bus.message import Message
 from tests.broker.raw import PUBACK, PUBLISH, WIRES, packet, publish, session
+from tests.servers import HOST
 from tests.waiting import until
 
 VERSIONS: tuple[Version, ...] = (5, 4)
@@ -186,3 +189,22 @@ async def test_short_breaths_do_not_fill_the_memory(
 def test_what_we_take_is_what_we_say() -> None:
     """The packet above announces more than that."""
     assert MAX_INCOMING_PACKET < 0x10 << 21
+
+
+@pytest.mark.parametrize("make", WIRES)
+async def test_a_reset_instead_of_a_connack_is_known_at_once(make: WireFactory) -> None:
+    """Not when the time for connecting is over: there may be another broker to try."""
+
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        stream = writer.get_extra_info("socket")
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    async with await asyncio.start_server(reset, HOST, 0) as server:
+        url = f"mqtt://{HOST}:{server.sockets[0].getsockname()[1]}"
+        settings = ConnectionSettings(url, "box", connect_timeout=30)
+        opening = Opening(settings, "box", 5, clean_start=True, session_expiry=0)
+        async with asyncio.timeout(5):
+            with pytest.raises(NotConnected):
+                await make(opening, lambda _: None, None).open()
