@@ -40,6 +40,8 @@ from dskity.broker.wire import Opening
 log = logging.getLogger("dskity.mqtt")
 
 TYPE = 0xF0  # of the first byte of a packet
+PUBREC = 0x50
+REFUSAL = b"\x80"  # and above
 READ_AT_ONCE = 65_536  # bytes in one turn of the loop, so that other connections get theirs
 
 
@@ -162,7 +164,9 @@ class HookedClient(aiomqtt.Client):
     def _handle_packets(self) -> bool:
         """Handle what is complete, until paused; whether to go on."""
         for header, body in self._frames:
-            if header & TYPE != PUBLISH:
+            if header & TYPE == PUBREC and body[2:3] >= REFUSAL:
+                self._refused(int.from_bytes(body[:2], "big"), body[2])
+            elif header & TYPE != PUBLISH:
                 self._give_to_paho(header, body)
             elif header & QOS_2:
                 decode(header, body, five=self._five)  # paho takes what is not one until PUBREL
@@ -172,6 +176,12 @@ class HookedClient(aiomqtt.Client):
             if not self._goes_on():
                 return False
         return True
+
+    def _refused(self, mid: int, code: int) -> None:
+        """A message of QoS 2 is: the exchange ends here, and paho would go on with PUBREL."""
+        if self.paho._out_messages.pop(mid, None) is not None:  # noqa: SLF001
+            self.paho._inflight_messages -= 1  # noqa: SLF001
+            self._hooks.answered(mid, [code])
 
     def _give_to_paho(self, header: int, body: bytes) -> None:
         paho = self.paho

@@ -40,7 +40,7 @@ from dskity.broker.wire import (
     unreachable,
 )
 from dskity.bus.delivery import Delivery
-from dskity.bus.errors import NotConnected
+from dskity.bus.errors import NotConnected, Unsupported
 from dskity.bus.message import Message
 from dskity.bus.transport import Receiver
 
@@ -62,6 +62,7 @@ class AiomqttWire:
         self._waiting: dict[int, asyncio.Future[list[int]]] = {}
         self._flying: set[int] = set()
         self._window = asyncio.Semaphore(1)
+        self._max_qos = 2
         self._acks = AckWindow(self._send_pubacks)
         inherited = before.unfinished if isinstance(before, AiomqttWire) else None
         self.unfinished: Unfinished = Unfinished(inherited)
@@ -113,6 +114,7 @@ class AiomqttWire:
         welcome = welcome_of(self._opening, flags.session_present, properties)
         told = welcome.receive_maximum if self._five else UNTOLD_RECEIVE_MAXIMUM
         self._window = asyncio.Semaphore(min(told, self._opening.settings.max_in_flight))
+        self._max_qos = welcome.max_qos
         self._ticking = asyncio.create_task(
             self._tick(client), name=f"mqtt {self._opening.client_id} keep alive"
         )
@@ -160,6 +162,8 @@ class AiomqttWire:
 
     async def publish(self, message: Message) -> bool | None:
         """See `Wire`."""
+        if message.qos > self._max_qos:  # paho would send it, and the broker end the connection
+            raise Unsupported(f"{message.topic}: this broker takes at most QoS {self._max_qos}")
         if message.qos == 0:
             await self._publish_unacknowledged(message)
             return None

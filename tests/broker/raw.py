@@ -23,11 +23,13 @@ _CONNACK: dict[Version, bytes] = {5: b"\x20\x03\x00\x00\x00", 4: b"\x20\x02\x00\
 class RawBroker:
     """One connection; `came` are the packets of the client, without CONNECT."""
 
-    def __init__(self, version: Version) -> None:
+    def __init__(self, version: Version, told: bytes = b"") -> None:
         self.port = 0
+        self._connack = _CONNACK[version]
+        if told:
+            self._connack = packet(0x20, bytes((0, 0, len(told))) + told)
         self.came: list[bytes] = []
         self.gone = False
-        self._version: Version = version
         self._writer: asyncio.StreamWriter | None = None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -44,7 +46,7 @@ class RawBroker:
 
     def _hear(self, packet: bytes) -> None:
         if frames.kind(packet) == CONNECT:
-            self.write(_CONNACK[self._version])
+            self.write(self._connack)
         else:
             self.came.append(packet)
 
@@ -94,9 +96,9 @@ class Session:
 
 
 @contextlib.asynccontextmanager
-async def session(make: WireFactory, version: Version) -> AsyncIterator[Session]:
-    """A broker and a wire that is open."""
-    broker = RawBroker(version)
+async def session(make: WireFactory, version: Version, told: bytes = b"") -> AsyncIterator[Session]:
+    """A broker and a wire that is open; `told` are the properties of CONNACK."""
+    broker = RawBroker(version, told)
     server = await asyncio.start_server(broker.serve, HOST, 0)
     broker.port = server.sockets[0].getsockname()[1]
     made = Session(broker, make, version)

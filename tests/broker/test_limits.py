@@ -1,0 +1,73 @@
+"""What a broker of MQTT 5 says in CONNACK and in its answers, on both wires."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import pytest
+
+from dskity.broker.wire import WireFactory
+from dskity.bus.errors import BrokerRefused, Unsupported
+from dskity.bus.message import Message
+from tests.broker.raw import PUBLISH, WIRES, Session, session
+from tests.waiting import until
+
+PINGREQ = 12
+
+
+def _has_sent(opened: Session, count: int) -> bool:
+    return len(opened.broker.came) >= count
+
+
+@pytest.mark.parametrize("make", WIRES)
+async def test_no_more_is_under_way_than_the_broker_takes(make: WireFactory) -> None:
+    """Receive Maximum 2."""
+    async with session(make, 5, b"\x21\x00\x02") as opened:
+        tasks = [
+            asyncio.create_task(opened.wire.publish(Message("t", b"", 1)), name=f"publish {number}")
+            for number in range(5)
+        ]
+        answered = 0
+        while answered < 5:
+            most = min(answered + 2, 5)
+            await until(partial(_has_sent, opened, most), f"{most} are sent")
+            assert len(opened.broker.came) == most
+            for packet in opened.broker.came[answered:]:
+                opened.broker.write(b"\x40\x02" + packet[5:7])
+            answered = most
+        assert await asyncio.gather(*tasks) == [True] * 5
+
+
+@pytest.mark.parametrize("make", WIRES)
+async def test_a_quality_of_service_that_the_broker_has_not_is_an_error(make: WireFactory) -> None:
+    """Maximum QoS 1; the connection lives on."""
+    async with session(make, 5, b"\x24\x01") as opened:
+        with pytest.raises(Unsupported, match="QoS"):
+            await opened.wire.publish(Message("t", b"", 2))
+        await opened.wire.publish(Message("t", b"", 0))
+        await until(lambda: opened.broker.came, "it arrives")
+        assert len(opened.broker.came) == 1
+
+
+@pytest.mark.parametrize("make", WIRES)
+async def test_a_refusal_at_qos_2_is_told(make: WireFactory) -> None:
+    """It comes in PUBREC, and ends the exchange there."""
+    async with session(make, 5) as opened:
+        task = asyncio.create_task(opened.wire.publish(Message("t", b"", 2)), name="publish")
+        await until(lambda: opened.broker.came, "it arrives")
+        opened.broker.write(b"\x50\x04" + opened.broker.came[0][5:7] + b"\x87\x00")
+        async with asyncio.timeout(5):
+            with pytest.raises(BrokerRefused) as refused:
+                await task
+        assert refused.value.reason_code == 0x87
+        await opened.wire.publish(Message("t", b"", 0))
+        await until(lambda: len(opened.broker.came) > 1, "the next one")
+        assert [packet[0] >> 4 for packet in opened.broker.came] == [PUBLISH, PUBLISH], "no PUBREL"
+
+
+@pytest.mark.parametrize("make", WIRES)
+async def test_the_broker_may_ask_for_a_shorter_keep_alive(make: WireFactory) -> None:
+    """Server Keep Alive, 1 second, counts instead of our 30."""
+    async with session(make, 5, b"\x13\x00\x01") as opened:
+        await until(lambda: opened.broker.of(PINGREQ), "PINGREQ", 5)
