@@ -173,6 +173,7 @@ class MqttiumWire:
     ) -> int:
         """See `Wire`."""
         named = {"subscription_identifier": identifier}
+        as_published = as_published and self._five
         try:
             granted = await self._client.subscribe(
                 [(filter, SubscribeOptions(QoS(qos), retain_as_published=as_published))],

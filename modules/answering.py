@@ -15,8 +15,15 @@ async def answer(bus: Bus, handlers: Mapping[str, AnyHandler], group: str, **pol
     Only then is it known whether the broker has shared subscriptions. With them one runtime of
     the `group` answers a request; without, each of them does. It is the control lane that they
     come on: they pass a flood of telemetry, and the broker keeps none for a runtime that is gone.
+    Each topic has a group of its own, for rumqttd serves but one filter of a group.
     """
     await bus.link.up()
-    shared = group if bus.capabilities.shared else None
+    shares = bus.capabilities.shared
     for topic, handler in handlers.items():
-        await bus.subscribe(f"{bus.root}/{topic}", handler, group=shared, lane="control", **policy)
+        await bus.subscribe(
+            f"{bus.root}/{topic}",
+            handler,
+            group=f"{group}-{topic.rpartition('/')[2]}" if shares else None,
+            lane="control",
+            **policy,
+        )

@@ -144,6 +144,18 @@ async def test_members_of_a_group_share_the_messages(house: House) -> None:
     assert all(member.deliveries for member in members)
 
 
+@pytest.mark.needs("shared", "shares_filters")
+async def test_a_group_may_have_several_filters(house: House) -> None:
+    """They have the name in common and nothing else."""
+    client = await house.connected()
+    for number, topic in enumerate(("work/a", "work/b"), start=1):
+        await client.transport.subscribe(share("group", topic), 1, number)
+    for topic in ("work/a", "work/b"):
+        await client.publish(topic)
+    await client.got(2)
+    assert sorted(delivery.topic for delivery in client.deliveries) == ["work/a", "work/b"]
+
+
 async def test_a_broker_without_groups_is_refused_one(cell: Cell, house: House) -> None:
     """With the mend; `Capabilities` said so before."""
     client = await house.connected()
@@ -153,3 +165,16 @@ async def test_a_broker_without_groups_is_refused_one(cell: Cell, house: House) 
     assert not client.transport.capabilities.shared
     with pytest.raises(Unsupported, match="remove group="):
         await client.transport.subscribe(share("group", "work/#"), 1, 5)
+
+
+async def test_the_publishers_retain_flag_comes_along_where_the_broker_can(house: House) -> None:
+    """MQTT 5's Retain As Published, which a bridge asks for; where there is none it is no error."""
+    client = await house.connected()
+    await client.transport.subscribe("state/+", 1, 1, as_published=True)
+    await client.publish("state/x", b"1", retain=True)
+    await client.publish("state/x", b"2")
+    await client.got(2)
+    keeps = client.transport.capabilities.headers and not reason_against(
+        house.cell, "retains_as_published"
+    )
+    assert [delivery.retain for delivery in client.deliveries] == [keeps, False]
