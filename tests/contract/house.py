@@ -21,7 +21,15 @@ from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
 from dskity.bus.transport import Capabilities, Transport
 from tests.contract.cells import Cell
-from tests.servers import ServerProcess, TcpProxy, free_port, mosquitto, need_rumqttd, tcp_proxy
+from tests.servers import (
+    HOST,
+    ServerProcess,
+    TcpProxy,
+    free_port,
+    mosquitto,
+    need_rumqttd,
+    tcp_proxy,
+)
 from tests.waiting import until
 
 TRANSPORTS: dict[str, type[AiomqttTransport | MqttiumTransport]] = {
@@ -34,7 +42,7 @@ def mqtt(cell: Cell, client_id: str, port: int, **settings: Any) -> MqttTranspor
     """The transport of a cell, towards a loopback port."""
     choice = {"mosquitto-5": "5", "mosquitto-3.1.1": "3.1.1"}.get(cell.broker, "auto")
     given: dict[str, Any] = {
-        "url": f"mqtt://127.0.0.1:{port}",
+        "url": f"mqtt://{HOST}:{port}",
         "protocol": choice,
         "connect_timeout": 1.0,
     }
@@ -101,6 +109,21 @@ class Client:
             assert isinstance(self.transport, MemoryTransport)
             self.transport.cut()
         await self.up(times)
+
+    def unplug(self) -> None:
+        """Cut its line, for as long as it takes."""
+        if self.proxy is not None:
+            self.proxy.refuse()
+            self.proxy.cut()
+        else:
+            self.transport.rest()  # a transport in memory has one connection for all
+
+    def plug_in(self) -> None:
+        """Mend its line."""
+        if self.proxy is not None:
+            self.proxy.refuse(on=False)
+        else:
+            self.transport.wake()
 
     async def kill(self) -> None:
         """End it without a goodbye, as `kill -9` does."""
