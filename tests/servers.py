@@ -113,6 +113,11 @@ class ServerProcess:
             self._signal(signal.SIGTERM)
             self._wait()
 
+    def discard(self) -> None:
+        """`kill -9`, if it runs: nothing that it would save is needed any more."""
+        if self._process is not None:
+            self.kill()
+
     def restart(self) -> None:
         """`kill -9` and start again."""
         self.kill()
@@ -138,7 +143,7 @@ def _server(
     try:
         yield server
     finally:
-        server.stop()
+        server.discard()  # mosquitto takes 0.13 s to heed a SIGTERM
 
 
 @contextlib.contextmanager
