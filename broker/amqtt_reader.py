@@ -13,10 +13,10 @@ import logging
 
 from amqtt.adapters import ReaderAdapter
 
+from dskity.broker.amqtt_checks import CONNECT, check
+
 log = logging.getLogger(__name__)
 
-_CONNECT, _PUBLISH = 1, 3  # packet types ([MQTT-2.2.1])
-_QOS = 0b0110
 _LENGTH_BYTES = 4  # of a remaining length, at most ([MQTT-2.2.3])
 _MORE = 0x80
 _TURNS = 3
@@ -45,7 +45,7 @@ class PacketReader(ReaderAdapter):
         """
         await self._next()
         at = self._body + 2 + int.from_bytes(self._packet[self._body : self._body + 2], "big")
-        if self._packet[0] >> 4 != _CONNECT or at >= len(self._packet):
+        if self._packet[0] >> 4 != CONNECT or at >= len(self._packet):
             return None
         return self._packet[at]
 
@@ -69,7 +69,7 @@ class PacketReader(ReaderAdapter):
             raise ConnectionResetError
         try:
             await self._read_packet()
-            self._check()
+            check(self._packet[0], self._packet[self._body :])
         except ValueError as error:
             log.warning("a client is cut off: %s", error)
             self._over = True
@@ -105,19 +105,6 @@ class PacketReader(ReaderAdapter):
         if len(data) < n:
             raise asyncio.IncompleteReadError(data, n)
         return data
-
-    def _check(self) -> None:
-        """Of a PUBLISH: that its topic is one ([MQTT-3.3.2], [MQTT-4.7.3], [MQTT-1.5.3])."""
-        first = self._packet[0]
-        if first >> 4 != _PUBLISH:
-            return
-        start = self._body + 2
-        end = start + int.from_bytes(self._packet[self._body : start], "big")
-        topic = self._packet[start:end].decode()  # UnicodeDecodeError is a ValueError
-        if end + (2 if first & _QOS else 0) > len(self._packet):
-            raise ValueError("a PUBLISH that is shorter than its topic")
-        if not topic or "+" in topic or "#" in topic or "\0" in topic:
-            raise ValueError(f"a PUBLISH to {topic!r}")
 
     @staticmethod
     async def _settle() -> None:
