@@ -104,7 +104,7 @@ class HookedClient(aiomqtt.Client):
             self._loop.call_soon(self._read)
 
     def tick(self) -> None:
-        """Once a second: PINGREQ when due, and an end when PINGRESP does not come.
+        """Often enough: PINGREQ when due, and an end when PINGRESP does not come.
 
         While paused we cannot see a PINGRESP, so paho is told that it came: the broker needs our
         PINGREQ all the same, or it would throw us out.

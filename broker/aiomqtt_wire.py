@@ -47,7 +47,7 @@ from dskity.bus.transport import Receiver
 UNWRITTEN = 1_000  # packets waiting for the socket; a QoS 0 publish above that waits with them
 MIDS = 65_535  # packet identifiers
 GOODBYE = 1.0  # seconds for what is queued, and DISCONNECT, to leave
-TICK = 1.0  # seconds; keep alive is counted in whole ones
+TICK = 0.5  # seconds; a broker waits one and a half times keep alive, of which the least is 1
 
 
 class AiomqttWire:

@@ -120,7 +120,7 @@ async def test_the_crash_of_one_member_loses_no_message_of_the_group(
         for topic in sorted(topics):
             await sender.publish(topic)
         await until(lambda: stuck + len(handled) == len(topics), f"{stuck} and {handled}")
-        assert stuck, "both have a share"
+        assert stuck, "each has a share"
         await left.crash()
         await sender.publish("work/late")
         async with box(house, tmp_path, "left") as again:
