@@ -37,10 +37,11 @@ from dskity.broker.wire import (
     TakenOver,
     Welcome,
     Wire,
+    check_qos,
     unreachable,
 )
 from dskity.bus.delivery import Delivery
-from dskity.bus.errors import NotConnected, Unsupported
+from dskity.bus.errors import NotConnected
 from dskity.bus.message import Message
 from dskity.bus.transport import Receiver
 
@@ -162,8 +163,7 @@ class AiomqttWire:
 
     async def publish(self, message: Message) -> bool | None:
         """See `Wire`."""
-        if message.qos > self._max_qos:  # paho would send it, and the broker end the connection
-            raise Unsupported(f"{message.topic}: this broker takes at most QoS {self._max_qos}")
+        check_qos(message, self._max_qos)
         if message.qos == 0:
             await self._publish_unacknowledged(message)
             return None

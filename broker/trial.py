@@ -20,8 +20,8 @@ from dskity.bus.message import Message
 from dskity.bus.topics import quote, share
 from dskity.bus.transport import Capabilities
 
-# Seconds; a broker that needs longer tells us nothing, and has no shared subscriptions for us. It is
-# some fifteen round trips, of which each takes half a second on a cellular line.
+# Seconds; a broker that needs longer tells us nothing, and has no shared subscriptions for us. It
+# takes some fifteen round trips, of half a second each on a cellular line.
 PATIENCE = 10.0
 _SESSION = 60  # seconds for which MQTT 5 keeps the trial's session
 
