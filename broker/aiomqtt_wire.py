@@ -37,7 +37,6 @@ from dskity.broker.wire import (
     TakenOver,
     Welcome,
     Wire,
-    check_qos,
     unreachable,
 )
 from dskity.bus.delivery import Delivery
@@ -63,7 +62,6 @@ class AiomqttWire:
         self._waiting: dict[int, asyncio.Future[list[int]]] = {}
         self._flying: set[int] = set()
         self._window = asyncio.Semaphore(1)
-        self._max_qos = 2
         self._acks = AckWindow(self._send_pubacks)
         inherited = before.unfinished if isinstance(before, AiomqttWire) else None
         self.unfinished: Unfinished = Unfinished(inherited)
@@ -115,7 +113,6 @@ class AiomqttWire:
         welcome = welcome_of(self._opening, flags.session_present, properties)
         told = welcome.receive_maximum if self._five else UNTOLD_RECEIVE_MAXIMUM
         self._window = asyncio.Semaphore(min(told, self._opening.settings.max_in_flight))
-        self._max_qos = welcome.max_qos
         self._ticking = asyncio.create_task(
             self._tick(client), name=f"mqtt {self._opening.client_id} keep alive"
         )
@@ -163,7 +160,6 @@ class AiomqttWire:
 
     async def publish(self, message: Message) -> bool | None:
         """See `Wire`."""
-        check_qos(message, self._max_qos)
         if message.qos == 0:
             await self._publish_unacknowledged(message)
             return None

@@ -31,7 +31,7 @@ from dskity.broker.reasons import (
     reason_text,
     refusal,
 )
-from dskity.broker.wire import Opening, TakenOver, Welcome, Wire, check_qos
+from dskity.broker.wire import Opening, TakenOver, Welcome, Wire
 from dskity.bus.errors import DSkityError, NotConnected, TooLarge, Unsupported
 from dskity.bus.message import Message
 from dskity.bus.transport import Receiver
@@ -59,7 +59,6 @@ class MqttiumWire:
         )
         self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._taken_over = False
-        self._max_qos = 2
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     # Life
@@ -73,7 +72,6 @@ class MqttiumWire:
             asyncio.create_task(self._incoming.acknowledge(), name=f"{name} acks"),
         )
         welcome = welcome_of(self._opening, connack)
-        self._max_qos = welcome.max_qos
         self._outgoing.begin(min(welcome.receive_maximum, self._opening.settings.max_in_flight))
         return welcome
 
@@ -144,7 +142,6 @@ class MqttiumWire:
 
     async def publish(self, message: Message) -> bool | None:
         """See `Wire`."""
-        check_qos(message, self._max_qos)
         if message.qos == 1:
             code = await self._outgoing.publish(message)
             if code >= FAILURE:

@@ -20,7 +20,7 @@ from typing import Literal, Protocol, TypeAlias
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.tls import explain
 from dskity.broker.url import BrokerUrl
-from dskity.bus.errors import NotConnected, Unsupported
+from dskity.bus.errors import NotConnected
 from dskity.bus.message import Message
 from dskity.bus.transport import Capabilities, Receiver
 
@@ -140,13 +140,6 @@ def unreachable(address: BrokerUrl, error: BaseException) -> NotConnected:
     if isinstance(error, ConnectionRefusedError):
         return NotConnected(f"{address}: nobody listens there")
     return NotConnected(f"{address}: {error}")
-
-
-def check_qos(message: Message, most: int) -> None:
-    """Raise `Unsupported` where the broker takes at most a lower QoS: to send it all the same ends
-    the connection (MQTT 5 spec 3.2.2.3.4)."""
-    if message.qos > most:
-        raise Unsupported(f"{message.topic}: this broker takes at most QoS {most}")
 
 
 def expiry_seconds(message: Message) -> int | None:

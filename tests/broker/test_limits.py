@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from dskity.broker.wire import WireFactory
-from dskity.bus.errors import BrokerRefused, Unsupported
+from dskity.bus.errors import BrokerRefused
 from dskity.bus.message import Message
 from tests.broker.raw import PUBLISH, WIRES, Session, session
 from tests.waiting import until
@@ -37,20 +37,6 @@ async def test_no_more_is_under_way_than_the_broker_takes(make: WireFactory) -> 
                 opened.broker.write(b"\x40\x02" + packet[5:7])
             answered = most
         assert await asyncio.gather(*tasks) == [True] * 5
-
-
-@pytest.mark.parametrize("make", WIRES)
-@pytest.mark.parametrize("most", [0, 1])
-async def test_a_quality_of_service_that_the_broker_has_not_is_an_error(
-    make: WireFactory, most: int
-) -> None:
-    """Maximum QoS; the connection lives on."""
-    async with session(make, 5, bytes((0x24, most))) as opened:
-        with pytest.raises(Unsupported, match=f"at most QoS {most}"):
-            await opened.wire.publish(Message("t", b"", most + 1))
-        await opened.wire.publish(Message("t", b"", 0))
-        await until(lambda: opened.broker.came, "it arrives")
-        assert len(opened.broker.came) == 1
 
 
 @pytest.mark.parametrize("make", WIRES)
