@@ -225,6 +225,10 @@ class Bus:
         """Publish a message as it stands, all its fields; `publish` is the convenient form."""
         return await self._sending.safely(message)
 
+    async def keep(self, message: Message) -> bool:
+        """Keep on the disk what the broker does not take; whether that could be."""
+        return await self._sending.keep(message)
+
     async def emit(self, event: Event) -> Receipt:
         """Publish a lifecycle event on its topic: QoS 1, never retained."""
         return await self.send(self.event_message(event))

@@ -8,7 +8,7 @@ import secrets
 from dskity.bus import envelope
 from dskity.bus.clock import Clock
 from dskity.bus.counters import Counters
-from dskity.bus.errors import NotConnected
+from dskity.bus.errors import DSkityError, NotConnected
 from dskity.bus.link import Link
 from dskity.bus.message import Accepted, Message, Receipt
 from dskity.bus.outbox import Outbox
@@ -74,6 +74,17 @@ class Sending:
                 pass  # the connection went before the acknowledgement: the outbox sends it again
         await outbox.put(message)
         return self._receipt(message, "outbox", None)
+
+    async def keep(self, message: Message) -> bool:
+        """Put what the broker does not take into the outbox, which sets it aside on the disk; False
+        where there is none, or no room in it."""
+        if self.outbox is None:
+            return False
+        try:
+            await self.outbox.put(message)
+        except DSkityError:
+            return False
+        return True
 
     async def wait_for_broker(self, qos: int) -> None:
         """Return when it is there; `NotConnected` at once for QoS 0, after `patience` else."""

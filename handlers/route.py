@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dskity.bus.bus import Bus
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import BrokerRefused, DSkityError, InvalidPayload, Unavailable
+from dskity.bus.message import Message
 from dskity.bus.problem import PROBLEM_TYPE, STATUS_HEADER, problem_of, status_of
 from dskity.handlers.crew import TURN_SECONDS
 from dskity.handlers.dead_letter import dead_letter, dead_letters
@@ -350,13 +351,21 @@ class HandlerRoute:
                 _logger.warning("no dead letter yet for %s: %s", delivery.topic, failure)
                 await bus.clock.sleep(pause)
                 pause = min(pause * 2, _DEAD_LETTER_RETRY)
-            except Exception:  # too large, or nothing that a wire can carry: so it stays
-                _logger.exception("the dead letter of a message of %s is lost", delivery.topic)
-                self.stats.dropped += 1
+            except Exception as failure:  # noqa: BLE001  # too large, or no wire can carry it
+                await self._keep(letter, failure)
                 return
             else:
                 self.stats.dead_lettered += 1
                 return
+
+    async def _keep(self, letter: Message, failure: Exception) -> None:
+        """A dead letter that no broker takes stays here."""
+        if await self._bus.keep(letter):
+            self.stats.dead_lettered += 1
+            _logger.error("%s is kept in the outbox: %s", letter.topic, failure)
+        else:
+            self.stats.dropped += 1
+            _logger.error("%s is lost", letter.topic, exc_info=failure)
 
     async def _answer(self, delivery: Delivery, result: Any) -> None:
         """Success: publish the reply, if one is wanted, and be done."""
