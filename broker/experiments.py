@@ -12,7 +12,7 @@ from typing import TypeAlias
 from dskity.broker.findings import Finding, FindingName, judged
 from dskity.broker.ground import Ground
 from dskity.broker.visit import PREFIX, Visit
-from dskity.bus.errors import DSkityError, NotConnected, Unsupported
+from dskity.bus.errors import BrokerRefused, DSkityError, NotConnected, Unsupported
 from dskity.bus.topics import share
 
 Experiment: TypeAlias = Callable[[Ground], Awaitable[tuple[Finding, ...]]]
@@ -241,6 +241,8 @@ async def _weigh(ground: Ground, size: int) -> str:
         try:
             await guest.publish(topic, bytes(size), qos=1)
             await guest.settle()
+        except BrokerRefused:
+            return "refuses"
         except NotConnected:
             return "hangs up on"
         return "" if guest.count(topic) else "acknowledges and drops"
