@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-_BITS = 24  # of one index into it: 2 MiB, of which pages are touched as they are needed
+_BITS = 21  # of one index into it: 256 KiB
 _MASK = (1 << _BITS) - 1
 
 
 class BloomFilter:
-    """A set that may hold more than was added: one key in 7,000 when it has 100,000 of them, one in
-    80 at a million. Nothing can be taken out."""
+    """A set that may hold more than was added: one key in 100 when it has 100,000 of them, two in
+    five at a million. Nothing can be taken out."""
 
     def __init__(self) -> None:
         self._bits = bytearray(1 << (_BITS - 3))

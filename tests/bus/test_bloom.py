@@ -4,7 +4,7 @@ from dskity.bus.bloom import BloomFilter
 
 
 def test_it_knows_all_that_was_added_and_little_else() -> None:
-    """10,000 keys in, 10,000 others asked for: a hundred-thousandth of those is expected."""
+    """10,000 keys in, 10,000 others asked for: one of those is expected to seem known."""
     known = BloomFilter()
     for number in range(10_000):
         known.add(("scope", str(number)))

@@ -23,6 +23,7 @@ from tests.servers import HOST
 from tests.waiting import until
 
 CONNACK = bytes((0x20, 3, 0, 0, 0))
+PUBLISH = 3
 TAKEN_OVER = bytes((0xE0, 2, 0x8E, 0))
 MakeTransport = Callable[[ConnectionSettings, Clock], MqttTransport]
 
@@ -58,8 +59,10 @@ class Doorkeeper:
         self._inside.append(writer)
         writer.write(CONNACK)
         with contextlib.suppress(ConnectionError):
-            while await reader.read(1024):
-                pass
+            while packet := await reader.read(1024):
+                if packet[0] >> 4 == PUBLISH:  # whether it tells that nobody is subscribed
+                    end = 4 + (packet[2] << 8 | packet[3])
+                    writer.write(b"\x40\x02" + packet[end : end + 2])
         writer.close()
 
 
