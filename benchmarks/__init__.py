@@ -9,6 +9,6 @@ docs/performance.md tells the method. Layout:
     workload.py   topics and payloads    signing.py    a webhook's signature
     publisher.py  the raw publisher      packets.py    its packets       progress.py  its brake
     consumer.py   what all consumers do  peers/        one file a library
-    inside/       the other processes    rows/         one file a row of DESIGN §14
+    inside/       the other processes    rows/         one file a table
     report.py     tables                 keeping.py    JSON and docs     machine.py   circumstances
 """

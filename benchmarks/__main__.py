@@ -17,7 +17,20 @@ from benchmarks.figures import Table
 from benchmarks.keeping import write_docs, write_json
 from benchmarks.options import QUICK, Options
 from benchmarks.report import grid
-from benchmarks.rows import consuming, doors, kv, memory, requests, routes, start
+from benchmarks.rows import (
+    consuming,
+    dedupe,
+    doors,
+    group,
+    inbox,
+    kv,
+    memory,
+    ordering,
+    outbox,
+    requests,
+    routes,
+    start,
+)
 
 Row: TypeAlias = Callable[[Options], Awaitable[Table]]
 
@@ -27,6 +40,11 @@ ROWS: dict[str, Row] = {
     "memory": memory.run,
     "routes": routes.run,
     "request": requests.run,
+    "outbox": outbox.run,
+    "inbox": inbox.run,
+    "dedupe": dedupe.run,
+    "order": ordering.run,
+    "group": group.run,
     "start": start.run,
     "http": doors.run_http,
     "kv": kv.run,

@@ -17,9 +17,9 @@ SETTINGS = (
     "persistence false",
     "allow_anonymous true",
     "max_queued_messages 0",
-    "max_inflight_messages 200",
     "set_tcp_nodelay true",
 )
+WINDOW = 200  # unacknowledged messages for each client
 _PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
 
 
@@ -39,12 +39,13 @@ def free_port() -> int:
 
 
 @contextlib.asynccontextmanager
-async def mosquitto() -> AsyncIterator[int]:
+async def mosquitto(*, port: int | None = None, window: int = WINDOW) -> AsyncIterator[int]:
     """A broker for as long as the block lasts; its port."""
-    port = free_port()
+    port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         conf = Path(folder) / "mosquitto.conf"
-        conf.write_text("\n".join((*SETTINGS, f"listener {port} {HOST}")) + "\n")
+        lines = (*SETTINGS, f"max_inflight_messages {window}", f"listener {port} {HOST}")
+        conf.write_text("\n".join(lines) + "\n")
         process = await asyncio.create_subprocess_exec(
             mosquitto_path(), "-c", str(conf), stderr=asyncio.subprocess.DEVNULL
         )

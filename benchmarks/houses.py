@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from dskity.bus.bus import Bus
 from dskity.bus.memory import MemoryBroker, MemoryTransport
-from dskity.bus.transport import Transport
-from dskity.config.sections.common import MqttSettings
+from dskity.bus.seen import Seen
+from dskity.config import DSkitySettings
+from dskity.connections import connect
 from dskity.handlers import Dispatcher
 from dskity.wires import choose_client, connection
 
 
 @contextlib.asynccontextmanager
-async def on_broker(port: int, client: str, client_id: str) -> AsyncIterator[Bus]:
-    """A connected bus with all defaults, over `mqttium` or `aiomqtt`."""
-    transport = choose_client(client).make(
-        connection(MqttSettings(), url=f"mqtt://127.0.0.1:{port}", client_id=client_id)
-    )
-    async with _open(transport) as bus:
-        yield bus
+async def on_broker(
+    port: int, client: str, client_id: str, *, away: bool = False, protocol: str = "auto"
+) -> AsyncIterator[Bus]:
+    """A bus with all defaults over `mqttium` or `aiomqtt`, its outbox, inbox and record of keys on
+    the disk; connected, unless the broker is `away`."""
+    url, chosen = f"mqtt://127.0.0.1:{port}", choose_client(client)
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        settings = DSkitySettings.isolated(
+            state_dir=folder, common={"mqtt": {"protocol": protocol}}
+        )
+        transport = chosen.make(connection(settings.common.mqtt, url=url, client_id=client_id))
+        seen = Seen(folder / "seen.db", what="keys", keep=settings.bus.dedupe_max_window_seconds)
+        await seen.open()
+        stack.push_async_callback(seen.close)
+        made = await connect(settings, transport, url, chosen, seen, stack)
+        async with _open(made.bus, made.dispatcher, away=away):
+            yield made.bus
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +50,19 @@ class MemoryHouse:
 @contextlib.asynccontextmanager
 async def in_memory() -> AsyncIterator[MemoryHouse]:
     """A bus with all defaults over the transport in memory."""
-    broker = MemoryBroker()
-    async with _open(MemoryTransport(broker, "bench")) as bus:
+    broker, dispatcher = MemoryBroker(), Dispatcher()
+    bus = Bus(MemoryTransport(broker, "bench"), dispatcher)
+    async with _open(bus, dispatcher):
         yield MemoryHouse(bus, broker)
 
 
 @contextlib.asynccontextmanager
-async def _open(transport: Transport) -> AsyncIterator[Bus]:
-    dispatcher = Dispatcher()
-    bus = Bus(transport, dispatcher)
+async def _open(bus: Bus, dispatcher: Dispatcher, *, away: bool = False) -> AsyncIterator[None]:
     await bus.start()
     try:
-        await bus.link.wait_connected(10)
-        yield bus
+        if not away:
+            await bus.link.wait_connected(10)
+        yield
     finally:
         await dispatcher.close()
         await bus.close()

@@ -1,4 +1,4 @@
-"""A typed handler that counts, and messages handed to it batch by batch."""
+"""Typed handlers that count, and messages handed to it batch by batch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Publish: TypeAlias = Callable[[Sequence[Message]], Awaitable[None]]
 
 
 class Counted:
-    """Subscribe its `handle`."""
+    """Subscribe its `handle`, or its `suspend`."""
 
     def __init__(self) -> None:
         self._missing = 0
@@ -25,6 +25,15 @@ class Counted:
     async def handle(self, reading: Reading) -> None:
         """One more."""
         del reading
+        self._count()
+
+    async def suspend(self, reading: Reading) -> None:
+        """One more, after a turn of the event loop, as a handler that waits for something."""
+        del reading
+        await asyncio.sleep(0)
+        self._count()
+
+    def _count(self) -> None:
         self._missing -= 1
         if self._missing == 0:
             self._all.set()

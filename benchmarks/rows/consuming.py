@@ -6,8 +6,9 @@ import tempfile
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from benchmarks.broker import mosquitto
+from benchmarks.broker import WINDOW, mosquitto
 from benchmarks.figures import Measured, Table, figure
 from benchmarks.harness import Sample, child, in_turn
 from benchmarks.options import Options
@@ -20,7 +21,7 @@ class Peer:
     name: str
     module: str
     part: float
-    arguments: dict[str, str] = field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict)
 
 
 PEERS = (
@@ -45,12 +46,12 @@ async def run(options: Options, qos: int) -> Table:
     return Table(f"qos{qos}", f"QoS {qos} into a typed handler{acknowledged}", [*found.values()])
 
 
-async def consume(peer: Peer, qos: int, messages: int) -> Sample:
+async def consume(peer: Peer, qos: int, messages: int, window: int = WINDOW) -> Sample:
     """One run of one consumer, with a broker and a publisher of its own."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         given = {"qos": qos, "messages": messages, "progress": str(Path(folder) / "progress")}
         async with (
-            mosquitto() as port,
+            mosquitto(window=window) as port,
             child(peer.module, port=port, **given, **peer.arguments) as consumer,
         ):
             await consumer.ready()

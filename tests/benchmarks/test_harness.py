@@ -12,6 +12,7 @@ from benchmarks import __main__ as command
 from benchmarks import keeping
 from benchmarks.figures import Measured, Table
 from benchmarks.options import Options
+from benchmarks.progress import Progress
 from benchmarks.report import as_json, grid, markdown
 from benchmarks.rows import consuming
 from benchmarks.rows.consuming import PEERS, Peer
@@ -42,6 +43,23 @@ async def test_a_row_has_figures(row: str) -> None:
     assert table.key == row
     assert all(measured.median > 0 for measured in table.measured)
     assert any(measured.goals for measured in table.measured)
+
+
+@pytest.mark.parametrize("row", ["outbox", "inbox", "dedupe", "order", "group"])
+async def test_a_row_of_costs_has_figures_and_compares_them(row: str) -> None:
+    run: Callable[[Options], Awaitable[Table]] = command.ROWS[row]
+    table = await run(LEAST)
+    assert table.key == row
+    assert all(measured.median > 0 for measured in table.measured)
+    assert not any(measured.lost for measured in table.measured)
+    assert any(measured.notes for measured in table.measured)
+
+
+def test_consumers_that_share_messages_tell_their_progress_together(tmp_path: Path) -> None:
+    first, second = (Progress(tmp_path / "progress", member) for member in (0, 1))
+    first.tell(30)
+    second.tell(12)
+    assert first.told() == second.told() == 42
 
 
 def test_a_loss_is_shown_everywhere() -> None:
