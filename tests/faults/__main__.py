@@ -53,7 +53,10 @@ def _run(scenario: Scenario, scale: float, *, small: bool) -> tuple[Outcome, flo
     size = (scenario.small if small else scenario.full).times(scale)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-        outcome = asyncio.run(_awaited(scenario, size, Path(folder)))
+        try:
+            outcome = asyncio.run(_awaited(scenario, size, Path(folder)))
+        except Exception as error:  # noqa: BLE001  # a row that tells it, and then the others
+            outcome = Outcome(0, 0, 0, 0, wrong=(f"{type(error).__name__}: {error}",))
     return outcome, time.monotonic() - began
 
 

@@ -78,8 +78,9 @@ class Worker:
             )  # fmt: skip
 
     def kill(self) -> None:
-        """`kill -9`."""
-        self._end(signal.SIGKILL)
+        """`kill -9`, of one that runs: that it had ended by itself would be another fault."""
+        status = self._end(signal.SIGKILL)
+        assert status == -signal.SIGKILL, f"had ended with {status}:\n{self.log[-2000:]}"
 
     def stop(self) -> int:
         """SIGTERM; the exit status."""

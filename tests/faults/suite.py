@@ -64,6 +64,6 @@ SUITE = (
     Scenario("handler-hangs-stored", hanging_stored, Size(1_000, 2), Size(100_000, 2)),
     Scenario("backlog", partial(backlog, bound=8), Size(600), Size(600)),
     Scenario("backlog-200-MB", partial(backlog, bound=64), Size(2_000), Size(2_000)),
-    Scenario("clock-jumps", clock_jumps, Size(40), Size(10_000)),
+    Scenario("clock-jumps", clock_jumps, Size(2_000), Size(10_000)),
     Scenario("one-client-id", one_client_id, Size(200), Size(5_000)),
 )

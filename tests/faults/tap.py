@@ -26,13 +26,15 @@ _FLAGS = 9  # where it is
 class Tap:
     """Listens on `port`, in front of the broker on `target`; for clients of MQTT 5.
 
-    `acknowledged` has the numbers that were acknowledged by PUBACK. Bytes go on at once, and
-    whatever one side has sent before its end still reaches the other, as through a cable.
+    `acknowledged` has the numbers that the clients have acknowledged by PUBACK, `kept` those that
+    the broker has. Bytes go on at once, and whatever one side has sent before its end still reaches
+    the other, as through a cable.
     """
 
     def __init__(self, target: int) -> None:
         self.port = free_port()
         self.acknowledged: set[int] = set()
+        self.kept: set[int] = set()
         self._target = target
         self._ends: set[asyncio.BaseTransport] = set()
 
@@ -46,33 +48,36 @@ class Tap:
             server.close()
 
     def _accept(self) -> asyncio.Protocol:
-        listening = _Listening(self.acknowledged)
-        return _Near(self._target, listening)
+        down, up = _Direction(self.acknowledged), _Direction(self.kept)
+        down.answers, up.answers = up, down
+        return _Near(self._target, up, down)
 
 
-class _Listening:
-    """One connection: which message has which packet identifier, and which were acknowledged."""
+class _Direction:
+    """One direction of a connection: the messages in it, and the PUBACKs for those in `answers`."""
 
     def __init__(self, acknowledged: set[int]) -> None:
+        self.answers = self
         self._acknowledged = acknowledged
         self._sent: dict[int, int] = {}
-        self._up, self._down = bytearray(), bytearray()
+        self._stream = bytearray()
 
-    def down(self, data: bytes) -> None:
-        """From the broker."""
-        self._down += data
-        for packet in frames.split(self._down):
+    def heard(self, data: bytes) -> None:
+        """Bytes that went this way."""
+        self._stream += data
+        for packet in frames.split(self._stream):
+            mid = frames.puback(packet)
+            if mid is not None:
+                self.answers.acknowledge(mid)
+                continue
             publish = frames.publish(packet, five=True)
             if publish is not None and publish.topic.startswith("load/"):
                 self._sent[publish.mid] = json.loads(publish.payload)["n"]
 
-    def up(self, data: bytes) -> None:
-        """To the broker."""
-        self._up += data
-        for packet in frames.split(self._up):
-            mid = frames.puback(packet)
-            if mid is not None and mid in self._sent:
-                self._acknowledged.add(self._sent.pop(mid))
+    def acknowledge(self, mid: int) -> None:
+        """The other side has a message of this direction."""
+        if mid in self._sent:
+            self._acknowledged.add(self._sent.pop(mid))
 
 
 class _End(asyncio.Protocol):
@@ -100,10 +105,10 @@ class _End(asyncio.Protocol):
 class _Near(_End):
     """The client's side, which opens the broker's."""
 
-    def __init__(self, target: int, listening: _Listening) -> None:
-        super().__init__(listening.up)
+    def __init__(self, target: int, up: _Direction, down: _Direction) -> None:
+        super().__init__(up.heard)
         self._target = target
-        self._listening = listening
+        self._down = down
         self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -114,7 +119,7 @@ class _Near(_End):
 
     async def _connect(self) -> None:
         assert self.transport is not None
-        far = _End(self._listening.down)
+        far = _End(self._down.heard)
         far.other, self.other = self, far
         try:
             await asyncio.get_running_loop().create_connection(lambda: far, HOST, self._target)

@@ -23,10 +23,11 @@ async def reaches(figure: Callable[[], int], goal: int, within: float = 30.0) ->
 
 
 async def settles(
-    accepted: Collection[int], *ledgers: Ledger, patience: float = PATIENCE
+    accepted: Collection[int], *ledgers: Ledger, patience: float | None = None
 ) -> set[int]:
     """Return when all that was accepted is in one of the ledgers, or nothing comes any more;
     what is missing."""
+    patience = PATIENCE if patience is None else patience
     loop = asyncio.get_running_loop()
     wanted = set(accepted)
     lines, deadline = -1, 0.0

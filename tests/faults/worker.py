@@ -20,6 +20,7 @@ from typing import Any
 
 from dskity.bootstrap import start
 from dskity.bus.bus import Bus
+from dskity.bus.clock import SystemClock
 from dskity.bus.complaints import Complaints
 from dskity.bus.errors import DSkityError
 from dskity.config import DSkitySettings
@@ -36,13 +37,18 @@ AT_ONCE = 200  # publishes on their way
 class Spec:
     """`route` has the policy of the handler (`attempts` among its words), None for no handler;
     `produce` is the range of numbers to publish, one `every` so many seconds; `pause` is the
-    longest time, in seconds, that a handler takes."""
+    longest time, in seconds, that a handler takes. A `careless` handler returns before its work is
+    done, as if messages were acknowledged on arrival: the suite must notice. `wall` is a file with
+    the seconds by which the wall clock has been set; odd numbers expire in `expires_in` seconds."""
 
     settings: dict[str, Any]
     route: dict[str, Any] | None = None
     produce: tuple[int, int] | None = None
     every: float = 0.0
     pause: float = 0.0
+    careless: bool = False
+    wall: str | None = None
+    expires_in: float | None = None
 
     def write(self, path: Path) -> None:
         """To a file that `read` reads."""
@@ -63,6 +69,7 @@ class Handling(Module):
         self._spec = spec
         self._handled = Journal(folder / "handled")
         self._dead = Journal(folder / "dead")
+        self._later: set[asyncio.Task[None]] = set()
 
     async def on_startup(self, clients: TransportClients) -> None:
         if self._spec.route is None:
@@ -80,9 +87,16 @@ class Handling(Module):
             raise RuntimeError("poison")
         if load.do == "hang":
             await asyncio.Event().wait()
+        work = self._work(load.n)
+        if self._spec.careless:
+            self._later.add(asyncio.create_task(work, name=f"work {load.n}"))
+        else:
+            await work
+
+    async def _work(self, number: int) -> None:
         if self._spec.pause:
             await asyncio.sleep(random.uniform(0, self._spec.pause))
-        self._handled.note(load.n)
+        self._handled.note(number)
 
     async def bury(self, message: Message) -> None:
         number = re.search(rb"\d+", message.payload)
@@ -90,15 +104,17 @@ class Handling(Module):
         self._dead.note(int(number[0]))
 
 
-async def produce(bus: Bus, numbers: range, every: float, folder: Path) -> None:
-    """Publish them in order, many at once, and note each as it is accepted or refused."""
+async def produce(bus: Bus, spec: Spec, folder: Path) -> None:
+    """Publish in order, many at once, and note each number as it is accepted or refused."""
+    assert spec.produce is not None
     accepted, refused = Journal(folder / "accepted"), Journal(folder / "refused")
     places = asyncio.Semaphore(AT_ONCE)
     reasons = Complaints(logging.getLogger("producer"), bus.clock)
 
     async def one(number: int) -> None:
         try:
-            await bus.publish(topic_of(number), payload_of(number))
+            expires_in = spec.expires_in if number % 2 else None
+            await bus.publish(topic_of(number), payload_of(number), expires_in=expires_in)
         except DSkityError as error:
             refused.note(number)
             reasons.warn(f"refused: {type(error).__name__}: {error}")
@@ -108,22 +124,34 @@ async def produce(bus: Bus, numbers: range, every: float, folder: Path) -> None:
             places.release()
 
     async with asyncio.TaskGroup() as group:
-        for number in numbers:
+        for number in range(*spec.produce):
             await places.acquire()
             group.create_task(one(number), name=f"publish {number}")
-            if every:
-                await asyncio.sleep(every)
+            if spec.every:
+                await asyncio.sleep(spec.every)
+
+
+def set_clock(wall: Path) -> None:
+    """From now on the wall clock differs by the seconds in the file, if there is one."""
+    told = SystemClock.time
+
+    def time() -> float:
+        return told() + (float(wall.read_text(encoding="utf-8")) if wall.exists() else 0)
+
+    SystemClock.time = staticmethod(time)
 
 
 async def main(spec: Spec, folder: Path) -> None:
     """Run until SIGTERM."""
     told = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+    if spec.wall is not None:
+        set_clock(Path(spec.wall))
     settings = DSkitySettings.isolated(**spec.settings)
     handling = Handling(spec, folder)
     async with await start(settings, modules=[handling]) as runtime:
         if spec.produce is not None:
-            await produce(runtime.bus, range(*spec.produce), spec.every, folder)
+            await produce(runtime.bus, spec, folder)
         await told.wait()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.faults.load import out_of_order
@@ -13,7 +14,13 @@ from tests.faults.worker import Spec
 from tests.servers import mosquitto
 
 
-async def broker_away(size: Size, folder: Path) -> Outcome:
+def nothing() -> None:
+    """Happens while the runtime is down."""
+
+
+async def broker_away(
+    size: Size, folder: Path, *, while_down: Callable[[], None] = nothing
+) -> Outcome:
     """All is published before the broker comes; the drain is then cut short by `kill -9`,
     `size.faults` times."""
     with mosquitto(up=False) as broker:
@@ -30,6 +37,7 @@ async def broker_away(size: Size, folder: Path) -> Outcome:
                 moment = done + random.randint(1, max(1, size.messages // (2 * size.faults)))
                 await reaches(lambda: handled.update().lines, min(moment, size.messages), within)
                 runtime.kill()
+                while_down()
                 runtime.start()
             await settles(accepted.counts, handled)
         late = out_of_order(handled.order)

@@ -6,7 +6,7 @@ import asyncio
 import os
 import random
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -52,7 +52,7 @@ async def broker_killed(size: Size, folder: Path, *lines: str) -> Outcome:
         return reckon(
             publisher.accepted,
             runtime.handled.counts,
-            forgotten=forgotten(missing, wire, port),
+            forgotten=forgotten(missing, publisher.accepted, wire, port),
             note=f"killed {size.faults} times",
         )
 
@@ -80,14 +80,15 @@ async def broker_killed_under_us(size: Size, folder: Path) -> Outcome:
         return reckon(
             accepted.counts,
             runtime.handled.counts,
-            forgotten=forgotten(missing, wire, port),
+            forgotten=forgotten(missing, wire.kept, wire, port),
             note=f"killed {size.faults} times",
         )
 
 
-def forgotten(missing: set[int], wire: tap.Tap, port: int) -> set[int]:
-    """Of what was not handled, what the runtime never acknowledged and the broker has no more."""
-    gone = missing - wire.acknowledged
+def forgotten(missing: set[int], kept: Collection[int], wire: tap.Tap, port: int) -> set[int]:
+    """Of what was not handled, what the broker had acknowledged (`kept`), the runtime never has,
+    and the broker has no more."""
+    gone = missing.intersection(kept) - wire.acknowledged
     return gone - tap.queued(port, "worker") if gone else gone
 
 

@@ -27,7 +27,9 @@ async def broker_stopped(size: Size, folder: Path) -> Outcome:
             accepted = runtime.accepted
             await reaches(lambda: accepted.update().lines, size.messages // 4)
             broker.pause()
+            before = accepted.update().lines
             await asyncio.sleep(size.seconds)  # the length of the fault
+            meanwhile = accepted.update().lines - before
             broker.proceed()
             await reaches(lambda: accepted.update().lines, size.messages)
             await settles(accepted.counts, runtime.handled)
@@ -35,6 +37,6 @@ async def broker_stopped(size: Size, folder: Path) -> Outcome:
         return reckon(
             accepted.counts,
             runtime.handled.counts,
-            note=f"stopped for {size.seconds:g} s",
+            note=f"stopped for {size.seconds:g} s, {meanwhile} accepted meanwhile",
             wrong=(f"{len(late)} out of order",) if late else (),
         )

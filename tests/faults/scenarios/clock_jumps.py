@@ -3,19 +3,13 @@ time server, and back."""
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from pathlib import Path
 
-from dskity.bus.bus import Bus
-from dskity.bus.memory import MemoryBroker, MemoryTransport
-from dskity.bus.message import Message
-from dskity.bus.outbox import Outbox
-from dskity.handlers import Dispatcher
-from tests.faults.clocks import SetClock
-from tests.faults.journal import Ledger
-from tests.faults.load import payload_of, topic_of
 from tests.faults.outcome import Outcome, Size, reckon
-from tests.faults.watching import settles
+from tests.faults.process import settings, worker
+from tests.faults.watching import reaches, settles
+from tests.faults.worker import Spec
+from tests.servers import mosquitto
 
 _YEAR = 365 * 86_400.0
 _STEPS = (50 * _YEAR, -3600.0, 2 * _YEAR, -40 * _YEAR)
@@ -24,32 +18,41 @@ _EXPIRES_IN = 600.0
 
 
 async def clock_jumps(size: Size, folder: Path) -> Outcome:
-    """Half of the messages may be `_MAX_AGE` old, the others expire sooner; none is so old."""
-    clock = SetClock()
-    ledger = Ledger(folder / "handled")
-    accepted: list[int] = []
-    broker = MemoryBroker(clock=clock)
-    broker.stop()
-    async with AsyncExitStack() as stack:
-        transport = MemoryTransport(broker, "box")
-        outbox = Outbox(folder / "outbox.db", max_age=_MAX_AGE, clock=clock)
-        dispatcher = Dispatcher()
-        bus = Bus(transport, dispatcher, outbox=outbox, clock=clock)
-        await bus.start()
-        stack.push_async_callback(bus.close)
-        stack.push_async_callback(dispatcher.close)
+    """Half of the messages may be `_MAX_AGE` old, the others expire sooner; none is so old. The
+    runtime is killed when all wait, and the clock is set once more while they leave."""
+    wall = folder / "wall"
+    bounds = {"max_messages": 2 * size.messages, "max_age_seconds": _MAX_AGE}
+    with mosquitto(up=False) as broker:
+        own = settings(folder, broker.port, bus={"outbox": bounds})
+        numbers = 0, size.messages
+        spec = Spec(own, {}, numbers, wall=str(wall), expires_in=_EXPIRES_IN)
+        with worker(folder, spec) as runtime:
+            accepted, handled = runtime.accepted, runtime.handled
+            set_by = 0.0
+            for number, step in enumerate(_STEPS, 1):
+                moment = number * size.messages // (len(_STEPS) + 1)
+                await reaches(lambda: accepted.update().lines, moment)
+                set_by += step
+                set_clock(wall, set_by)
+            set_after = accepted.update().lines
+            await reaches(lambda: accepted.update().lines, size.messages)
+            runtime.kill()
+            runtime.change(Spec(own, {}, wall=str(wall)))
+            runtime.start()
+            broker.start()
+            await reaches(lambda: handled.update().lines, 1)
+            set_clock(wall, -set_by)
+            await settles(accepted.counts, handled)
+    return reckon(
+        accepted.counts,
+        handled.counts,
+        note=f"set {len(_STEPS) + 1} times, by up to 50 years; killed once",
+        wrong=() if set_after < size.messages else ("nothing was published after the last",),
+    )
 
-        async def handle(message: Message) -> None:
-            ledger.note(message.json()["n"])
 
-        await bus.subscribe("load/{line}", handle)
-        for number in range(size.messages):
-            if number % (size.messages // len(_STEPS)) == 1:
-                clock.set(_STEPS[number * len(_STEPS) // size.messages])
-            expires_in = _EXPIRES_IN if number % 2 else None
-            await bus.publish(topic_of(number), payload_of(number), expires_in=expires_in)
-            accepted.append(number)
-        clock.set(-_STEPS[0])
-        broker.start()
-        await settles(accepted, ledger, patience=2)
-    return reckon(accepted, ledger.counts, note=f"set {len(_STEPS) + 1} times, by up to 50 years")
+def set_clock(wall: Path, seconds: float) -> None:
+    """See `Spec.wall`; whole at once, for it is read all the time."""
+    new = wall.with_suffix(".new")
+    new.write_text(str(seconds), encoding="utf-8")
+    new.replace(wall)

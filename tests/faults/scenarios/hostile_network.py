@@ -38,4 +38,5 @@ async def hostile_network(size: Size, folder: Path, *, client: str = "auto") -> 
             accepted,
             runtime.handled.counts,
             note=f"{proxy.cuts} cuts, {proxy.repeats} packets twice",
+            wrong=() if proxy.cuts and proxy.repeats else ("the network was not hostile",),
         )

@@ -10,7 +10,7 @@ from tests.faults.load import TOPICS, payload_of, topic_of
 from tests.faults.outcome import Outcome, Size, reckon
 from tests.faults.process import settings, worker
 from tests.faults.publisher import Publisher
-from tests.faults.watching import reaches, settles
+from tests.faults.watching import PATIENCE, reaches, settles
 from tests.faults.worker import Spec
 from tests.servers import mosquitto
 
@@ -73,7 +73,8 @@ async def hanging(size: Size, folder: Path, **route: str) -> Outcome:
             await reaches(lambda: runtime.handled.update().lines, size.messages, 10 * timeout)
             await publishing
             held_up = bool(runtime.dead.update().lines)
-            await settles(publisher.accepted, runtime.handled, runtime.dead)
+            patience = PATIENCE + timeout  # nothing comes until they are cut off
+            await settles(publisher.accepted, runtime.handled, runtime.dead, patience=patience)
     return reckon(
         publisher.accepted,
         runtime.handled.counts,

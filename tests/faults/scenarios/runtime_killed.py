@@ -16,13 +16,20 @@ from tests.servers import mosquitto
 
 
 async def runtime_killed(
-    size: Size, folder: Path, *, client: str = "auto", **route: Any
+    size: Size,
+    folder: Path,
+    *,
+    client: str = "auto",
+    pause: float = 0.002,
+    careless: bool = False,
+    **route: Any,
 ) -> Outcome:
     """`kill -9` at a random moment of the handling, `size.faults` times."""
     batch = size.messages // size.faults
     with mosquitto(["max_inflight_messages 1000"]) as broker:
         publisher = Publisher(broker.port)
-        spec = Spec(settings(folder, broker.port, mqtt={"client": client}), route, pause=0.002)
+        own = settings(folder, broker.port, mqtt={"client": client})
+        spec = Spec(own, route, pause=pause, careless=careless)
         with worker(folder, spec) as runtime:
             handled = runtime.handled
             await reaches(lambda: runtime.lives, 1)
