@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.faults.journal import Ledger
 from tests.faults.load import out_of_order
 from tests.faults.outcome import Outcome, Size, reckon
 from tests.faults.process import settings, worker
@@ -21,7 +22,7 @@ def nothing() -> None:
 async def broker_away(
     size: Size, folder: Path, *, while_down: Callable[[], None] = nothing
 ) -> Outcome:
-    """All is published before the broker comes; the drain is then cut short by `kill -9`,
+    """All is published before the broker comes, and then leaves; `kill -9` interrupts either,
     `size.faults` times."""
     with mosquitto(up=False) as broker:
         roomy = {"outbox": {"max_messages": 2 * size.messages}}
@@ -29,7 +30,14 @@ async def broker_away(
         with worker(folder, Spec(own, {}, (0, size.messages))) as runtime:
             accepted, handled = runtime.accepted, runtime.handled
             within = 30 + size.messages / 200
-            await reaches(lambda: accepted.update().lines, size.messages, within)
+            step = size.messages // (size.faults + 1)
+            for _ in range(size.faults):
+                moment = accepted.update().lines + random.randint(1, step)
+                await reaches(lambda: accepted.update().lines, moment, within)
+                runtime.kill()
+                runtime.change(Spec(own, {}, (_next(accepted), size.messages)))
+                runtime.start()
+            await reaches(lambda: _next(accepted), size.messages, within)
             runtime.change(Spec(own, {}))
             broker.start()
             for _ in range(size.faults):
@@ -44,6 +52,11 @@ async def broker_away(
         return reckon(
             accepted.counts,
             handled.counts,
-            note=f"killed {size.faults} times in the drain",
+            note=f"killed {size.faults} times while it published, and as often in the drain",
             wrong=(f"{len(late)} out of order",) if late else (),
         )
+
+
+def _next(accepted: Ledger) -> int:
+    """The first number that was not accepted: its publisher was killed, and publishes it again."""
+    return max(accepted.update().counts, default=-1) + 1

@@ -24,7 +24,8 @@ async def runtime_killed(
     careless: bool = False,
     **route: Any,
 ) -> Outcome:
-    """`kill -9` at a random moment of the handling, `size.faults` times."""
+    """`kill -9` at a random moment, by turns of the handling and of the arrival, `size.faults`
+    times."""
     batch = size.messages // size.faults
     with mosquitto(["max_inflight_messages 1000"]) as broker:
         publisher = Publisher(broker.port)
@@ -37,7 +38,10 @@ async def runtime_killed(
                 numbers = range(life * batch, (life + 1) * batch)
                 publishing = asyncio.create_task(publisher.publish(numbers), name="load")
                 moment = random.randint(1, batch // 2)  # of this life, at least
-                await reaches(lambda: handled.update().lines, handled.update().lines + moment)
+                if life % 2:
+                    await reaches(lambda: len(publisher.accepted), life * batch + moment)
+                else:
+                    await reaches(lambda: handled.update().lines, handled.update().lines + moment)
                 runtime.kill()
                 await publishing
                 runtime.start()
