@@ -21,7 +21,8 @@ _HANDLERS = {  # by their kind: what they do, and their part of the messages
 
 
 async def run(options: Options) -> Table:
-    """Messages a second at QoS 1 to the end of the handlers, and CPU µs of the members each."""
+    """Messages a second at QoS 1 to the end of the handlers, CPU µs of the members each, and how
+    much of the machine the members had: on a busy one two get no more than one."""
     samples = await in_turn(
         options.rounds,
         {
@@ -31,6 +32,8 @@ async def run(options: Options) -> Table:
         },
     )
     measured = [Measured(name, "msg/s", taken) for name, taken in samples.items()]
+    for each in measured:
+        each.notes.append(f"on {figure(each.of('cores'))} cores")
     for kind, one, two in zip(_HANDLERS, measured[::2], measured[1::2], strict=True):
         ratio = two.median / one.median
         if kind == "short":  # the broker is the slower one there
@@ -57,8 +60,10 @@ async def _shared(members: int, kind: str, messages: int) -> Sample:
 def _together(shares: list[Sample], messages: int) -> Sample:
     handled = sum(share["count"] for share in shares)
     seconds = max(share["last"] for share in shares) - min(share["first"] for share in shares)
+    cpu = sum(share["cpu"] for share in shares)
     return {
         "rate": handled / seconds,
-        "cpu": sum(share["cpu"] for share in shares) / handled * 1e6,
+        "cpu": cpu / handled * 1e6,
+        "cores": cpu / seconds,
         "lost": messages - handled,
     }
