@@ -6,6 +6,7 @@ Layout, lowest first; each file imports only from those above it:
     reasons.py                    MQTT's reason codes in words
     backoff.py, sizes.py          how long to wait when it fails; the size of a PUBLISH
     framing.py, incoming.py, publish_properties.py, outgoing.py   PUBLISH, decoded and encoded
+    window.py                     how many publishes may wait for the broker, in which order
     limits.py                     what our own brokers do not tell
     wire.py, identity.py          what one connection of one library must do, and as whom
     dialect.py                    MQTT 5 or 3.1.1

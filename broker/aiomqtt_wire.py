@@ -30,6 +30,7 @@ from dskity.broker.reasons import (
     refusal,
 )
 from dskity.broker.sockets import connect, encrypt
+from dskity.broker.window import Window
 from dskity.broker.wire import (
     UNTOLD_RECEIVE_MAXIMUM,
     Opening,
@@ -61,7 +62,7 @@ class AiomqttWire:
         self._connack: tuple[ConnectFlags, ReasonCode, Properties | None] | None = None
         self._waiting: dict[int, asyncio.Future[list[int]]] = {}
         self._flying: set[int] = set()
-        self._window = asyncio.Semaphore(1)
+        self._window = Window()
         self._acks = AckWindow(self._send_pubacks)
         inherited = before.unfinished if isinstance(before, AiomqttWire) else None
         self.unfinished: Unfinished = Unfinished(inherited)
@@ -112,7 +113,7 @@ class AiomqttWire:
         flags, _, properties = self._connack
         welcome = welcome_of(self._opening, flags.session_present, properties)
         told = welcome.receive_maximum if self._five else UNTOLD_RECEIVE_MAXIMUM
-        self._window = asyncio.Semaphore(min(told, self._opening.settings.max_in_flight))
+        self._window.begin(min(told, self._opening.settings.max_in_flight))
         self._ticking = asyncio.create_task(
             self._tick(client), name=f"mqtt {self._opening.client_id} keep alive"
         )
@@ -163,11 +164,11 @@ class AiomqttWire:
         if message.qos == 0:
             await self._publish_unacknowledged(message)
             return None
-        await self._window.acquire()
+        await self._window.enter()
         try:
             mid = self._send(message)
         except NotConnected:
-            self._window.release()  # the next who waits must learn it, too
+            self._window.leave()
             raise
         self._flying.add(mid)
         code = await self._answer(mid)
@@ -250,7 +251,7 @@ class AiomqttWire:
         """See `Hooks`."""
         if mid in self._flying:
             self._flying.discard(mid)
-            self._window.release()
+            self._window.leave()
         waiter = self._waiting.pop(mid, None)
         if waiter is not None and not waiter.done():
             waiter.set_result(codes)
@@ -262,11 +263,11 @@ class AiomqttWire:
         self._taken_over = code == TAKEN_OVER
         self._end.set_result(reason)
         self._acks.close()
-        self._window.release()
         for waiter in self._waiting.values():
             if not waiter.done():
                 waiter.set_exception(NotConnected(f"no acknowledgement: {reason}"))
         self._waiting.clear()
+        self._window.end(reason)
 
     def received(self, delivery: Delivery, mid: int) -> None:
         """See `Hooks`."""

@@ -18,6 +18,7 @@ from mqttium.enums import ConnectionState, PacketType
 from mqttium.errors import MalformedPacketError, MQTTError
 
 from dskity.broker.outgoing import encode
+from dskity.broker.window import Window
 from dskity.bus.errors import NotConnected
 from dskity.bus.message import Message
 
@@ -33,43 +34,42 @@ class Outgoing:
         self._pump = client._write_pump  # noqa: SLF001
         self._mids = client._engine.outbound.packet_ids  # noqa: SLF001
         self._waiting: dict[int, asyncio.Future[int | None]] = {}
-        self._window = asyncio.Semaphore(0)
+        self._window = Window()
         self._turn = asyncio.Lock()
         self._in_line = 0
-        self._end: str | None = "not connected yet"
+        self._end = ""
         table = client._engine._handlers_by_state[ConnectionState.CONNECTED]  # noqa: SLF001
         self._by_mqttium = table[PacketType.PUBACK]
         table[PacketType.PUBACK] = self._answered
 
     def begin(self, window: int) -> None:
         """Connected; so many may be on their way at once ([MQTT-3.3.4-7])."""
-        self._end = None
-        self._window = asyncio.Semaphore(window)
+        self._window.begin(window)
 
     def end(self, reason: str) -> None:
         """The connection is gone: whoever waits for the broker learns it now."""
         self._end = reason
-        self._window.release()
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_result(None)
         self._waiting.clear()
+        self._window.end(reason)
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
         """A place in the window, for an exchange that mqttium makes itself."""
-        await self._acquire()
+        await self._window.enter()
         try:
             yield
         finally:
-            self._window.release()
+            self._window.leave()
 
     async def publish(self, message: Message) -> int:
         """Send a message of QoS 1; the reason code of its PUBACK. `NotConnected` without one.
 
         One that is cancelled keeps its place and its identifier until PUBACK comes.
         """
-        await self._acquire()
+        await self._window.enter()
         mid = self._mids.allocate()
         answer: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         self._waiting[mid] = answer
@@ -88,13 +88,6 @@ class Outgoing:
         if code is None:
             raise NotConnected(f"no acknowledgement: {self._end}")
         return code
-
-    async def _acquire(self) -> None:
-        if self._end is None:
-            await self._window.acquire()
-        if self._end is not None:
-            self._window.release()  # the next who waits must learn it, too
-            raise NotConnected(self._end)
 
     async def _wait_in_line(self, packet: bytes | tuple[bytes, bytes]) -> None:
         """The writer is full; those who come meanwhile leave after this one."""
@@ -120,5 +113,5 @@ class Outgoing:
         answer = self._waiting.pop(mid, None)
         if answer is not None:
             self._mids.release(mid)
-            self._window.release()
+            self._window.leave()
         return answer
