@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dskity.bus.bus import Bus
+from dskity.bus.clock import SYSTEM_CLOCK
 from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.seen import Seen
 from dskity.config import DSkitySettings
@@ -34,7 +35,7 @@ async def on_broker(
         seen = Seen(folder / "seen.db", what="keys", keep=settings.bus.dedupe_max_window_seconds)
         await seen.open()
         stack.push_async_callback(seen.close)
-        made = await connect(settings, transport, url, chosen, seen, stack)
+        made = await connect(settings, transport, url, chosen, seen, stack, SYSTEM_CLOCK)
         async with _open(made.bus, made.dispatcher, away=away):
             yield made.bus
 
