@@ -171,6 +171,7 @@ class Outbox:
             if not page:
                 break
             now = self._clock.monotonic() + offset
+            self._drop_what_is_over(page, now)
             waiting = {stored.id: stored for stored in page if stored.id not in self._gone}
             picked = [waiting[id] for id in self._suspects.pick(tuple(waiting))]
             limit = _PAGE if len(picked) == len(waiting) else _FEW
@@ -208,9 +209,9 @@ class Outbox:
         """Set aside what ends each connection that it is sent on."""
         sent = [stored.id for stored in picked]
         if not any(isinstance(outcome, NotConnected) for outcome in outcomes):
-            self._suspects.passed(
-                [id for id, outcome in zip(sent, outcomes, strict=True) if outcome is True]
-            )
+            passed = [id for id, outcome in zip(sent, outcomes, strict=True) if outcome is True]
+            if passed:  # what was refused may never have been on the connection
+                self._suspects.passed(passed)
         elif self._ended != connection:  # else it was gone before these were sent
             self._ended = connection
             if self._suspects.ended(sent):
@@ -243,13 +244,8 @@ class Outbox:
             raise
 
     async def _one(self, stored: Stored, now: float) -> bool:
-        """Send one; whether it need not be kept any more."""
+        """Send one; whether the broker has it, else it is set aside."""
         assert self._send is not None  # noqa: S101  # set before the task began
-        if self._is_over(stored, now):
-            self.expired += 1
-            if stored.expires_at is None:
-                self._losses.warn("the outbox drops messages that are older than its `max_age`")
-            return True
         message = stored.message
         if stored.expires_at is not None:
             message = replace(message, expires_in=stored.expires_at - now)
@@ -263,6 +259,16 @@ class Outbox:
             return False
         self.sent += 1
         return True
+
+    def _drop_what_is_over(self, page: list[Stored], now: float) -> None:
+        for stored in page:
+            if stored.id in self._gone or not self._is_over(stored, now):
+                continue
+            self.expired += 1
+            if stored.expires_at is None:
+                self._losses.warn("the outbox drops messages that are older than its `max_age`")
+            self._gone.add(stored.id)
+            self._suspects.forget(stored.id)
 
     def _is_over(self, stored: Stored, now: float) -> bool:
         too_old = self._max_age is not None and now - stored.put_at > self._max_age

@@ -116,6 +116,19 @@ async def test_alone_it_ends_five_connections_and_no_more(tmp_path: Path) -> Non
         assert outbox.spool.messages == 1, "it may have been the network"
 
 
+async def test_what_expires_is_no_proof_that_others_pass(tmp_path: Path) -> None:
+    """It is never sent. Where nothing passes it may be the network, and all is tried again."""
+    clock = VirtualClock()
+    async with sending(tmp_path, clock) as (bus, outbox, transport, _):
+        transport.deaf = True
+        await bus.publish("t", b"innocent")
+        await bus.publish("t", b"late", expires_in=3)
+        await advance_until(clock, outbox)
+        assert (outbox.expired, outbox.refused) == (1, 1)
+    async with sending(tmp_path, clock) as (_, outbox, _, seen):
+        await until(lambda: seen == [b"innocent"], "it")
+
+
 def pages(suspects: Suspects, page: list[int]) -> None:
     """Two connections end, and the first of the page has not passed."""
     for _ in range(2):
