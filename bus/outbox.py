@@ -93,7 +93,8 @@ class Outbox:
     async def open(self, send: Send) -> None:
         """Open the file; once released, send what is in it, whenever the broker is there.
 
-        What was refused is sent once more: a right or a limit may have been mended since.
+        What was refused is sent once more: a right or a limit may have been mended since. Retained
+        messages are not, for newer ones may be there by now.
         """
         await self.spool.open()
         self._send = send

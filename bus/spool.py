@@ -26,7 +26,7 @@ _COLLAPSE = (
 _OLDEST = (
     "DELETE FROM spool WHERE id = (SELECT min(id) FROM spool WHERE refused IS NULL) RETURNING size"
 )
-_ADMIT = "UPDATE spool SET refused = NULL WHERE refused <> ?"
+_ADMIT = "UPDATE spool SET refused = NULL WHERE refused <> ? AND NOT (retain AND ?)"
 _TOTALS = "SELECT count(*), coalesce(sum(size), 0) FROM spool WHERE refused IS NULL"
 # Counting a hundred thousand rows for each message that is put would take ten milliseconds. What
 # the triggers count is undone with the rows where a commit fails.
@@ -65,7 +65,8 @@ class Spool:
 
     With `collapses` a retained message takes the place of an earlier one on its topic: of state
     that is to be published only the newest matters. What was received is not ours to thin out.
-    What is opened again has forgotten what was refused, but for the one reason `refused_for_good`.
+    What is opened again has forgotten what was refused, but for the one reason `refused_for_good`
+    and, with `collapses`, for state: newer state may be where it should be by now.
     """
 
     def __init__(
@@ -163,7 +164,7 @@ class Spool:
             )
 
     def _prepare(self, connection: sqlite3.Connection) -> tuple[int, int, int]:
-        connection.execute(_ADMIT, (self.refused_for_good,))
+        connection.execute(_ADMIT, (self.refused_for_good, self.collapses))
         if self.bounds.policy == "drop_oldest":
             for statement in _KEEP_TOTALS:
                 connection.execute(statement)

@@ -239,6 +239,30 @@ async def test_what_the_broker_will_never_take_is_kept_aside(tmp_path: Path) -> 
             assert await again.spool.refused() == []
 
 
+async def test_refused_state_does_not_come_back_over_newer_state(tmp_path: Path) -> None:
+    """What is retained is not tried again: the broker may have a newer one."""
+    broker = MemoryBroker()
+    transport = Faulty(broker, "sender")
+    transport.error = BrokerRefused("not authorized", 0x87)
+    outbox = Outbox(tmp_path / "outbox.db")
+    bus = Bus(transport, Dispatcher(), outbox=outbox)
+    async with listener(broker) as seen:
+        broker.stop()
+        await bus.start()
+        await bus.publish("t/bad", b"old", retain=True)
+        broker.start()
+        await until(lambda: outbox.refused, "it is set aside")
+        transport.error = None
+        assert (await bus.publish("t/bad", b"new", retain=True)).accepted == "broker"
+        await bus.close()
+        async with sender(broker, tmp_path) as (again, kept):
+            assert kept.spool.messages == 0
+            assert len(await kept.spool.refused()) == 1
+            await again.publish("t/end", b"")
+            await until(lambda: seen[-1:] and seen[-1].topic == "t/end", "the last one")
+        assert [m.payload for m in seen] == [b"new", b""]
+
+
 async def test_qos_0_is_never_kept(tmp_path: Path) -> None:
     broker = MemoryBroker()
     async with sender(broker, tmp_path) as (bus, outbox):
