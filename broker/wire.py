@@ -66,7 +66,6 @@ class Welcome:
     retained: bool = True
     shared: bool = True
     identifiers: bool = True
-    tells_no_match: bool = True
 
     def capabilities(self) -> Capabilities:
         """What can be promised by it; on 3.1.1 the least, for CONNACK tells nothing."""
@@ -75,7 +74,7 @@ class Welcome:
             protocol=PROTOCOL_NAMES[self.version],
             headers=five,
             expiry=five,
-            reports_no_match=five and self.tells_no_match,
+            reports_no_match=five,
             retained=self.retained,
             shared=five and self.shared,
             max_qos=self.max_qos,
