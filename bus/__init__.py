@@ -9,7 +9,8 @@ Layout, lowest first; each file imports only from those above it:
     delivery.py    a message until it is acked   transport.py what a wire must do
     memory.py      the in-process transport      envelope.py  MQTT 5 fields on 3.1.1
     bloom.py       what was surely never added   rows.py      a message as a row of a spool
-    database.py    a SQLite file of ours         seen.py      keys seen in a window
+    database.py    a SQLite file of ours         turns.py     one at a time for each key
+    seen.py        keys seen in a window
     spool.py       messages on disk              suspects.py  what ends each connection
     outbox.py      publishes that wait for the broker
     events.py      lifecycle events              requests.py  replies by correlation

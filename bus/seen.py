@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.complaints import Complaints
 from dskity.bus.database import Database
 from dskity.bus.errors import StoreUnavailable
+from dskity.bus.turns import Turns
 
 MAX_ROWS = 1_000_000  # some 100 MB; ten keys a second for 24 hours stay below
 PRUNE_EVERY = 1000  # additions
@@ -28,12 +28,6 @@ CREATE TABLE seen (
 CREATE INDEX seen_at ON seen (at);
 """
 _Row = tuple[str, str, float]
-
-
-@dataclass(slots=True)
-class _Turn:
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    users: int = 0
 
 
 class Seen:
@@ -55,7 +49,7 @@ class Seen:
         self._known = BloomFilter()
         self._noted: list[_Row] = []
         self._lingering: asyncio.TimerHandle | None = None
-        self._turns: dict[tuple[str, str], _Turn] = {}
+        self._turns = Turns()
         self._database = Database(path, what=what, schema=_SCHEMA, synchronous="NORMAL")
 
     async def open(self) -> None:
@@ -68,18 +62,9 @@ class Seen:
         self._flush()
         await self._database.close()
 
-    @contextlib.asynccontextmanager
-    async def turn(self, scope: str, key: str) -> AsyncIterator[None]:
+    def turn(self, scope: str, key: str) -> AbstractAsyncContextManager[None]:
         """One at a time for a key, in the order of asking, between the look and the note."""
-        turn = self._turns.setdefault((scope, key), _Turn())
-        turn.users += 1
-        try:
-            async with turn.lock:
-                yield
-        finally:
-            turn.users -= 1
-            if not turn.users:
-                del self._turns[scope, key]
+        return self._turns.of((scope, key))
 
     async def has(self, scope: str, key: str, window: float) -> bool:
         """Whether `key` was added within the last `window` seconds."""

@@ -6,8 +6,7 @@ Layout, lowest first:
     signature.py MACs, freshness, and the one refusal that tells nothing
     presets/     how each kind of sender signs, and what it calls its deliveries
     template.py  the topic of a delivery          source.py options → preset and template
-    turns.py     one at a time for each key       intake.py verify, recognise, publish
-    module.py    `POST /webhooks/{source}`
+    intake.py    verify, recognise, publish       module.py `POST /webhooks/{source}`
 """
 
 from dskity.modules.webhooks.module import WebhooksModule

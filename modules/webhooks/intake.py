@@ -13,7 +13,6 @@ from dskity.bus.seen import Seen
 from dskity.modules.doors import publish_now
 from dskity.modules.webhooks.presets import Delivered
 from dskity.modules.webhooks.source import Source
-from dskity.modules.webhooks.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,6 @@ class Intake:
         self._bus = bus
         self._seen = seen
         self._clock = clock
-        self._turns = Turns()
 
     async def take(
         self, source: Source, headers: Mapping[str, str], body: bytes, request_id: str | None
@@ -51,7 +49,7 @@ class Intake:
             id = delivered.id or uuid.uuid4().hex
             return await self._publish(source, delivered, id, headers, body, request_id)
         # Senders that lose patience try again while the first try is still under way.
-        async with self._turns.of((source.name, delivered.id)):
+        async with self._seen.turn(source.name, delivered.id):
             if await self._seen.has(source.name, delivered.id, source.dedupe_window):
                 return Outcome(delivered.id, duplicate=True)
             outcome = await self._publish(

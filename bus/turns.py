@@ -20,9 +20,6 @@ class Turns:
     def __init__(self) -> None:
         self._turns: dict[Hashable, _Turn] = {}
 
-    def __len__(self) -> int:
-        return len(self._turns)
-
     @asynccontextmanager
     async def of(self, key: Hashable) -> AsyncIterator[None]:
         """Hold the key for the block, after those who asked before."""
@@ -33,5 +30,5 @@ class Turns:
                 yield
         finally:
             turn.users -= 1
-            if turn.users == 0:
+            if not turn.users:
                 del self._turns[key]
