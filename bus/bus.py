@@ -290,6 +290,7 @@ class Bus:
         if meta is None or meta.reply_to is None:
             return
         topics.check_topic(meta.reply_to)
+        check_fields(headers, content_type)
         data, kind = encode_payload(payload, content_type)
         message = Message(
             meta.reply_to, data, 1, False, kind, headers or NO_HEADERS, None, meta.correlation

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from dskity.bus.clock import VirtualClock
-from dskity.bus.errors import NoResponder, RequestTimeout
+from dskity.bus.errors import InvalidInput, NoResponder, RequestTimeout
 from dskity.bus.memory import CAPABILITIES, MemoryBroker
 from dskity.bus.message import Message
 from tests.house_bus import memory_house
@@ -53,6 +53,15 @@ async def test_duplicate_unknown_and_late_replies_are_counted_and_nothing_else()
         await house.bus.reply(asked[-1], b"late")
         await until(lambda: replies.unknown == 4, "the late one")
         assert len(replies) == 0
+
+
+async def test_a_reply_with_what_no_wire_can_carry_is_refused() -> None:
+    """As a publish and a request are: a broker would hang up on it."""
+    async with memory_house() as house:
+        asked = Message("ask", reply_to="answers")
+        for fields in ({"headers": {"h": "a\0b"}}, {"content_type": "x" * 65_536}):
+            with pytest.raises(InvalidInput):
+                await house.bus.reply(asked, b"", **fields)
 
 
 async def test_a_request_that_is_cancelled_or_has_no_responder_is_forgotten() -> None:
