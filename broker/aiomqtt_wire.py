@@ -167,7 +167,7 @@ class AiomqttWire:
         await self._window.enter()
         try:
             mid = self._send(message)
-        except NotConnected:
+        except BaseException:  # also of paho's, about the message
             self._window.leave()
             raise
         self._flying.add(mid)

@@ -70,19 +70,22 @@ class Outgoing:
         One that is cancelled keeps its place and its identifier until PUBACK comes.
         """
         await self._window.enter()
-        mid = self._mids.allocate()
+        try:
+            mid = self._mids.allocate()
+        except MQTTError as error:  # exchanges that mqttium makes itself have the rest
+            self._window.leave()
+            raise NotConnected(f"no acknowledgement: {error}") from error
         answer: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         self._waiting[mid] = answer
-        head, payload = encode(message, mid, five=self._five)
-        packet = (head, payload) if len(payload) >= _LARGE else head + payload
         try:
+            head, payload = encode(message, mid, five=self._five)
+            packet = (head, payload) if len(payload) >= _LARGE else head + payload
             if self._in_line or not self._pump.try_enqueue(packet):
                 await self._wait_in_line(packet)
-        except (StaleConnectionEffect, MQTTError, OSError) as error:
+        except BaseException as error:
             self._forget(mid)
-            raise NotConnected(f"the connection broke ({error!r})") from error
-        except asyncio.CancelledError:
-            self._forget(mid)
+            if isinstance(error, StaleConnectionEffect | MQTTError | OSError):
+                raise NotConnected(f"the connection broke ({error!r})") from error
             raise
         code = await answer
         if code is None:

@@ -7,8 +7,9 @@ from functools import partial
 
 import pytest
 
+from dskity.broker.mqttium_wire import MqttiumWire
 from dskity.broker.wire import WireFactory
-from dskity.bus.errors import BrokerRefused
+from dskity.bus.errors import BrokerRefused, NotConnected
 from dskity.bus.message import Message
 from tests.broker.raw import PUBLISH, WIRES, Session, session
 from tests.waiting import until
@@ -37,6 +38,37 @@ async def test_no_more_is_under_way_than_the_broker_takes(make: WireFactory) -> 
                 opened.broker.write(b"\x40\x02" + packet[5:7])
             answered = most
         assert await asyncio.gather(*tasks) == [True] * 5
+
+
+@pytest.mark.parametrize("make", WIRES)
+async def test_what_cannot_be_encoded_takes_no_place(make: WireFactory) -> None:
+    """Receive Maximum 1, and a header that no wire can carry."""
+    async with session(make, 5, b"\x21\x00\x01") as opened:
+        for qos in (1, 2):
+            with pytest.raises(Exception):  # noqa: B017, PT011  # each library has its own
+                await opened.wire.publish(Message("t", b"", qos, headers={"h": "x" * 65_536}))
+        task = asyncio.create_task(opened.wire.publish(Message("t", b"", 1)), name="publish")
+        await until(lambda: opened.broker.came, "it arrives")
+        opened.broker.write(b"\x40\x02" + opened.broker.came[0][5:7])
+        async with asyncio.timeout(5):
+            assert await task
+
+
+async def test_a_publish_without_a_free_packet_identifier_takes_no_place() -> None:
+    """Exchanges that mqttium makes itself have them all."""
+    async with session(MqttiumWire, 5, b"\x21\x00\x01") as opened:
+        assert isinstance(opened.wire, MqttiumWire)
+        identifiers = opened.wire._outgoing._mids
+        for _ in range(65_535):
+            identifiers.allocate()
+        with pytest.raises(NotConnected, match="packet identifier"):
+            await opened.wire.publish(Message("t", b"", 1))
+        identifiers.release(7)
+        task = asyncio.create_task(opened.wire.publish(Message("t", b"", 1)), name="publish")
+        await until(lambda: opened.broker.came, "it arrives")
+        opened.broker.write(b"\x40\x02\x00\x07")
+        async with asyncio.timeout(5):
+            assert await task
 
 
 @pytest.mark.parametrize("make", WIRES)
