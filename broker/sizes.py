@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dskity.bus.message import Message
 
+LARGEST = 268_435_460
+"""Bytes of the largest packet that MQTT can carry (spec 1.5.5); no broker has to tell it."""
 # The properties we send, MQTT 5 spec 3.3.2.3: one byte of identifier, and then
 _LENGTH = 2  # the length of a string or of binary data
 _EXPIRY = 1 + 4

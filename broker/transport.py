@@ -18,7 +18,7 @@ from dskity.broker.nodes import Nodes
 from dskity.broker.overlap import Unmarked
 from dskity.broker.rivals import Rivals
 from dskity.broker.settings import ConnectionSettings
-from dskity.broker.sizes import publish_size
+from dskity.broker.sizes import LARGEST, publish_size
 from dskity.broker.subscriptions import Subscription, Subscriptions
 from dskity.broker.tls import client_context
 from dskity.broker.trial import Findings, tells_no_match, try_out
@@ -102,13 +102,14 @@ class MqttTransport:
             raise Unsupported(f"{message.topic}: this broker keeps no retained messages")
         if message.qos > can.max_qos:
             raise no_qos(message.topic, message.qos, can, f"publish with qos={can.max_qos}")
-        if can.max_packet is not None:
-            size = publish_size(message, properties=can.headers)
-            if size > can.max_packet:
-                raise TooLarge(
-                    f"{message.topic}: a packet of {size} bytes; this broker takes at most "
-                    f"{can.max_packet} (mosquitto: max_packet_size)"
-                )
+        size = publish_size(message, properties=can.headers)
+        if size > LARGEST:
+            raise TooLarge(f"{message.topic}: a packet of {size} bytes; MQTT has {LARGEST} at most")
+        if can.max_packet is not None and size > can.max_packet:
+            raise TooLarge(
+                f"{message.topic}: a packet of {size} bytes; this broker takes at most "
+                f"{can.max_packet} (mosquitto: max_packet_size)"
+            )
         matched = await control.up.publish(message)
         # A broker that never says that nobody is subscribed says nothing by not saying it.
         return matched if can.reports_no_match or matched is False else None
