@@ -72,7 +72,8 @@ class MqttiumWire:
             asyncio.create_task(self._incoming.acknowledge(), name=f"{name} acks"),
         )
         welcome = welcome_of(self._opening, connack)
-        self._outgoing.begin(min(welcome.receive_maximum, self._opening.settings.max_in_flight))
+        if not self._end.done():  # it may have ended in the meantime
+            self._outgoing.begin(min(welcome.receive_maximum, self._opening.settings.max_in_flight))
         return welcome
 
     async def lost(self) -> str:

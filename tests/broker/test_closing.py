@@ -15,6 +15,7 @@ from dskity.broker.wire import Opening, Wire, WireFactory
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import NotConnected
 from dskity.bus.message import Message
+from dskity.bus.transport import Receiver
 from tests.waiting import until
 
 WIRES = [aiomqtt_wire.AiomqttWire, mqttium_wire.MqttiumWire]
@@ -52,6 +53,21 @@ async def test_closing_ends_everything_also_when_it_is_cancelled(make_wire: Wire
         closing.cancel()
         await asyncio.wait((closing,))
         assert closing.cancelled()
+
+
+async def test_a_connection_that_ends_as_it_opens_takes_no_publish() -> None:
+    """mqttium tells the end by a task of its own, which may be first."""
+
+    def ended(opening: Opening, receive: Receiver, before: Wire | None) -> Wire:
+        wire = mqttium_wire.MqttiumWire(opening, receive, before)
+        wire._ended(None)
+        return wire
+
+    async with connected(ended) as (wire, _):
+        async with asyncio.timeout(5):
+            with pytest.raises(NotConnected, match="closed"):
+                await wire.publish(Message("t"))
+        await wire.close()
 
 
 @pytest.mark.parametrize("make_wire", WIRES)
