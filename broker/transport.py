@@ -102,14 +102,8 @@ class MqttTransport:
             raise Unsupported(f"{message.topic}: this broker keeps no retained messages")
         if message.qos > can.max_qos:
             raise no_qos(message.topic, message.qos, can, f"publish with qos={can.max_qos}")
-        size = publish_size(message, properties=can.headers)
-        if size > LARGEST:
-            raise TooLarge(f"{message.topic}: a packet of {size} bytes; MQTT has {LARGEST} at most")
-        if can.max_packet is not None and size > can.max_packet:
-            raise TooLarge(
-                f"{message.topic}: a packet of {size} bytes; this broker takes at most "
-                f"{can.max_packet} (mosquitto: max_packet_size)"
-            )
+        if can.max_packet is not None or len(message.payload) > LARGEST // 2:
+            _check_size(message, can)
         matched = await control.up.publish(message)
         # A broker that never says that nobody is subscribed says nothing by not saying it.
         return matched if can.reports_no_match or matched is False else None
@@ -254,3 +248,14 @@ class MqttTransport:
         connection = self._connections.get(subscription.lane)
         if connection is not None:
             await connection.drop(subscription.filter)
+
+
+def _check_size(message: Message, can: Capabilities) -> None:
+    size = publish_size(message, properties=can.headers)
+    if size > LARGEST:
+        raise TooLarge(f"{message.topic}: a packet of {size} bytes; MQTT has {LARGEST} at most")
+    if can.max_packet is not None and size > can.max_packet:
+        raise TooLarge(
+            f"{message.topic}: a packet of {size} bytes; this broker takes at most "
+            f"{can.max_packet} (mosquitto: max_packet_size)"
+        )
