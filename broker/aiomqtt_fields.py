@@ -10,7 +10,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from dskity.broker.settings import MAX_INCOMING_PACKET
-from dskity.broker.wire import Opening, Welcome, expiry_seconds
+from dskity.broker.wire import OUR_RECEIVE_MAXIMUM, Opening, Welcome, expiry_seconds
 from dskity.bus.delivery import Meta
 from dskity.bus.message import NO_HEADERS, Message
 
@@ -43,6 +43,7 @@ def connect_properties(opening: Opening) -> Properties:
     return _properties(
         PacketTypes.CONNECT,
         SessionExpiryInterval=opening.session_expiry,
+        ReceiveMaximum=OUR_RECEIVE_MAXIMUM,
         MaximumPacketSize=MAX_INCOMING_PACKET,
     )
 

@@ -16,13 +16,10 @@ from dskity.broker.mqttium_gate import Gate
 from dskity.broker.mqttium_streams import open_stream
 from dskity.broker.reasons import reason_code, refusal
 from dskity.broker.settings import MAX_INCOMING_PACKET
-from dskity.broker.wire import Opening, Silent, unreachable
+from dskity.broker.wire import OUR_RECEIVE_MAXIMUM, Opening, Silent, unreachable
 from dskity.bus.errors import DSkityError
 
 AHEAD = 1_000  # messages that mqttium reads ahead of us; then it stops reading
-# mosquitto 2.0.11 oversteps the Receive Maximum that it is told, and mqttium would drop the
-# connection for it; the bus bounds what is in flight, by pausing.
-NO_RECEIVE_MAXIMUM = 65_535
 
 
 def make_client(opening: Opening, store: MemoryInflightStore) -> AsyncClient:
@@ -38,7 +35,7 @@ def make_client(opening: Opening, store: MemoryInflightStore) -> AsyncClient:
         connect_properties=connect_properties(opening),
         will=will_of(opening),
         maximum_packet_size=MAX_INCOMING_PACKET,
-        max_inbound_inflight=NO_RECEIVE_MAXIMUM,
+        max_inbound_inflight=OUR_RECEIVE_MAXIMUM,  # it drops the connection above that
         max_unacknowledged_messages=settings.max_in_flight,
         manual_ack=True,
         max_iterator_messages=AHEAD,

@@ -31,6 +31,10 @@ PROTOCOL_NAMES: dict[Version, str] = {5: "MQTT 5", 4: "MQTT 3.1.1"}
 # A 3.1.1 broker cannot tell how many unacknowledged publishes it takes; mosquitto acknowledges
 # those over its default of 20 and drops them.
 UNTOLD_RECEIVE_MAXIMUM = 20
+# The most there is, and what a broker must assume where it is not told: the bus bounds what is in
+# flight, by pausing. mosquitto 2.0.11 must be told, or keeps to its `max_inflight_messages`, 20 by
+# default; a lower one it oversteps.
+OUR_RECEIVE_MAXIMUM = 65_535
 
 
 class Silent(NotConnected):

@@ -57,6 +57,9 @@ CANNOT: dict[BrokerName, dict[str, str]] = {
 
 # What a broker does otherwise than its CONNACK lets expect.
 UNTOLD: dict[BrokerName, dict[str, str]] = {
+    "mosquitto-3.1.1": {
+        "opens_window": "its default is 20 unacknowledged messages, which MQTT 5 alone can raise",
+    },
     "rumqttd": {
         "marks_duplicates": "it sends again without DUP, and QoS 2 late or wrongly",
         "lowers_qos": "it delivers with the QoS of the subscription, also what had less",

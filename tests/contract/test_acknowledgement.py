@@ -40,6 +40,16 @@ async def test_what_was_not_acknowledged_comes_again(house: House, qos: int) -> 
     assert not any(delivery.duplicate for delivery in receiver.deliveries[:4])
 
 
+@pytest.mark.needs("opens_window")
+async def test_an_unacknowledged_message_does_not_hold_back_the_21st(house: House) -> None:
+    """mosquitto has a window of 20 by default, which our Receive Maximum opens."""
+    receiver, sender = await _receiver(house), await house.connected("sender")
+    for number in range(21):
+        await sender.publish("work/item", b"%d" % number)
+    await receiver.got(21)
+    assert receiver.payloads == [b"%d" % number for number in range(21)]
+
+
 @pytest.mark.needs("redelivery")
 async def test_acknowledgements_leave_in_the_order_of_arrival(house: House) -> None:
     """[MQTT-4.6.0-2]: the second is done, and waits for the first; after a cut both come again."""
