@@ -9,6 +9,7 @@ import logging
 from dskity.broker.reasons import FINAL
 from dskity.broker.subscriptions import Held, Subscription, Subscriptions
 from dskity.broker.wire import Wire
+from dskity.bus import topics
 from dskity.bus.errors import BrokerRefused, NotConnected
 from dskity.bus.transport import Capabilities, Lane
 
@@ -22,6 +23,7 @@ UNANSWERED_AGAIN = 0.2  # from a broker that has left one out on this connection
 class Placement:
     """What the session of one lane has of the subscriptions that are wanted.
 
+    `_withheld` are the filters that the broker was not asked for, because it could not serve them.
     `deferred` are those that the broker refused, perhaps for a while only: a cluster that has lost
     a node refuses until it has a leader again (NATS).
     """
@@ -29,6 +31,7 @@ class Placement:
     def __init__(self, subscriptions: Subscriptions, lane: Lane) -> None:
         self.deferred: set[Subscription] = set()
         self._refused: set[Subscription] = set()
+        self._withheld: set[str] = set()
         self._subscriptions = subscriptions
         self._lane = lane
         self._held = Held()
@@ -39,6 +42,7 @@ class Placement:
         self._patience = UNANSWERED
         self.deferred.clear()
         self._refused.clear()
+        self._withheld.clear()
         self._held.begin(resumed=resumed, anew=anew)
 
     async def settle(self, wire: Wire, can: Capabilities) -> None:
@@ -46,12 +50,13 @@ class Placement:
         while True:
             wanted = self._subscriptions.of(self._lane)
             await self._drop_all(wire, self._held.surplus(wanted))
+            self._withhold(wanted, can)
             missing = self._missing(wanted)
             if not missing:
                 return
             async with asyncio.TaskGroup() as group:
                 for entry in missing[:AT_ONCE]:
-                    group.create_task(self._try(wire, entry, can), name=f"subscribe {entry.filter}")
+                    group.create_task(self._try(wire, entry), name=f"subscribe {entry.filter}")
             if self._missing(missing[:1]):
                 raise NotConnected("the connection was lost while subscribing")
 
@@ -66,6 +71,7 @@ class Placement:
 
     async def place(self, wire: Wire, subscription: Subscription) -> None:
         """Subscribe; raises `BrokerRefused` and `NotConnected`."""
+        self._withheld.discard(subscription.filter)
         granted = await wire.subscribe(
             subscription.filter,
             subscription.qos,
@@ -87,6 +93,9 @@ class Placement:
         A broker that does not answer must hold up nobody: rumqttd answers none in a resumed
         session, and leaves the subscription in place. What still comes for it is acknowledged.
         """
+        if filter in self._withheld:
+            self._withheld.discard(filter)
+            return
         try:
             async with asyncio.timeout(self._patience):
                 await wire.unsubscribe(filter)
@@ -113,11 +122,19 @@ class Placement:
     def _missing(self, wanted: list[Subscription]) -> list[Subscription]:
         return [entry for entry in self._held.missing(wanted) if entry not in self._refused]
 
-    async def _try(self, wire: Wire, entry: Subscription, can: Capabilities) -> None:
-        if entry.shared and not can.shared:
+    def _withhold(self, wanted: list[Subscription], can: Capabilities) -> None:
+        lost = set() if can.shares_filters else topics.crowded(entry.filter for entry in wanted)
+        for entry in self._missing(wanted):
+            if entry.shared and not can.shared:
+                log.warning("%s: this broker has no shared subscriptions", entry.filter)
+            elif entry.filter in lost:
+                log.warning("%s: this broker serves one filter of a group", entry.filter)
+            else:
+                continue
             self._refused.add(entry)
-            log.warning("%s: this broker has no shared subscriptions", entry.filter)
-            return
+            self._withheld.add(entry.filter)
+
+    async def _try(self, wire: Wire, entry: Subscription) -> None:
         try:
             await self.place(wire, entry)
         except BrokerRefused as error:

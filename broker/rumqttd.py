@@ -34,11 +34,11 @@ class ManagedRumqttd(ManagedBroker):
         "What comes again is not marked as a duplicate; `qos=2`, which it gets wrong, is refused.",
         "A client gets 100 messages at once, whatever it allows, and its session never expires.",
         "It does not tell that nobody is subscribed; 16 MiB is the most that it takes.",
-        "Of the filters that share one `group` name only one gets messages: name each another way.",
+        "It serves one filter of a `group`; the next one is refused: name each group another way.",
         "On a resumed session it leaves UNSUBSCRIBE undone and unanswered.",
     )
 
-    limits: Limits = Limits(max_packet=rumqttd_conf.MAX_PACKET, max_qos=1)
+    limits: Limits = Limits(max_packet=rumqttd_conf.MAX_PACKET, max_qos=1, shares_filters=False)
 
     def __init__(
         self,

@@ -61,15 +61,19 @@ class Subscriptions:
         return [entry for entry in self._wanted.values() if entry.lane == lane]
 
     def add(self, subscription: Subscription) -> None:
-        """Add it, in place of one on the same filter."""
-        self.remove(subscription.filter)
+        """Add it, in place of one on the same filter, and at its place."""
+        self._take_out(subscription.filter)
         self._wanted[subscription.filter] = subscription
         self._routers[subscription.lane].add(_pattern(subscription), subscription)
 
     def remove(self, filter: str) -> None:
         """Forget a filter."""
+        self._take_out(filter)
+        self._wanted.pop(filter, None)
+
+    def _take_out(self, filter: str) -> None:
         self._matches.clear()
-        gone = self._wanted.pop(filter, None)
+        gone = self._wanted.get(filter)
         if gone is not None:
             self._routers[gone.lane].remove(_pattern(gone), gone)
 

@@ -14,7 +14,14 @@ from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.consumer import Accept, AnyHandler, Consumer, Dispatcher
 from dskity.bus.counters import Counters
 from dskity.bus.delivery import Delivery
-from dskity.bus.errors import InvalidInput, InvalidTopic, NoResponder, NotConnected, RequestTimeout
+from dskity.bus.errors import (
+    InvalidInput,
+    InvalidTopic,
+    NoResponder,
+    NotConnected,
+    RequestTimeout,
+    Unsupported,
+)
 from dskity.bus.events import EVENT_TYPE, Event
 from dskity.bus.link import Link
 from dskity.bus.message import (
@@ -33,7 +40,14 @@ from dskity.bus.requests import Replies, check_reply
 from dskity.bus.sending import Sending
 from dskity.bus.stream import MessageStream
 from dskity.bus.subscriptions import Subscription, Subscriptions, identifier_of
-from dskity.bus.transport import Capabilities, Lane, Transport, no_qos
+from dskity.bus.transport import (
+    Capabilities,
+    Lane,
+    Transport,
+    no_groups,
+    no_more_filters,
+    no_qos,
+)
 
 DEFAULT_ROOT = "dskity"
 _logger = logging.getLogger(__name__)
@@ -184,8 +198,7 @@ class Bus:
         """Subscriptions made before it was known that this broker cannot give what they declare."""
         if not self.connected:
             return ()
-        can = self.capabilities
-        return tuple(entry for entry in self._subscriptions if not entry.served(can))
+        return self._subscriptions.unserved(self.capabilities)
 
     @property
     def owned(self) -> tuple[Subscription, ...]:
@@ -350,10 +363,10 @@ class Bus:
         """The raw form of `subscribe`: a synchronous consumer that calls `delivery.done()` itself.
 
         The `control` lane is for messages that must not wait behind telemetry. The broker keeps
-        none of them for the next process. On a broker that cannot share, a `group` is `Unsupported`
-        or, with `best_effort`, a plain subscription; so is a `qos` that it does not keep to, or the
-        highest that it does. For `as_published` see `Transport.subscribe`; it holds for all who
-        subscribe to the same filter.
+        none of them for the next process. On a broker that cannot share, or not this filter too, a
+        `group` is `Unsupported` or, with `best_effort`, a plain subscription; so is a `qos` that it
+        does not keep to, or the highest that it does. For `as_published` see `Transport.subscribe`;
+        it holds for all who subscribe to the same filter.
         """
         _check_qos(qos)
         pattern = topics.parse(filter) if isinstance(filter, str) else filter
@@ -417,16 +430,28 @@ class Bus:
         if group is None:
             return pattern.filter
         shared = topics.share(group, pattern.filter)
-        # Without a connection nobody knows; `unserved` tells when there is one.
-        if not best_effort or not self.connected or self.capabilities.shared:
+        refusal = self._refusal(shared)
+        if refusal is None:
             return shared
+        if not best_effort:
+            raise refusal
         _logger.warning(
-            "%s: this broker has no shared subscriptions: by best effort every member of the "
-            "group %r gets every message",
+            "%s: this broker does not share it: by best effort every member of the group %r gets "
+            "every message",
             pattern.text,
             group,
         )
         return pattern.filter
+
+    def _refusal(self, shared: str) -> Unsupported | None:
+        can = self.capabilities
+        if not self.connected:  # nobody knows; `unserved` tells when there is a connection
+            return None
+        if not can.shared:
+            return no_groups(shared)
+        if not can.shares_filters and self._subscriptions.crowds(shared):
+            return no_more_filters(shared)
+        return None
 
     def _kept_qos(self, pattern: topics.Pattern, qos: int, *, lower: bool) -> int:
         can = self.capabilities

@@ -47,7 +47,7 @@ class Subscription:
         return topics.split_share(self.wire_filter)[0] is not None
 
     def served(self, can: Capabilities) -> bool:
-        """Whether a broker that can do this does what was declared."""
+        """Whether a broker that can do this does by itself what was declared."""
         return self.qos <= can.max_qos and (can.shared or not self.shared)
 
     async def cancel(self) -> None:
@@ -82,6 +82,15 @@ class Subscriptions:
         self._wire.setdefault(wire, []).append(subscription)
         self._qos[wire] = max(subscription.qos, self._qos.get(wire, 0))
         return self._qos[wire]
+
+    def crowds(self, wire: str) -> bool:
+        """Whether the group of a wire filter has another one before it."""
+        return wire in topics.crowded((*self._wire, wire))
+
+    def unserved(self, can: Capabilities) -> tuple[Subscription, ...]:
+        """Those for which a broker that can do this does not do what they declare."""
+        lost = set() if can.shares_filters else topics.crowded(self._wire)
+        return tuple(entry for entry in self if entry.wire_filter in lost or not entry.served(can))
 
     def as_published(self, wire: str) -> bool:
         """Whether anybody on a wire filter wants the retain flags as they were published."""

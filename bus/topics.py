@@ -7,6 +7,7 @@ A *filter pattern* is what users write: an MQTT filter in which `{name}` capture
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -165,6 +166,17 @@ def split_share(filter: str) -> tuple[str | None, str]:
         return None, filter
     group, _, rest = filter[len(_SHARE) :].partition("/")
     return group, rest
+
+
+def crowded(filters: Iterable[str]) -> set[str]:
+    """Of shared filters those whose group has another one before them."""
+    firsts: dict[str, str] = {}
+    groups = ((split_share(filter)[0], filter) for filter in filters)
+    return {
+        filter
+        for group, filter in groups
+        if group is not None and firsts.setdefault(group, filter) != filter
+    }
 
 
 def overlaps(first: str, second: str) -> bool:

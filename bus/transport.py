@@ -43,6 +43,8 @@ class Capabilities:
     """PUBACK says when nobody is subscribed (reason code 0x10)."""
     retained: bool = True
     shared: bool = False
+    shares_filters: bool = True
+    """A group may have several filters; else the first of them alone is served."""
     redelivery: bool = True
     """An unacknowledged QoS 1 message comes again after a reconnect."""
     persistent: bool = True
@@ -64,6 +66,14 @@ def no_groups(filter: str) -> Unsupported:
         f"{filter}: this broker has no shared subscriptions: remove group=…, write "
         "best_effort=True (every member then gets every message), or use mosquitto or another "
         "broker with MQTT 5"
+    )
+
+
+def no_more_filters(filter: str) -> Unsupported:
+    """The error where a broker that serves one filter of a group is asked for another one."""
+    return Unsupported(
+        f"{filter}: this broker serves one filter of a group, and this group has one: name each "
+        "group another way, or write best_effort=True (every member then gets every message)"
     )
 
 

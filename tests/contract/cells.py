@@ -64,7 +64,7 @@ UNTOLD: dict[BrokerName, dict[str, str]] = {
         "marks_duplicates": "it sends again without DUP, and QoS 2 late or wrongly",
         "lowers_qos": "it delivers with the QoS of the subscription, also what had less",
         "replaces_subscriptions": "a second SUBSCRIBE to a filter leaves the first in place",
-        "shares_filters": "a group has one filter: what is for another one of it is lost",
+        "shares_filters": "a group has one filter: the next is refused where the engine is known",
         "retains_as_published": "it knows no Retain As Published: what is live has no flag",
         "unsubscribes_resumed": "in a resumed session it leaves UNSUBSCRIBE unanswered",
     },
