@@ -209,7 +209,10 @@ class MqttTransport:
     def changed(self, reason: str) -> None:
         """See `Owner`: two connections make one event."""
         assert self._events is not None  # noqa: S101  # set by start(), before any connection
-        up = all(connection.up is not None for connection in self._connections.values())
+        ups = [connection.up is not None for connection in self._connections.values()]
+        if not any(ups) and self._findings is not None and not self._findings.final:
+            self._findings = None  # for both lanes: they must not take one broker for two
+        up = all(ups)
         if up and self._gather():
             return  # and will be told again when both are at one node
         if up == self._connected:

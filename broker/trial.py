@@ -20,8 +20,9 @@ from dskity.bus.message import Message
 from dskity.bus.topics import quote, share
 from dskity.bus.transport import Capabilities
 
-# Seconds; a broker that needs longer tells us nothing, and has no shared subscriptions for us. It
-# takes some fifteen round trips, of half a second each on a cellular line.
+# Seconds; a broker that needs longer tells us nothing, and has no shared subscriptions for us until
+# both lanes connect anew. It takes some fifteen round trips, of half a second each on a cellular
+# line.
 PATIENCE = 10.0
 _SESSION = 60  # seconds for which MQTT 5 keeps the trial's session
 
@@ -40,6 +41,8 @@ class Findings:
     """What was not acknowledged comes again."""
     max_qos: int = 2
     """What it grants to whoever asks for QoS 2."""
+    final: bool = True
+    """The broker has answered; what it was too slow for, or hung up on, it may do another time."""
 
     def added_to(self, known: Capabilities) -> Capabilities:
         """The capabilities, corrected by what was seen."""
@@ -76,7 +79,9 @@ async def try_out(opening: Opening, make_wire: WireFactory) -> Findings:
     try:
         async with asyncio.timeout(PATIENCE):
             return await trial.run()
-    except (DSkityError, TimeoutError):
+    except (NotConnected, TimeoutError):
+        return Findings(final=False)
+    except DSkityError:  # it forbids the trial
         return Findings()
 
 
