@@ -215,7 +215,7 @@ class Outbox:
                 self._suspects.passed(passed)
         elif self._ended != connection:  # else it was gone before these were sent
             self._ended = connection
-            if self._suspects.ended(sent):
+            if self._suspects.ended(sent, self._clock.monotonic()):
                 proved = self._suspects.proved(sent[0])
                 await self._set_aside(picked[0], _HANGS_UP if proved else _MAYBE)
                 self._suspects.forget(sent[0])

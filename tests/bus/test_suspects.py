@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dskity.bus import suspects as suspects_file
 from dskity.bus.bus import Bus
 from dskity.bus.clock import VirtualClock
 from dskity.bus.errors import NotConnected
@@ -44,6 +45,12 @@ class HangsUp(MemoryTransport):
         if connection != self.hung_up:
             raise NotConnected("cut")
         return await super().publish(message)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Endings are counted; how long they take is another matter."""
+    monkeypatch.setattr(suspects_file, "PATIENCE", 0.0)
 
 
 @asynccontextmanager
@@ -133,7 +140,7 @@ def pages(suspects: Suspects, page: list[int]) -> None:
     """Two connections end, and the first of the page has not passed."""
     for _ in range(2):
         assert suspects.pick(page) == page
-        assert not suspects.ended(page)
+        assert not suspects.ended(page, 0.0)
 
 
 def test_another_one_that_passes_proves_it() -> None:
@@ -142,10 +149,10 @@ def test_another_one_that_passes_proves_it() -> None:
     pages(suspects, [1, 2, 3])
     for id in (1, 1, 1, 2, 2):
         assert suspects.pick([1, 2, 3]) == (id,)
-        assert not suspects.ended([id])
+        assert not suspects.ended([id], 0.0)
     suspects.passed([2])
     assert suspects.pick([1, 3]) == (1,)
-    assert suspects.ended([1])
+    assert suspects.ended([1], 0.0)
 
 
 def test_a_bad_network_makes_nobody_guilty() -> None:
@@ -154,7 +161,7 @@ def test_a_bad_network_makes_nobody_guilty() -> None:
     pages(suspects, [1, 2, 3])
     for id in (1, 1, 1, 2, 2, 2, 3, 3):
         assert suspects.pick([1, 2, 3]) == (id,)
-        assert not suspects.ended([id])
+        assert not suspects.ended([id], 0.0)
     suspects.passed([3])
     for id in (1, 2):
         waiting = list(range(id, 3))
@@ -170,4 +177,18 @@ def test_a_page_that_gets_on_is_not_taken_apart() -> None:
         page = list(range(first, 10))
         if len(page) > 1:
             assert suspects.pick(page) == page
-            assert not suspects.ended(page)
+            assert not suspects.ended(page, 0.0)
+
+
+def test_nobody_is_guilty_within_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that is killed over and over ends connections, whatever is on them."""
+    monkeypatch.setattr(suspects_file, "PATIENCE", 60.0)
+    suspects = Suspects()
+    pages(suspects, [1, 2])
+    for second in range(20):
+        assert not suspects.ended([1], second)
+    suspects.passed([2])
+    assert not suspects.ended([1], 30.0)
+    suspects.passed([3])
+    assert suspects.pick([1, 4]) == (1,), "it is still under suspicion"
+    assert suspects.ended([1], 60.0)
