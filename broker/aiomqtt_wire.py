@@ -31,15 +31,7 @@ from dskity.broker.reasons import (
 )
 from dskity.broker.sockets import connect, encrypt
 from dskity.broker.window import Window
-from dskity.broker.wire import (
-    UNTOLD_RECEIVE_MAXIMUM,
-    Opening,
-    Silent,
-    TakenOver,
-    Welcome,
-    Wire,
-    unreachable,
-)
+from dskity.broker.wire import Opening, Silent, TakenOver, Welcome, Wire, unreachable
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import NotConnected
 from dskity.bus.message import Message
@@ -112,8 +104,7 @@ class AiomqttWire:
         assert self._connack is not None  # noqa: S101  # aiomqtt waited for it
         flags, _, properties = self._connack
         welcome = welcome_of(self._opening, flags.session_present, properties)
-        told = welcome.receive_maximum if self._five else UNTOLD_RECEIVE_MAXIMUM
-        self._window.begin(min(told, self._opening.settings.max_in_flight))
+        self._window.begin(welcome.window(self._opening.settings.max_in_flight))
         self._ticking = asyncio.create_task(
             self._tick(client), name=f"mqtt {self._opening.client_id} keep alive"
         )

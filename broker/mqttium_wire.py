@@ -73,7 +73,7 @@ class MqttiumWire:
         )
         welcome = welcome_of(self._opening, connack)
         if not self._end.done():  # it may have ended in the meantime
-            self._outgoing.begin(min(welcome.receive_maximum, self._opening.settings.max_in_flight))
+            self._outgoing.begin(welcome.window(self._opening.settings.max_in_flight))
         return welcome
 
     async def lost(self) -> str:

@@ -71,6 +71,11 @@ class Welcome:
     shared: bool = True
     identifiers: bool = True
 
+    def window(self, most: int) -> int:
+        """How many publishes of QoS ≥ 1 may be unacknowledged at once; `most` is our own bound."""
+        five = self.version == 5  # noqa: PLR2004  # MQTT 5
+        return min(most, self.receive_maximum if five else UNTOLD_RECEIVE_MAXIMUM)
+
     def capabilities(self) -> Capabilities:
         """What can be promised by it; on 3.1.1 the least, for CONNACK tells nothing."""
         five = self.version == 5  # noqa: PLR2004  # MQTT 5

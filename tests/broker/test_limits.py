@@ -41,6 +41,19 @@ async def test_no_more_is_under_way_than_the_broker_takes(make: WireFactory) -> 
 
 
 @pytest.mark.parametrize("make", WIRES)
+async def test_on_3_1_1_as_many_are_under_way_as_mosquitto_takes(make: WireFactory) -> None:
+    """It acknowledges those over 20 and drops them; no CONNACK can say so."""
+    async with session(make, 4) as opened, asyncio.TaskGroup() as group:
+        for number in range(25):
+            group.create_task(opened.wire.publish(Message("t", b"", 1)), name=f"{number}")
+        await until(partial(_has_sent, opened, 20), "20 are sent")
+        assert len(opened.broker.came) == 20
+        for answered in range(25):
+            await until(partial(_has_sent, opened, answered + 1), "the next one")
+            opened.broker.write(b"\x40\x02" + opened.broker.came[answered][5:7])
+
+
+@pytest.mark.parametrize("make", WIRES)
 async def test_what_cannot_be_encoded_takes_no_place(make: WireFactory) -> None:
     """Receive Maximum 1, and a header that no wire can carry."""
     async with session(make, 5, b"\x21\x00\x01") as opened:
