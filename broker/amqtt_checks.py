@@ -5,6 +5,9 @@ Of a malformed one amqtt's reading task may end, with the connection left open a
 
 from __future__ import annotations
 
+from dskity.broker.incoming import decode
+from dskity.broker.publish_properties import Malformed
+
 CONNECT, PUBLISH, PUBREL, SUBSCRIBE, UNSUBSCRIBE = 1, 3, 6, 8, 10
 _FROM_BROKER = frozenset({2, 9, 11, 13})  # CONNACK, SUBACK, UNSUBACK, PINGRESP
 _IDENTIFIED = frozenset({4, 5, PUBREL, 7, SUBSCRIBE, UNSUBSCRIBE})
@@ -26,28 +29,24 @@ def check(first: int, body: bytes) -> None:
     elif kind in _IDENTIFIED:
         if first & 0x0F != _FLAGS.get(kind, 0):
             raise ValueError(f"a packet of type {kind} with the flags {first & 0x0F:#x}")
-        _check_identifier(body, 0)
+        _check_identifier(body)
         if kind in {SUBSCRIBE, UNSUBSCRIBE}:
             _check_filters(body, rated=kind == SUBSCRIBE)
 
 
 def _check_publish(first: int, body: bytes) -> None:
-    """[MQTT-3.3.1-4], [MQTT-3.3.2], [MQTT-4.7.3], [MQTT-1.5.3]."""
-    end = 2 + int.from_bytes(body[:2], "big")
-    topic = body[2:end].decode()  # UnicodeDecodeError is a ValueError
-    if end > len(body):
-        raise ValueError("a PUBLISH that is shorter than its topic")
-    if not topic or "+" in topic or "#" in topic or "\0" in topic:
-        raise ValueError(f"a PUBLISH to {topic!r}")
+    """[MQTT-3.3.1-4]; the rest as for what a broker sends to us."""
     if first & _QOS == _NO_QOS:
         raise ValueError("a PUBLISH of QoS 3")
-    if first & _QOS:
-        _check_identifier(body, end)
+    try:
+        decode(first, body, five=False)
+    except Malformed as error:
+        raise ValueError(str(error)) from error
 
 
-def _check_identifier(body: bytes, at: int) -> None:
+def _check_identifier(body: bytes) -> None:
     """[MQTT-2.3.1-1]."""
-    if not int.from_bytes(body[at : at + 2], "big") or len(body) < at + 2:
+    if not int.from_bytes(body[:2], "big") or len(body) < 2:  # noqa: PLR2004  # its two bytes
         raise ValueError("a packet without a packet identifier")
 
 

@@ -1,4 +1,4 @@
-"""What leaves at QoS 1 past mqttium's objects: it spends 30 µs on one, this 12.
+"""What leaves at QoS 1 past mqttium's objects: it spends 24 µs on one until PUBACK, this 15.
 
 Its engine asks a table which function takes a packet, and ours takes PUBACK (mqttium >= 1.2.1, < 2;
 the contract suite guards it). Packet identifiers come from its pool, so that they are never those
@@ -37,7 +37,6 @@ class Outgoing:
         self._window = Window()
         self._turn = asyncio.Lock()
         self._in_line = 0
-        self._end = ""
         table = client._engine._handlers_by_state[ConnectionState.CONNECTED]  # noqa: SLF001
         self._by_mqttium = table[PacketType.PUBACK]
         table[PacketType.PUBACK] = self._answered
@@ -48,7 +47,6 @@ class Outgoing:
 
     def end(self, reason: str) -> None:
         """The connection is gone: whoever waits for the broker learns it now."""
-        self._end = reason
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_result(None)
@@ -89,7 +87,7 @@ class Outgoing:
             raise
         code = await answer
         if code is None:
-            raise NotConnected(f"no acknowledgement: {self._end}")
+            raise NotConnected(f"no acknowledgement: {self._window.ended}")
         return code
 
     async def _wait_in_line(self, packet: bytes | tuple[bytes, bytes]) -> None:
