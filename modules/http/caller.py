@@ -42,12 +42,11 @@ def query(request: Request, model: type[M]) -> M:
         raise RequestValidationError(faults) from error
 
 
-def documented_parameters(path: str, query: type[BaseModel]) -> dict[str, Any]:
-    """`openapi_extra` of a route that reads its parameters itself: one in its path, and a query."""
+def documented_query(query: type[BaseModel]) -> dict[str, Any]:
+    """`openapi_extra` of a route that reads its query itself."""
     schema = query.model_json_schema()
     needed = schema.get("required", ())
-    parameters = [{"name": path, "in": "path", "required": True, "schema": {"type": "string"}}]
-    parameters += [
+    parameters = [
         {"name": name, "in": "query", "required": name in needed, "schema": of}
         for name, of in schema["properties"].items()
     ]

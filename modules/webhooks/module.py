@@ -20,9 +20,6 @@ from dskity.modules.webhooks.options import WebhookOptions
 from dskity.modules.webhooks.source import Source
 
 FILE = "webhooks.db"
-_DOCUMENTATION = {
-    "parameters": [{"name": "source", "in": "path", "required": True, "schema": {"type": "string"}}]
-}
 
 
 class WebhooksModule(Module):
@@ -57,7 +54,6 @@ class WebhooksModule(Module):
             "/webhooks/{source}",
             _endpoint(self._sources, intake),
             tag="webhooks",
-            documentation=_DOCUMENTATION,
         )
 
     async def on_startup(self, clients: TransportClients) -> None:

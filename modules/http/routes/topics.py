@@ -13,7 +13,7 @@ from dskity.modules.doors import publish_now
 from dskity.modules.http.caller import (
     caller,
     documented_body,
-    documented_parameters,
+    documented_query,
     query,
     request_id,
 )
@@ -64,5 +64,5 @@ def add_routes(app: FastAPI, bus: Bus) -> None:
         "/topics/{topic:path}",
         publish,
         tag="bus",
-        documentation={**documented_parameters("topic", Options), **documented_body()},
+        documentation={**documented_query(Options), **documented_body()},
     )
