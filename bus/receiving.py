@@ -17,8 +17,8 @@ from dskity.bus.subscriptions import Subscriptions
 # Held at most: a broker may have queued gigabytes. To stop reading would not do, for the answers to
 # the SUBSCRIBE of the handlers that are awaited come behind them.
 MOST_HELD = 1_000
-OLDEST = 86_400.0  # seconds; by our defaults no session is kept for longer
 MOST_HELD_BYTES = 16 * 1024 * 1024
+OLDEST = 86_400.0  # seconds; by our defaults no session is kept for longer
 _logger = logging.getLogger(__name__)
 
 

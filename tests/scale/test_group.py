@@ -58,6 +58,11 @@ async def publisher(port: int) -> AsyncIterator[MqttTransport]:
         await transport.close()
 
 
+async def send(sender: MqttTransport, number: int) -> None:
+    """Publish the message of this number."""
+    await sender.publish(Message(topic_of(number), payload_of(number)))
+
+
 def handled(*workers: Worker) -> Counter[int]:
     """How often each message has been handled, by whomever."""
     total: Counter[int] = Counter()
@@ -75,7 +80,7 @@ async def test_members_share_the_messages_and_the_death_of_one_loses_none(tmp_pa
             for number in range(MESSAGES):
                 if number == MESSAGES // 2:
                     first.kill()
-                await sender.publish(Message(topic_of(number), payload_of(number)))
+                await send(sender, number)
             share = MESSAGES // 2
             await until(lambda: len(handled(second)) == share, "the other's half is handled")
             assert len(handled(first, second)) < MESSAGES
@@ -96,7 +101,7 @@ async def test_the_share_of_a_member_that_is_gone_for_good_can_be_taken_over(
         first.kill()
         async with publisher(broker.port) as sender:
             for number in range(MESSAGES // 10):
-                await sender.publish(Message(topic_of(number), payload_of(number)))
+                await send(sender, number)
         elsewhere = settings(tmp_path / "heir", broker.port, client_id="first")
         with worker(tmp_path / "heir", Spec(elsewhere, route={"group": "line"})) as heir:
             await until(lambda: len(handled(second, heir)) == MESSAGES // 10, "all are handled", 20)
@@ -110,7 +115,7 @@ async def test_a_member_can_leave_for_good(tmp_path: Path) -> None:
         first.kill()
         async with publisher(broker.port) as sender:
             for number in range(MESSAGES // 10):
-                await sender.publish(Message(topic_of(number), payload_of(number)))
+                await send(sender, number)
             last = settings(
                 first.folder, broker.port, client_id="first", mqtt={"session_expiry_seconds": 0}
             )
@@ -123,7 +128,7 @@ async def test_a_member_can_leave_for_good(tmp_path: Path) -> None:
             first.stop()
             before = len(handled(second))
             for number in range(MESSAGES // 10, MESSAGES // 5):
-                await sender.publish(Message(topic_of(number), payload_of(number)))
+                await send(sender, number)
             await until(
                 lambda: len(handled(second)) == before + MESSAGES // 10, "the other has the rest"
             )
