@@ -5,6 +5,8 @@ Layout, lowest first; each file imports only from those above it:
     errors.py      the tree of errors            problem.py   error → HTTP, gRPC, reply status
     message.py     Message, payloads, Receipt    clock.py     time as a value
     complaints.py  a warning once a minute       counters.py  what came and went
+    tasks.py       tasks whose end is seen       text.py      which text may travel
+    jsontext.py    JSON from outside, in bounds
     topics.py      filters, captures, quoting    router.py    topic → routes
     delivery.py    a message until it is acked   transport.py what a wire must do
     memory.py      the in-process transport      envelope.py  MQTT 5 fields on 3.1.1

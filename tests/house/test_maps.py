@@ -13,21 +13,10 @@ from tests.house.checkout import LINKED, ROOT, files, packages, pyproject, text
 
 PAGE = Path("docs/architecture.md")
 FLOORS = ("dskity", *LINKED)
-FENCE = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FIRST_WORD = re.compile(r"(?:^|  )(\w+\.py|\w+/)", re.MULTILINE)  # of a line, or of its second half
 NAME = re.compile(r"[\w*]+\.py\b")
 PLACE = re.compile(rf"\b(?:{'|'.join(FLOORS)})/[\w/]*(?:\.py)?")
 ABOUT_THE_CODE = [PAGE, *(path for path in files() if path.match("docs/decisions/*.md"))]
 MAPPED = [folder for folder in packages().values() if "Layout" in text(folder / "__init__.py")]
-
-
-@pytest.mark.parametrize("floor", FLOORS)
-def test_the_architecture_names_every_file_of_a_floor_and_no_other(floor: str) -> None:
-    """The files in its folder, and the folders inside, which have maps of their own."""
-    part = text(PAGE).partition(f"\n### {floor}/\n")[2].partition("\n##")[0]
-    named = {name for block in FENCE.findall(part) for name in FIRST_WORD.findall(block)}
-    folders = {f"{path.name}/" for path in packages().values() if path.parent == Path(floor)}
-    assert named == _python_in(Path(floor)) | folders
 
 
 def test_the_architecture_and_import_linter_agree_on_where_libraries_are_imported() -> None:

@@ -1,0 +1,146 @@
+"""Long-lived tasks, each with a parent that sees its end.
+
+A task whose error nobody reads ends in silence, and with it whatever only that task did. So every
+task of this project that no `TaskGroup` waits for starts here: `keep_running` for a loop, which
+starts again after an unforeseen error, `spawn` for work that ends by itself. Such an error is
+logged at ERROR with its traceback and the task's name, counted, and shown by readiness until the
+loop runs again. `tests/house` holds that nothing else calls `create_task`.
+
+Where errors are counted is the `TaskHealth` of the context: a runtime sets one of its own before it
+starts anything (`observe`), and its tasks inherit it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+from dskity.bus.clock import SYSTEM_CLOCK, Clock
+
+T = TypeVar("T")
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
+"""Seconds before a loop that failed starts again; each failure in a row doubles the pause."""
+STEADY_AFTER = 60.0
+"""Seconds without an error, after which the next one is the first in a row."""
+_logger = logging.getLogger(__name__)
+
+
+class TaskHealth:
+    """What became of the tasks of one runtime: `errors` counts unforeseen errors by task name,
+    `failing` has the reason of each task that does not run now and should."""
+
+    def __init__(self) -> None:
+        self.errors: Counter[str] = Counter()
+        self.failing: dict[str, str] = {}
+
+    def failed(self, name: str, error: BaseException) -> None:
+        """An error that nobody foresaw has ended a task, or one run of its loop."""
+        self.errors[name] += 1
+        self.failing[name] = f"{type(error).__name__}: {error}" if str(error) else repr(error)
+
+    def recovered(self, name: str) -> None:
+        """The task runs again, or is not wanted any more."""
+        self.failing.pop(name, None)
+
+
+_health: ContextVar[TaskHealth] = ContextVar("dskity_task_health", default=TaskHealth())  # noqa: B039  # the one for tasks outside of any runtime
+
+
+def health() -> TaskHealth:
+    """The record that tasks started from here report to."""
+    return _health.get()
+
+
+def observe() -> TaskHealth:
+    """A new record for all tasks that this context starts from now on."""
+    record = TaskHealth()
+    _health.set(record)
+    return record
+
+
+def keep_running(
+    work: Callable[[], Coroutine[Any, Any, None]], *, name: str, clock: Clock = SYSTEM_CLOCK
+) -> asyncio.Task[None]:
+    """Run the loop `work()` as a task until it returns or the task is cancelled.
+
+    An unforeseen error (any `BaseException` but the task's own cancellation) starts it again, after
+    a pause of 0.1 s that doubles up to 30 s.
+    """
+    return asyncio.get_running_loop().create_task(_keep(work, name, clock, health()), name=name)
+
+
+def spawn(work: Coroutine[Any, Any, T], *, name: str, awaited: bool = False) -> asyncio.Task[T]:
+    """Run `work` once, as a task. An error is logged and counted, unless the task is `awaited`:
+    then it is for whoever awaits it.
+
+    What would end more than the task (`SystemExit`, `KeyboardInterrupt`), or end it as if somebody
+    had cancelled it, becomes `TaskEnded`.
+    """
+    task = asyncio.get_running_loop().create_task(_contained(work), name=name)
+    if not awaited:
+        record = health()
+        task.add_done_callback(lambda ended: _ended(ended, record))
+    return task
+
+
+class TaskEnded(RuntimeError):
+    """The code of a task raised what is for the process or the task's owner to raise; the cause is
+    the original error."""
+
+
+async def _keep(
+    work: Callable[[], Coroutine[Any, Any, None]], name: str, clock: Clock, record: TaskHealth
+) -> None:
+    pause = SHORTEST_PAUSE
+    try:
+        while True:
+            started = clock.monotonic()
+            record.recovered(name)
+            try:
+                await work()
+            except BaseException as error:
+                if _is_ending():
+                    raise
+                record.failed(name, error)
+                if clock.monotonic() - started >= STEADY_AFTER:
+                    pause = SHORTEST_PAUSE
+                _log(name, error, f"; it starts again in {pause:g} s")
+            else:
+                return
+            await clock.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+    finally:
+        record.recovered(name)
+
+
+async def _contained(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return await work
+    except (SystemExit, KeyboardInterrupt, asyncio.CancelledError) as error:
+        if _is_ending():
+            raise
+        raise TaskEnded(f"{type(error).__name__} was raised in a task") from error
+
+
+def _ended(task: asyncio.Task[Any], record: TaskHealth) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        record.errors[task.get_name()] += 1
+        _log(task.get_name(), error, "")
+
+
+def _is_ending() -> bool:
+    """Whether the current task was cancelled by its owner, or its coroutine is being closed."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop runs any more
+        return True
+    return task is None or task.cancelling() > 0
+
+
+def _log(name: str, error: BaseException, more: str) -> None:
+    _logger.error("task %s failed: %r%s", name, error, more, exc_info=error)

@@ -1,0 +1,129 @@
+"""Tasks whose end is seen: logged, counted, shown, and started again where they are loops."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from dskity.bus import tasks
+from dskity.bus.clock import VirtualClock
+
+UNFORESEEN: list[Callable[[], BaseException]] = [
+    lambda: ValueError("odd"),
+    lambda: SystemExit(3),
+    KeyboardInterrupt,
+    GeneratorExit,
+    asyncio.CancelledError,
+    lambda: BaseExceptionGroup("several", [SystemExit(1)]),
+    lambda: RecursionError("deep"),
+]
+
+
+@pytest.mark.parametrize("make", UNFORESEEN, ids=lambda make: type(make()).__name__)
+async def test_a_loop_starts_again_after_any_error(
+    make: Callable[[], BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Readiness shows it between the two runs, and no longer."""
+    clock, health, runs = VirtualClock(), tasks.observe(), 0
+
+    async def work() -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            raise make()
+        await asyncio.Event().wait()
+
+    task = tasks.keep_running(work, name="the loop", clock=clock)
+    await clock.advance(0)
+    assert (runs, health.errors["the loop"], list(health.failing)) == (1, 1, ["the loop"])
+    record = caplog.records[-1]
+    assert record.levelno == logging.ERROR
+    assert "the loop" in record.message
+    assert record.exc_info
+    await clock.advance(tasks.SHORTEST_PAUSE)
+    assert (runs, health.failing) == (2, {})
+    task.cancel()
+    await asyncio.wait((task,))
+    assert task.cancelled()
+
+
+async def test_the_pause_doubles_up_to_its_bound() -> None:
+    clock, moments = VirtualClock(), list[float]()
+
+    async def work() -> None:
+        moments.append(clock.monotonic())
+        raise ValueError
+
+    task = tasks.keep_running(work, name="the loop", clock=clock)
+    await clock.advance(200)
+    pauses = [round(b - a, 3) for a, b in pairwise(moments)]
+    assert pauses[:4] == [0.1, 0.2, 0.4, 0.8]
+    assert pauses[-1] == tasks.LONGEST_PAUSE
+    task.cancel()
+    await asyncio.wait((task,))
+
+
+async def test_a_loop_that_is_cancelled_while_it_fails_ends() -> None:
+    """Before Python 3.12 `wait_for` may turn a cancellation into its inner error."""
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise ValueError from None
+
+    task = tasks.keep_running(work, name="the loop")
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait((task,))
+    assert isinstance(task.exception(), ValueError)
+
+
+@pytest.mark.parametrize("make", UNFORESEEN, ids=lambda make: type(make()).__name__)
+async def test_work_that_fails_is_logged_and_counted(
+    make: Callable[[], BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also where the error would have ended the process, or looked like a cancellation."""
+    health = tasks.observe()
+
+    async def work() -> None:
+        raise make()
+
+    task = tasks.spawn(work(), name="the work")
+    await asyncio.wait((task,))
+    assert health.errors == {"the work": 1}
+    assert "the work" in caplog.records[-1].message
+
+
+async def test_the_error_of_awaited_work_is_for_who_awaits_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    health = tasks.observe()
+
+    async def work() -> None:
+        raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011  # the class is the fact
+        await tasks.spawn(work(), name="the work", awaited=True)
+    assert (health.errors, caplog.records) == ({}, [])
+
+
+async def test_two_runtimes_have_records_of_their_own() -> None:
+    """A task reports where whoever started it does, also when it starts again."""
+
+    async def runtime(name: str) -> tasks.TaskHealth:
+        health = tasks.observe()
+
+        async def work() -> None:
+            raise ValueError
+
+        await asyncio.wait((tasks.spawn(work(), name=name),))
+        return health
+
+    async with asyncio.TaskGroup() as group:
+        one, two = (group.create_task(runtime(name), name=name) for name in ("one", "two"))
+    assert (one.result().errors, two.result().errors) == ({"one": 1}, {"two": 1})
