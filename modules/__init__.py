@@ -3,6 +3,7 @@
 Layout, lowest first; each file imports only from those above it:
 
     contract.py       what modules are written against, and what they are given
+    contracts.py      the same under the name that DSkity 1 gave it
     shape.py          whether an object is a module, and what its meta says
     failure.py        an error as one sentence, a place and a digest
     found.py          what discovery returns          order.py      dependency order

@@ -29,7 +29,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from dskity.modules import Bus, Module, ModuleMeta, TransportClients, on
+from dskity import Bus, Module, ModuleMeta, TransportClients, on
 
 
 class Reading(BaseModel):

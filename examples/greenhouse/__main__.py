@@ -13,9 +13,9 @@ import httpx
 import typer
 from rich.console import Console
 
+from dskity import DSkityError
 from dskity.banner import banner
 from dskity.bootstrap import start
-from dskity.bus.errors import DSkityError
 from dskity.cli.options import Set
 from dskity.cli.reading import pairs
 from dskity.config import DSkitySettings, load_settings

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from dskity.modules import KV, Bus, Module, ModuleMeta, TransportClients, on
+from dskity import KV, Bus, Module, ModuleMeta, TransportClients, on
 
 
 class Warmth(BaseModel):

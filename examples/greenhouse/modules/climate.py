@@ -6,8 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from dskity.bus.errors import NotFound
-from dskity.modules import Bus, Module, ModuleMeta, Reject, TransportClients, on
+from dskity import Bus, Module, ModuleMeta, NotFound, Reject, TransportClients, on
 
 
 class Reading(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from dskity.modules import Bus, Module, ModuleMeta, on
+from dskity import Bus, Module, ModuleMeta, on
 
 
 class Release(BaseModel):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from dskity.modules import Commands, Module, ModuleMeta, Retry, TransportClients, on
+from dskity import Commands, Module, ModuleMeta, Retry, TransportClients, on
 
 ANSWER_WITHIN = 2.0  # seconds; the device answers in milliseconds when it is there
 
