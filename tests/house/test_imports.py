@@ -14,7 +14,7 @@ import pytest
 
 from tests.house.checkout import LINKED, ROOT, modules, pyproject, text
 
-NOT_FOR_USE = {"bench", "dev"}
+NOT_FOR_USE = {"bench", "dev", "docs"}
 BUS_NEEDS = {*sys.stdlib_module_names, "dskity", "pydantic", "pydantic_core"}
 
 WATCHED_IMPORT = """

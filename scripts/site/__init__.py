@@ -1,0 +1,1 @@
+"""What `scripts/docs` needs to build the site from `docs/`."""
