@@ -8,12 +8,13 @@ from pathlib import Path
 
 from dskity.cli import reference as cli
 from dskity.config import reference as settings
-from scripts.reference import errors, grpc, topics
+from scripts.reference import errors, grpc, python, topics
 
 PAGES = {
     "cli.md": cli.render,
     "errors.md": errors.render,
     "grpc.md": grpc.render,
+    "python.md": python.render,
     "settings.md": settings.render,
     "topics.md": topics.render,
 }
