@@ -35,6 +35,7 @@ from dskity.broker.wire import Opening, Silent, TakenOver, Welcome, Wire, unreac
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import NotConnected
 from dskity.bus.message import Message
+from dskity.bus.tasks import spawn
 from dskity.bus.transport import Receiver
 
 UNWRITTEN = 1_000  # packets waiting for the socket; a QoS 0 publish above that waits with them
@@ -79,12 +80,12 @@ class AiomqttWire:
         try:
             async with asyncio.timeout(settings.connect_timeout):
                 await client.__aenter__()
+            return self._begin(client)
         except BaseException as error:
             client.discard()
             if isinstance(error, aiomqtt.MqttError | OSError):
                 raise self._not_opened(client, error) from error
             raise
-        return self._begin(client)
 
     def _not_opened(self, client: HookedClient, error: Exception) -> Exception:
         """The one place where a failed connection becomes an error of ours."""
@@ -105,10 +106,14 @@ class AiomqttWire:
         flags, _, properties = self._connack
         welcome = welcome_of(self._opening, flags.session_present, properties)
         self._window.begin(welcome.window(self._opening.settings.max_in_flight))
-        self._ticking = asyncio.create_task(
-            self._tick(client), name=f"mqtt {self._opening.client_id} keep alive"
-        )
+        self._ticking = spawn(self._tick(client), name=f"mqtt {self._opening.client_id} keep alive")
+        self._ticking.add_done_callback(self._on_last_tick)
         return welcome
+
+    def _on_last_tick(self, ticking: asyncio.Task[None]) -> None:
+        """Without ticks nobody would see that the broker is silent: the connection ends, too."""
+        if not ticking.cancelled() and (error := ticking.exception()) is not None:
+            self.ended(f"keep alive failed: {error!r}")
 
     async def lost(self) -> str:
         """See `Wire`."""

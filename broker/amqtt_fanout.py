@@ -14,6 +14,7 @@ from amqtt.contexts import Action, BrokerConfig
 from amqtt.errors import ProtocolHandlerError
 
 from dskity.broker.amqtt_filters import Filters
+from dskity.bus import tasks
 from dskity.bus.clock import SYSTEM_CLOCK
 from dskity.bus.complaints import Complaints
 
@@ -85,13 +86,31 @@ class Fanout(Broker):
         if self._broadcast_queue.qsize() > _BACKLOG_HIGH:
             self.room.clear()
 
+    async def _broadcast_loop(self) -> None:
+        """amqtt's, which nobody looks after there."""
+        await tasks.keep_running(super()._broadcast_loop, name="amqtt broadcast")
+
+    async def _session_monitor(self) -> None:
+        await tasks.keep_running(super()._session_monitor, name="amqtt sessions")
+
     async def _run_broadcast(
         self, running_tasks: deque[asyncio.Task[OutgoingApplicationMessage]]
     ) -> None:
-        """Send one message on, at the lower of its own and the granted QoS ([MQTT-3.8.4-6])."""
+        """Send one message on. amqtt does not look at what this raises."""
         message = await self._broadcast_queue.get()
         if self._broadcast_queue.qsize() < _BACKLOG_LOW:
             self.room.set()
+        try:
+            await self._fan_out(message, running_tasks)
+        except Exception as error:  # noqa: BLE001  # the next message is another one
+            tasks.report("amqtt fanout", error)
+
+    async def _fan_out(
+        self,
+        message: dict[str, Any],
+        running_tasks: deque[asyncio.Task[OutgoingApplicationMessage]],
+    ) -> None:
+        """To each subscriber, at the lower of its own and the granted QoS ([MQTT-3.8.4-6])."""
         for session, granted in self._subscribers(message["topic"]):
             if await self._topic_filtering(session, message["topic"], Action.RECEIVE):
                 await self._send_on(message, min(message["qos"], granted), session, running_tasks)
@@ -121,7 +140,7 @@ class Fanout(Broker):
         elif self._waiting[client_id] + len(session.inflight_out) >= MAX_QUEUED:
             self._drop(session)
         else:
-            task = asyncio.create_task(_send(handler, message, qos), name=f"amqtt-send-{client_id}")
+            task = tasks.spawn(_send(handler, message, qos), name="amqtt send")
             self._waiting[client_id] += 1
             task.add_done_callback(lambda _: self._sent(client_id))
             running_tasks.append(task)  # type: ignore[arg-type]  # amqtt asks for no result

@@ -15,8 +15,10 @@ import asyncio
 import contextlib
 import os
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dskity.bus import tasks
 from dskity.bus.errors import EngineError
 
 if TYPE_CHECKING:
@@ -35,17 +37,24 @@ exec "$@" 3<&-
 class Child:
     """One run of a program; `on_line` gets each line of its standard error."""
 
-    def __init__(self, process: Process, lifeline: int, on_line: Callable[[str], None]) -> None:
+    def __init__(
+        self, name: str, process: Process, lifeline: int, on_line: Callable[[str], None]
+    ) -> None:
+        self._name = name
         self._process = process
         self._lifeline: int | None = lifeline
         self._on_line = on_line
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
-        self._reader = asyncio.create_task(self._read(), name=f"child-{process.pid}-stderr")
+        self._reader = tasks.keep_running(self._read, name=f"{name} stderr")
 
     @classmethod
     async def spawn(cls, command: Sequence[str], on_line: Callable[[str], None]) -> Child:
         """Start `command`; `EngineError` where the system cannot."""
-        theirs, ours = os.pipe()
+        name = Path(command[0]).name
+        try:
+            theirs, ours = os.pipe()
+        except OSError as error:  # EMFILE: they are all in use, for now
+            raise EngineError(f"cannot start {command[0]}: {error}") from error
         try:
             process = await asyncio.create_subprocess_exec(
                 "/bin/sh", "-c", _SCRIPT, command[0], *command,
@@ -61,7 +70,7 @@ class Child:
             raise
         finally:
             os.close(theirs)
-        return cls(process, ours, on_line)
+        return cls(name, process, ours, on_line)
 
     @property
     def pid(self) -> int:
@@ -106,7 +115,13 @@ class Child:
 
     async def _read(self) -> None:
         assert self._process.stderr is not None  # noqa: S101  # asked for in spawn()
-        async for line in self._process.stderr:
+        while True:
+            try:
+                line = await self._process.stderr.readline()
+            except ValueError:  # asyncio has dropped it; a full pipe would stop the program
+                line = b"(a line of more than 64 KiB)"
+            if not line:
+                return
             text = line.decode(errors="replace").rstrip()
             self._tail.append(text)
-            self._on_line(text)
+            tasks.call(f"{self._name} line", self._on_line, text)

@@ -19,6 +19,7 @@ from dskity.broker.settings import ConnectionSettings
 from dskity.broker.subscriptions import Subscription, Subscriptions
 from dskity.broker.url import BrokerUrl
 from dskity.broker.wire import Opening, TakenOver, Welcome, Wire, WireFactory
+from dskity.bus import tasks
 from dskity.bus.clock import Clock
 from dskity.bus.complaints import Complaints
 from dskity.bus.errors import BrokerRefused, InvalidSettings, NotConnected
@@ -50,7 +51,7 @@ class Owner(Protocol):
 
 
 class Connection:
-    """The connection of one lane. `run` is its task and ends only by cancellation.
+    """The connection of one lane. `run` is its task, and may be run again after an error of it.
 
     `up` is the wire while it is connected with all subscriptions in place, and None else; `node` is
     where that is, or was. `missed` is where it could not follow the other lane to.
@@ -102,7 +103,11 @@ class Connection:
         while not self._closing:
             hopeless = True
             for node in self._nodes.round():
-                error = await self._visit(node)
+                try:
+                    error = await self._visit(node)
+                except BaseException as unforeseen:
+                    self._fell(node, unforeseen)
+                    raise
                 if error is None or self._closing:
                     break
                 hopeless &= (
@@ -141,7 +146,9 @@ class Connection:
         self._awake.clear()
         self._anew = True  # what is retained comes with a subscription only
         if self._live_wire is not None:
-            self._ending = asyncio.create_task(self._live_wire.close(), name="mqtt goes to rest")
+            self._ending = tasks.spawn(
+                self._live_wire.close(), name="mqtt goes to rest", awaited=True
+            )
 
     def wake(self) -> None:
         """Connect again, and make all subscriptions again."""
@@ -158,6 +165,15 @@ class Connection:
         self._paused = False
         if self._wire is not None:
             self._wire.resume()
+
+    def _fell(self, node: ConnectionSettings, error: BaseException) -> None:
+        """Say why there is no connection. The next attempt is at the next node, if there is one."""
+        if self._closing or tasks.is_ending():
+            return
+        reason = f"{node.address}: unforeseen {error!r}; trying again"
+        self._nodes.pass_over(node)
+        self._owner.changed(reason)
+        self._owner.trouble(reason)
 
     async def _visit(self, node: ConnectionSettings) -> Exception | None:
         """Be connected to a node for as long as it lasts; the error where it never came to that."""
@@ -204,6 +220,9 @@ class Connection:
             except (BrokerRefused, NotConnected) as error:
                 if self._closing or not dialect.refused(error):
                     raise
+            except BaseException:  # unforeseen, it may have left something open
+                await wire.close()
+                raise
 
     def _complain(self, node: ConnectionSettings, error: Exception) -> None:
         if isinstance(error, BrokerRefused) and error.reason_code in BAD_CREDENTIALS:
@@ -230,10 +249,12 @@ class Connection:
             raise NotConnected(f"{opening.settings.address}: {error}") from error
         finally:
             self.up = self._live_wire = None
-            await wire.close()
             ending, self._ending = self._ending, None
-            if ending is not None:
-                await ending
+            try:
+                await wire.close()
+            finally:
+                if ending is not None:
+                    await ending
 
     async def _stay(self, wire: Wire) -> str:
         try:

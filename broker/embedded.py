@@ -14,6 +14,7 @@ from dskity.broker.limits import Limits
 from dskity.broker.listen import Listen, bind
 from dskity.broker.users import Users
 from dskity.bus.errors import EngineError, Unsupported
+from dskity.bus.tasks import spawn
 
 STOP_WITHIN = 5.0
 
@@ -82,7 +83,7 @@ class EmbeddedBroker:
         if broker is None or door is None:
             return
         door.shut()
-        shutdown = asyncio.create_task(broker.shutdown(), name="amqtt-shutdown")
+        shutdown = spawn(broker.shutdown(), name="amqtt shutdown", awaited=True)
         await asyncio.wait({shutdown}, timeout=STOP_WITHIN)
         door.abort()  # a client that reads nothing holds amqtt up in flushing to it
         await shutdown

@@ -8,10 +8,12 @@ import logging
 import shlex
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dskity.broker.backoff import Backoff
 from dskity.broker.child import Child
+from dskity.bus import tasks
 from dskity.bus.errors import EngineError
 
 if TYPE_CHECKING:
@@ -73,8 +75,10 @@ class Keeper:
 
     async def start(self) -> None:
         """Return when it is ready; `EngineError` says why it is not."""
-        self._child = await self._launch()
-        self._task = asyncio.create_task(self._keep(self._child), name=f"{self._name}-keeper")
+        self._child = child = await self._launch()
+        self._task = tasks.keep_running(
+            partial(self._keep, child), name=f"{self._name} keeper", clock=self._clock
+        )
 
     async def stop(self) -> None:
         """Return when it is gone."""
@@ -109,8 +113,10 @@ class Keeper:
         last = "\n  ".join(("its last words:", *child.tail)) if child.tail else "it said nothing"
         raise EngineError(f"{shlex.join(self._command)} {state}; {last}")
 
-    async def _keep(self, child: Child) -> None:
+    async def _keep(self, first: Child) -> None:
+        """See that it runs, `first` to begin with; after an error of this, from the last one."""
         delays = Backoff(self._clock)
+        child = self._child or first
         while True:
             since = self._clock.monotonic()
             status = await child.wait()
@@ -124,7 +130,7 @@ class Keeper:
             crash = Crash(reason, lines, delays.delay())
             log.error("\n  ".join((f"{reason}; again in {crash.restart_in:.1f} s", *lines)))
             if self._on_crash is not None:
-                self._on_crash(crash)
+                tasks.call(f"{self._name} on_crash", self._on_crash, crash)
             await self._clock.sleep(crash.restart_in)
             try:
                 return await self._launch()

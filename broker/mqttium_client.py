@@ -18,6 +18,7 @@ from dskity.broker.reasons import reason_code, refusal
 from dskity.broker.settings import MAX_INCOMING_PACKET
 from dskity.broker.wire import OUR_RECEIVE_MAXIMUM, Opening, Silent, unreachable
 from dskity.bus.errors import DSkityError
+from dskity.bus.tasks import spawn
 
 AHEAD = 1_000  # messages that mqttium reads ahead of us; then it stops reading
 
@@ -48,8 +49,8 @@ def make_client(opening: Opening, store: MemoryInflightStore) -> AsyncClient:
 
 async def connect(client: AsyncClient, opening: Opening, gate: Gate) -> ConnAckPacket:
     """Connect it; every failure is one of ours, and leaves nothing open."""
-    attempt = asyncio.create_task(
-        _attempt(client, opening, gate), name=f"mqtt {opening.client_id} connect"
+    attempt = spawn(
+        _attempt(client, opening, gate), name=f"mqtt {opening.client_id} connect", awaited=True
     )
     try:
         return await _result(attempt)

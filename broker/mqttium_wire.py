@@ -34,6 +34,7 @@ from dskity.broker.reasons import (
 from dskity.broker.wire import Opening, TakenOver, Welcome, Wire
 from dskity.bus.errors import DSkityError, NotConnected, TooLarge, Unsupported
 from dskity.bus.message import Message
+from dskity.bus.tasks import spawn
 from dskity.bus.transport import Receiver
 
 GOODBYE = 2.0  # seconds for the last acknowledgements, and DISCONNECT, to leave
@@ -68,9 +69,11 @@ class MqttiumWire:
         connack = await connect(self._client, self._opening, self._incoming.gate)
         name = f"mqtt {self._opening.client_id}"
         self._tasks = (
-            asyncio.create_task(self._incoming.pump(), name=f"{name} pump"),
-            asyncio.create_task(self._incoming.acknowledge(), name=f"{name} acks"),
+            spawn(self._incoming.pump(), name=f"{name} pump"),
+            spawn(self._incoming.acknowledge(), name=f"{name} acks"),
         )
+        for task in self._tasks:
+            task.add_done_callback(self._on_task_end)
         welcome = welcome_of(self._opening, connack)
         if not self._end.done():  # it may have ended in the meantime
             self._outgoing.begin(welcome.window(self._opening.settings.max_in_flight))
@@ -88,8 +91,10 @@ class MqttiumWire:
         on with a client that was never disconnected."""
         if not self._tasks:
             return  # it was never open
-        closing = asyncio.create_task(
-            self._close(*self._tasks), name=f"mqtt {self._opening.client_id} close"
+        closing = spawn(
+            self._close(*self._tasks),
+            name=f"mqtt {self._opening.client_id} close",
+            awaited=True,
         )
         try:
             await asyncio.shield(closing)
@@ -101,12 +106,19 @@ class MqttiumWire:
         self._incoming.finish()
         await asyncio.wait((acks,), timeout=GOODBYE)
         acks.cancel()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(GOODBYE):
-                await self._client.disconnect()
-                await asyncio.shield(self._end)
-        self._ended(None)
-        await asyncio.wait((pump, acks))
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(GOODBYE):
+                    await self._client.disconnect()
+                    await asyncio.shield(self._end)
+        finally:
+            self._ended(None)
+            await asyncio.wait((pump, acks))
+
+    def _on_task_end(self, task: asyncio.Task[None]) -> None:
+        """What comes in would not be handed over, or not acknowledged: the connection ends, too."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._ended(error)
 
     def _ended(self, error: BaseException | None) -> None:
         if not self._end.done():
@@ -118,7 +130,7 @@ class MqttiumWire:
         if isinstance(error, BrokerDisconnectError):
             self._taken_over = error.reason_code == TAKEN_OVER
             return reason_text(error.reason_code)
-        return "the connection was closed" if error is None else str(error)
+        return "the connection was closed" if error is None else str(error) or repr(error)
 
     # In
 

@@ -24,6 +24,11 @@ class Nodes:
         at = self._all.index(self.current)
         return iter((*self._all[at:], *self._all[:at]))
 
+    def pass_over(self, node: ConnectionSettings) -> None:
+        """Begin the next round behind this one, if the last began with it."""
+        if node is self.current:
+            self.current = self._all[(self._all.index(node) + 1) % len(self._all)]
+
     @property
     def several(self) -> bool:
         """Whether there is another one to try."""

@@ -24,11 +24,14 @@ from dskity.broker.tls import client_context
 from dskity.broker.trial import Findings, tells_no_match, try_out
 from dskity.broker.url import listed
 from dskity.broker.wire import Opening, Welcome, Wire, WireFactory
+from dskity.bus import tasks
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.complaints import Complaints
 from dskity.bus.errors import BrokerRefused, NotConnected, TooLarge, Unsupported
 from dskity.bus.message import Message
 from dskity.bus.transport import Capabilities, Lane, Receiver, TransportEvents, no_groups, no_qos
+
+_EVENTS = "mqtt events"
 
 
 class MqttTransport:
@@ -52,7 +55,7 @@ class MqttTransport:
         self._reason = "the transport is not started"
         self._receive: Receiver | None = None
         self._events: TransportEvents | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     @property
     def client_id(self) -> str:
@@ -90,7 +93,12 @@ class MqttTransport:
             )
             for identity in identities(self._settings)
         }
-        self._task = asyncio.create_task(self._run(), name=f"mqtt {self.client_id}")
+        self._tasks = tuple(
+            tasks.keep_running(
+                connection.run, name=f"mqtt {self.client_id} {lane}", clock=self._clock
+            )
+            for lane, connection in self._connections.items()
+        )
 
     async def publish(self, message: Message) -> bool | None:
         """See `Transport`."""
@@ -159,17 +167,19 @@ class MqttTransport:
 
     async def close(self) -> None:
         """See `Transport`."""
-        task, self._task = self._task, None
-        if task is None:
+        lanes, self._tasks = self._tasks, ()
+        if not lanes:
             return
         for connection in self._connections.values():
             connection.close()
-        task.cancel()
-        await asyncio.wait((task,))
+        for lane in lanes:
+            lane.cancel()
+        # What fails at the end ends nothing else: the other lane, and who waits, go on.
+        for outcome in await asyncio.gather(*lanes, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                tasks.report(f"mqtt {self.client_id} close", outcome)
         self._connected = False
         self._reason = "the transport is closed"
-        if not task.cancelled():
-            task.result()
 
     async def examine(self) -> Examination:
         """What the broker really does, found out in a few seconds instead of being started."""
@@ -204,7 +214,7 @@ class MqttTransport:
         assert self._events is not None  # noqa: S101  # set by start(), before any connection
         if not self._connected:
             self._reason = reason
-            self._events.trouble(reason)
+            tasks.call(_EVENTS, self._events.trouble, reason)
 
     def changed(self, reason: str) -> None:
         """See `Owner`: two connections make one event."""
@@ -224,11 +234,11 @@ class MqttTransport:
             resumed, intake.resumed = intake.resumed, True
             node = self._nodes.current.address
             log.info("connected to %s, %s", node, self._capabilities.protocol)
-            self._events.connected(self._capabilities, resumed=resumed)
+            tasks.call(_EVENTS, self._events.connected, self._capabilities, resumed=resumed)
         else:
             self._reason = f"the connection to {self._nodes.current.address} was lost: {reason}"
             log.warning("%s", self._reason)
-            self._events.disconnected(reason)
+            tasks.call(_EVENTS, self._events.disconnected, reason)
 
     def _gather(self) -> bool:
         """Bring the lanes to one node if that can be; whether one of them is on its way."""
@@ -241,11 +251,6 @@ class MqttTransport:
         for stray in strays:
             stray.follow()
         return bool(strays)
-
-    async def _run(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            for lane, connection in self._connections.items():
-                group.create_task(connection.run(), name=f"mqtt {self.client_id} {lane}")
 
     async def _drop(self, subscription: Subscription) -> None:
         connection = self._connections.get(subscription.lane)

@@ -12,6 +12,7 @@ from dskity.broker.wire import Opening, Welcome, WireFactory
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import BrokerRefused, NotConnected, Unsupported
 from dskity.bus.message import Message
+from dskity.bus.tasks import spawn
 from dskity.bus.topics import quote
 
 PREFIX = "dskity-trial"
@@ -69,8 +70,8 @@ class Visit:
         self._mark = secrets.token_bytes(8)  # an earlier visit's marker may still come
         self._marked.clear()
         await self.publish(self._marker, self._mark, qos=qos)
-        marked = asyncio.create_task(self._marked.wait(), name="visit: marker")
-        lost = asyncio.create_task(self._wire.lost(), name="visit: end")
+        marked = spawn(self._marked.wait(), name="visit: marker", awaited=True)
+        lost = spawn(self._wire.lost(), name="visit: end", awaited=True)
         try:
             await asyncio.wait((marked, lost), return_when=asyncio.FIRST_COMPLETED)
             if not self._marked.is_set():

@@ -19,6 +19,7 @@ Layout, lowest first; each file imports only from those above it:
     stream.py      messages as an iterator       consumer.py  what receives, and its maker
     alarm.py       one sleeper for deadlines
     link.py        is the broker there           subscriptions.py  who is subscribed to what
+    consumer_faults.py  what consumers raise
     sending.py     what leaves                   receiving.py what arrives
     bus.py         publish, subscribe, stream, request, over these
     announcer.py   publishing that neither blocks nor fails its caller

@@ -6,6 +6,7 @@ import asyncio
 import math
 
 from dskity.bus.clock import Clock
+from dskity.bus.tasks import spawn
 
 _LONGEST = 86_400.0
 """A day: an event loop takes no infinite timer."""
@@ -42,12 +43,14 @@ class Alarm:
 
     async def _nap(self, seconds: float) -> None:
         """Sleep, or be woken: by the end of the task that sleeps for us."""
-        self._sleep = asyncio.create_task(self._clock.sleep(seconds), name=self._name)
+        sleep = self._sleep = spawn(self._clock.sleep(seconds), name=self._name, awaited=True)
         try:
-            await asyncio.wait((self._sleep,))
+            await asyncio.wait((sleep,))
+            if not sleep.cancelled():
+                sleep.result()
         except asyncio.CancelledError:
-            self._sleep.cancel()
-            await asyncio.wait((self._sleep,))
+            sleep.cancel()
+            await asyncio.wait((sleep,))
             raise
         finally:
             self._sleep = None

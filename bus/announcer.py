@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from dskity.bus import tasks
 from dskity.bus.bus import Bus
 from dskity.bus.errors import DSkityError, NotConnected
 from dskity.bus.message import Message
@@ -80,7 +81,7 @@ class Announcer(Generic[T]):
     def start(self) -> None:
         """Begin to publish what waits."""
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run(), name=self._name)
+            self._task = tasks.keep_running(self._run, name=self._name, clock=self._bus.clock)
 
     def put(self, item: T) -> None:
         """Have `item` published after those that were put before it."""
@@ -138,6 +139,7 @@ class Announcer(Generic[T]):
         return len(self._waiting) > self._limit // 2
 
     async def _run(self) -> None:
+        self._put_back()  # what an earlier run, which failed, had under way
         while True:
             if not self._waiting:
                 if self._closing:
@@ -160,14 +162,14 @@ class Announcer(Generic[T]):
         """
         self._connection = self._present_connection()
         slots = asyncio.Semaphore(_AT_ONCE)
-        async with asyncio.TaskGroup() as tasks:
+        async with asyncio.TaskGroup() as group:
             while self._waiting and self._connection == self._present_connection():
                 await slots.acquire()
                 number = next(self._numbers)
                 self._flying[number] = self._waiting.popleft()
                 if not self._is_crowded:
                     self._room.set()
-                tasks.create_task(self._publish(number, slots), name=self._name)
+                group.create_task(self._publish(number, slots), name=self._name)
 
     async def _publish(self, number: int, slots: asyncio.Semaphore) -> None:
         try:
@@ -179,7 +181,9 @@ class Announcer(Generic[T]):
             return
         except DSkityError as error:
             self._drop(str(error))
-        except Exception as error:  # a fault in one message must not silence those behind it
+        except BaseException as error:  # a fault in one message must not silence those behind it
+            if tasks.is_ending():
+                raise
             self._drop(repr(error))
             _logger.exception("%s: a message could not be made or published", self._name)
         finally:

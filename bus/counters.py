@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Counters:
-    """`unrouted` arrived and was for nobody here; `expired` arrived too late, in an envelope."""
+    """`unrouted` arrived and was for nobody here; `expired` arrived too late, in an envelope;
+    `consumer_errors` are exceptions that consumers let out (a handler's are not among them)."""
 
     received: int = 0
     unrouted: int = 0
     expired: int = 0
     published: int = 0
+    consumer_errors: int = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
+from dskity.bus import tasks
 from dskity.bus.errors import NotConnected
 
 if TYPE_CHECKING:
@@ -38,8 +39,7 @@ class Link:
         self.connections += 1
         self.reason = ""
         self._up.set()
-        for watcher in self._watchers:
-            watcher(True, resumed=resumed)
+        self._tell(True, resumed=resumed)
 
     def trouble(self, reason: str) -> None:
         """See `TransportEvents`."""
@@ -49,8 +49,12 @@ class Link:
         """See `TransportEvents`."""
         self.reason = reason
         self._up.clear()
+        self._tell(False, resumed=False)
+
+    def _tell(self, connected: bool, *, resumed: bool) -> None:  # a state
+        """The others are told, too, where a watcher fails."""
         for watcher in self._watchers:
-            watcher(False, resumed=False)
+            tasks.call("link watcher", watcher, connected, resumed=resumed)
 
     async def up(self) -> None:
         """Return when connected, however long that takes."""

@@ -20,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
+from dskity.bus import tasks
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.complaints import Complaints
 from dskity.bus.errors import (
@@ -69,6 +70,7 @@ class Outbox:
         self.sent = 0
         self.expired = 0
         self.refused = 0
+        self._name = "outbox" if path is None else path.stem
         self._max_age = max_age
         self._clock = clock
         self._complaints = Complaints(_logger, clock)
@@ -101,7 +103,7 @@ class Outbox:
         if not self.empty:
             _logger.info("%d messages wait in the outbox", self.spool.messages)
             self._waiting.set()
-        self._task = asyncio.get_running_loop().create_task(self._run(), name="outbox")
+        self._task = tasks.keep_running(self._run, name=self._name, clock=self._clock)
 
     def release(self) -> None:
         """Begin to send: whoever is to receive it here is subscribed now."""
@@ -149,6 +151,8 @@ class Outbox:
 
     async def _run(self) -> None:
         await self._released.wait()
+        if not self.empty:  # also after an error of an earlier run
+            self._waiting.set()
         while True:
             await self._connected.wait()
             await self._waiting.wait()

@@ -6,9 +6,10 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from dskity.bus import envelope
+from dskity.bus import envelope, tasks
 from dskity.bus.clock import Clock
 from dskity.bus.complaints import Complaints
+from dskity.bus.consumer_faults import ConsumerFaults
 from dskity.bus.counters import Counters
 from dskity.bus.delivery import Delivery
 from dskity.bus.requests import Replies
@@ -19,6 +20,7 @@ from dskity.bus.subscriptions import Subscriptions
 MOST_HELD = 1_000
 MOST_HELD_BYTES = 16 * 1024 * 1024
 OLDEST = 86_400.0  # seconds; by our defaults no session is kept for longer
+_ENVELOPE = "the envelope"
 _logger = logging.getLogger(__name__)
 
 
@@ -44,6 +46,7 @@ class Receiving:
         self._counters = counters
         self._clock = clock
         self._complaints = Complaints(_logger, clock)
+        self._faults = ConsumerFaults(counters, clock)
         self._held: list[Delivery] | None = None
         self._held_bytes = 0
         self._rest = rest
@@ -58,7 +61,10 @@ class Receiving:
         """Hand on what was held, and from now on everything at once; whether `rest` was called."""
         held, self._held = self._held, None
         for delivery in held or ():
-            self._route(delivery)
+            try:
+                self._route(delivery)
+            except BaseException as error:  # noqa: BLE001  # those behind it are handed on, too
+                self._faults.caught(delivery, error)
         return self._resting
 
     def leave(self) -> None:
@@ -69,18 +75,21 @@ class Receiving:
     def receive(self, delivery: Delivery) -> None:
         """Take one message."""
         self._counters.received += 1
-        if delivery.payload.startswith(envelope.PREFIX):
-            self._open_envelope(delivery)
-            if self._is_over(delivery):
+        try:
+            if delivery.payload.startswith(envelope.PREFIX):
+                self._open_envelope(delivery)
+                if self._is_over(delivery):
+                    delivery.done()
+                    return
+            if delivery.topic.startswith(self._replies.prefix):
+                self._replies.accept(delivery.message())
                 delivery.done()
-                return
-        if delivery.topic.startswith(self._replies.prefix):
-            self._replies.accept(delivery.message())
-            delivery.done()
-        elif self._held is not None and not self._is_control(delivery):
-            self._hold(self._held, delivery)
-        else:
-            self._route(delivery)
+            elif self._held is not None and not self._is_control(delivery):
+                self._hold(self._held, delivery)
+            else:
+                self._route(delivery)
+        except BaseException as error:  # noqa: BLE001  # a wire must not see it
+            self._faults.caught(delivery, error)
 
     def _hold(self, held: list[Delivery], delivery: Delivery) -> None:
         if self.left or self._resting:
@@ -90,10 +99,14 @@ class Receiving:
         if len(held) > MOST_HELD or self._held_bytes > MOST_HELD_BYTES:
             held.clear()
             self._resting = True
-            self._rest()
+            tasks.call("rest", self._rest)
 
     def _open_envelope(self, delivery: Delivery) -> None:
-        opened = envelope.unwrap(delivery.payload, self._clock.time())
+        try:
+            opened = envelope.unwrap(delivery.payload, self._clock.time())
+        except BaseException as error:  # noqa: BLE001  # then it is a message as it stands
+            self._faults.note(_ENVELOPE, delivery, error)
+            return
         if opened is not None:
             delivery.payload, meta = opened
             ids = delivery.meta.subscriptions if delivery.meta else ()
@@ -124,7 +137,10 @@ class Receiving:
         found = self._subscriptions.find(delivery)
         if len(found) == 1:  # nearly always: no need for a loop
             subscription, captures = found[0]
-            subscription.accept(delivery, captures)
+            try:
+                subscription.accept(delivery, captures)
+            except BaseException as error:  # noqa: BLE001  # a wire must not see it
+                self._faults.of(subscription, delivery, 1, error)
             return
         if not found:
             self._counters.unrouted += 1
@@ -132,4 +148,8 @@ class Receiving:
             return
         delivery.holders = len(found)
         for subscription, captures in found:
-            subscription.accept(delivery, captures)
+            holders = delivery.holders
+            try:
+                subscription.accept(delivery, captures)
+            except BaseException as error:  # noqa: BLE001  # the others get it all the same
+                self._faults.of(subscription, delivery, holders, error)

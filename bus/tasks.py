@@ -4,7 +4,8 @@ A task whose error nobody reads ends in silence, and with it whatever only that 
 task of this project that no `TaskGroup` waits for starts here: `keep_running` for a loop, which
 starts again after an unforeseen error, `spawn` for work that ends by itself. Such an error is
 logged at ERROR with its traceback and the task's name, counted, and shown by readiness until the
-loop runs again. `tests/house` holds that nothing else calls `create_task`.
+loop runs again. `tests/house` checks that nothing else calls `create_task`. A callback of somebody
+else is called by `call`, so that its error does not end the task that calls it.
 
 Where errors are counted is the `TaskHealth` of the context: a runtime sets one of its own before it
 starts anything (`observe`), and its tasks inherit it.
@@ -26,12 +27,17 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
 """Seconds before a loop that failed starts again; each failure in a row doubles the pause."""
 STEADY_AFTER = 60.0
 """Seconds without an error, after which the next one is the first in a row."""
+MOST_NAMES = 200
+"""Names that are counted apart; modules name tasks of their own, after filters for example."""
+OTHER = "other"
+"""The name under which all further ones are counted."""
 _logger = logging.getLogger(__name__)
 
 
 class TaskHealth:
-    """What became of the tasks of one runtime: `errors` counts unforeseen errors by task name,
-    `failing` has the reason of each task that does not run now and should."""
+    """What became of the tasks of one runtime: `errors` counts unforeseen errors by task name (at
+    most `MOST_NAMES`, and `OTHER`), `failing` has the reason of each task that does not run now and
+    should."""
 
     def __init__(self) -> None:
         self.errors: Counter[str] = Counter()
@@ -39,8 +45,13 @@ class TaskHealth:
 
     def failed(self, name: str, error: BaseException) -> None:
         """An error that nobody foresaw has ended a task, or one run of its loop."""
-        self.errors[name] += 1
+        self.count(name)
         self.failing[name] = f"{type(error).__name__}: {error}" if str(error) else repr(error)
+
+    def count(self, name: str) -> None:
+        """One more unforeseen error."""
+        known = name in self.errors or len(self.errors) < MOST_NAMES
+        self.errors[name if known else OTHER] += 1
 
     def recovered(self, name: str) -> None:
         """The task runs again, or is not wanted any more."""
@@ -81,10 +92,30 @@ def spawn(work: Coroutine[Any, Any, T], *, name: str, awaited: bool = False) -> 
     had cancelled it, becomes `TaskEnded`.
     """
     task = asyncio.get_running_loop().create_task(_contained(work), name=name)
+    # Cancelled before its first step, the task never comes to `work`, and nobody else does.
+    task.add_done_callback(lambda _: work.close())
     if not awaited:
         record = health()
         task.add_done_callback(lambda ended: _ended(ended, record))
     return task
+
+
+def call(name: str, callback: Callable[..., object], *args: Any, **named: Any) -> None:
+    """Call `callback(*args, **named)`; any error of it is reported under `name`, and stays here.
+
+    For synchronous callbacks only, which nothing can cancel: also a `BaseException` is an error.
+    """
+    try:
+        callback(*args, **named)
+    except BaseException as error:  # noqa: BLE001  # what is called is somebody else's
+        report(name, error)
+
+
+def report(name: str, error: BaseException) -> None:
+    """Log at ERROR, with its traceback, and count an error that nobody foresaw, where the work goes
+    on all the same."""
+    health().count(name)
+    _log(name, error, "")
 
 
 class TaskEnded(RuntimeError):
@@ -103,7 +134,7 @@ async def _keep(
             try:
                 await work()
             except BaseException as error:
-                if _is_ending():
+                if is_ending():
                     raise
                 record.failed(name, error)
                 if clock.monotonic() - started >= STEADY_AFTER:
@@ -121,7 +152,7 @@ async def _contained(work: Coroutine[Any, Any, T]) -> T:
     try:
         return await work
     except (SystemExit, KeyboardInterrupt, asyncio.CancelledError) as error:
-        if _is_ending():
+        if is_ending():
             raise
         raise TaskEnded(f"{type(error).__name__} was raised in a task") from error
 
@@ -129,12 +160,13 @@ async def _contained(work: Coroutine[Any, Any, T]) -> T:
 def _ended(task: asyncio.Task[Any], record: TaskHealth) -> None:
     error = None if task.cancelled() else task.exception()
     if error is not None:
-        record.errors[task.get_name()] += 1
+        record.count(task.get_name())
         _log(task.get_name(), error, "")
 
 
-def _is_ending() -> bool:
-    """Whether the current task was cancelled by its owner, or its coroutine is being closed."""
+def is_ending() -> bool:
+    """Whether the current task was cancelled by its owner, or its coroutine is being closed: then
+    no error of it is unforeseen."""
     try:
         task = asyncio.current_task()
     except RuntimeError:  # no loop runs any more
@@ -143,4 +175,4 @@ def _is_ending() -> bool:
 
 
 def _log(name: str, error: BaseException, more: str) -> None:
-    _logger.error("task %s failed: %r%s", name, error, more, exc_info=error)
+    _logger.error("%s failed: %r%s", name, error, more, exc_info=error)

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from dskity.bus.bus import Bus
 from dskity.bus.clock import Clock
+from dskity.bus.tasks import TaskHealth
 from dskity.config import DSkitySettings
 from dskity.config.sections.webhooks import WebhookSettings
 from dskity.http_client import SharedHttpClient
@@ -99,6 +100,7 @@ def built_in_modules(
     services: Services,
     enabled: Callable[[], Sequence[str]],
     checks: Mapping[str, Check],
+    health: TaskHealth,
     clock: Clock,
 ) -> list[Any]:
     """Our own modules, in the order they start."""
@@ -109,7 +111,7 @@ def built_in_modules(
         CommandsModule(services.commands),
         HttpModule(settings.name, enabled),
         *_grpc(settings),
-        OpsModule(checks, serve_metrics=settings.metrics.enabled),
+        OpsModule(checks, health, serve_metrics=settings.metrics.enabled),
     ]
     if settings.bridge:
         modules.append(BridgeModule([rule.rule() for rule in settings.bridge]))

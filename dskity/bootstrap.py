@@ -25,6 +25,7 @@ from dskity.assembly import (
     built_in_modules,
 )
 from dskity.banner import banner
+from dskity.bus import tasks
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.transport import Transport
 from dskity.client import open_bus
@@ -75,6 +76,7 @@ async def start(
     runtime lives by `clock`, but for what it waits for outside: brokers, servers, its own end.
     """
     settings = settings or load_settings()
+    health = tasks.observe()
     async with AsyncExitStack() as stack:
         state = stack.enter_context(StateDir(settings.state_dir))
         doors = guarding(settings.security, settings.state_dir)
@@ -89,8 +91,8 @@ async def start(
         clients = build_clients(services, core.bus, served, http_client)
         for connection in core.connections.values():
             _provide(connection.dispatcher, clients, settings)
-        readiness = Readiness(core.bus, core.engine, core.others)
-        supervisor = _supervisor(settings, core, services, clients, readiness, modules)
+        readiness = Readiness(core.bus, core.engine, core.others, health)
+        supervisor = _supervisor(settings, core, services, clients, readiness, health, modules)
         runtime = Runtime(settings, core, clients, supervisor, served)
         stack.push_async_callback(supervisor.stop)
         stack.callback(core.leave)
@@ -158,6 +160,7 @@ def _supervisor(
     services: Services,
     clients: TransportClients,
     readiness: Readiness,
+    health: tasks.TaskHealth,
     modules: Iterable[Any],
 ) -> Supervisor:
     found = discover(
@@ -166,7 +169,7 @@ def _supervisor(
         disabled=[name for name, entry in settings.modules.items() if not entry.enabled],
     )
     ours = built_in_modules(
-        settings, services, lambda: _enabled(supervisor), readiness, core.bus.clock
+        settings, services, lambda: _enabled(supervisor), readiness, health, core.bus.clock
     )
     supervisor = Supervisor(
         clients,

@@ -1,4 +1,4 @@
-"""What readiness asks: the connections, our broker, and each module."""
+"""What readiness asks: the connections, our broker, the tasks, and each module."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import partial
 
 from dskity.broker.engine import Engine
 from dskity.bus.bus import Bus
+from dskity.bus.tasks import TaskHealth
 from dskity.connections import Connection
 from dskity.modules.contract import Check
 from dskity.modules.supervisor import Supervisor
@@ -16,14 +17,17 @@ _WELL = {"started", "disabled"}
 
 class Readiness(Mapping[str, Check]):
     """The checks by name: `mqtt`, `mqtt:<name>` for each further connection, `broker` where we run
-    one, `module:<name>` for each module.
+    one, `tasks` for the loops of `health`, `module:<name>` for each module.
 
     `supervise` tells of the modules once there is a supervisor.
     """
 
-    def __init__(self, bus: Bus, engine: Engine, others: Mapping[str, Connection]) -> None:
+    def __init__(
+        self, bus: Bus, engine: Engine, others: Mapping[str, Connection], health: TaskHealth
+    ) -> None:
         self._buses = {"mqtt": bus, **{f"mqtt:{name}": o.bus for name, o in others.items()}}
         self._engine = engine
+        self._health = health
         self._supervisor: Supervisor | None = None
         self._draining = False
 
@@ -42,6 +46,8 @@ class Readiness(Mapping[str, Check]):
             return self._broker
         if name == "runtime":
             return self._runtime
+        if name == "tasks":
+            return self._tasks
         module = name.removeprefix("module:")
 
         async def check() -> str | None:
@@ -52,7 +58,7 @@ class Readiness(Mapping[str, Check]):
         return check
 
     def __iter__(self) -> Iterator[str]:
-        yield from ("runtime", *self._buses, "broker")
+        yield from ("runtime", *self._buses, "broker", "tasks")
         if self._supervisor is not None:
             yield from (f"module:{name}" for name in self._supervisor.states())
 
@@ -69,6 +75,11 @@ class Readiness(Mapping[str, Check]):
 
     async def _broker(self) -> str | None:
         return None if self._engine.healthy else f"{self._engine.name} is not running"
+
+    async def _tasks(self) -> str | None:
+        """Loops that failed and have not started again yet; each is tried again soon."""
+        failing = (f"{name}: {reason}" for name, reason in sorted(self._health.failing.items()))
+        return "; ".join(failing) or None
 
     async def _runtime(self) -> str | None:
         return "draining" if self._draining else None

@@ -16,6 +16,7 @@ from collections.abc import Coroutine
 from typing import Any, Protocol
 
 from dskity.bus.delivery import Delivery
+from dskity.bus.tasks import spawn
 
 TURN_SECONDS = 0.005
 """How long the leader goes on before it lets the event loop do something else."""
@@ -81,9 +82,7 @@ class Crew:
 
     def _start_worker(self, rest: Coroutine[Any, Any, None] | None) -> None:
         self._started += 1
-        worker = asyncio.get_running_loop().create_task(
-            self._work(rest), name=f"{self._name}-worker-{self._started}"
-        )
+        worker = spawn(self._work(rest), name=f"{self._name} worker")
         self._workers.add(worker)
         worker.add_done_callback(self._workers.discard)
 

@@ -22,6 +22,7 @@ from dskity.bus.delivery import Delivery, Meta
 from dskity.bus.errors import OutboxFull, StoreUnavailable
 from dskity.bus.rows import Stored
 from dskity.bus.spool import Spool
+from dskity.bus.tasks import keep_running
 
 if TYPE_CHECKING:
     from dskity.bus.topics import Pattern
@@ -87,20 +88,19 @@ class StoredRoute:
         self._live[self] = None
         self._route.open()
         self._stopping = False
-        loop = asyncio.get_running_loop()
         self._tasks = [
-            loop.create_task(work, name=f"inbox {self._lane}: {name}")
-            for name, work in (("store", self._store()), ("handle", self._handle()))
+            keep_running(work, name=f"inbox {self._lane}: {name}", clock=self._clock)
+            for name, work in (("store", self._store), ("handle", self._handle))
         ]
         self._to_handle.set()  # what an earlier process, or an earlier time, left
 
     def accept(self, delivery: Delivery, captures: Mapping[str, str]) -> None:
         """See `Consumer`: it waits for the disk, and is acknowledged then."""
         del captures  # computed again from the topic
-        self._flow.enter(len(delivery.payload), 1)  # at the bound the wire waits, also at QoS 0
-        self._arrived.append(delivery)
+        self._arrived.append(delivery)  # first of all: from here on it is ours to acknowledge
         self._all_stored.clear()
         self._to_store.set()
+        self._flow.enter(len(delivery.payload), 1)  # at the bound the wire waits, also at QoS 0
 
     async def drain(self) -> None:
         """See `Consumer`: store what has arrived, end what is being handled; the rest stays on
@@ -125,6 +125,7 @@ class StoredRoute:
         self._live.pop(self, None)
 
     async def _store(self) -> None:
+        self._to_store.set()  # what an earlier run, which failed, has left
         while True:
             await self._to_store.wait()
             self._to_store.clear()
@@ -153,6 +154,7 @@ class StoredRoute:
                 return len(messages)
 
     async def _handle(self) -> None:
+        self._to_handle.set()
         while True:
             await self._to_handle.wait()
             self._to_handle.clear()

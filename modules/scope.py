@@ -10,6 +10,7 @@ from typing import Any
 
 from dskity.bus.errors import DSkityError
 from dskity.bus.subscriptions import Subscription
+from dskity.bus.tasks import spawn
 from dskity.modules.contract import TransportClients
 from dskity.modules.events_client import BusEvents
 from dskity.modules.mqtt_client import BusMqttClient
@@ -90,7 +91,7 @@ class Scope:
     async def _cancel(self, subscriptions: Iterable[Subscription]) -> None:
         """All at once, so that none takes new messages while another drains."""
         tasks = [
-            asyncio.create_task(s.cancel(), name=f"cancel {s.filter} of {self._name}")
+            spawn(s.cancel(), name=f"cancel {s.filter} of {self._name}", awaited=True)
             for s in subscriptions
         ]
         if not tasks:

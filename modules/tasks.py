@@ -1,17 +1,22 @@
-"""Tasks of one parent: each has a name, is waited for or cancelled, and no error is lost."""
+"""The tasks of one parent in a module: waited for or cancelled together. They are those of
+`bus/tasks.py`."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
+
+from dskity.bus import tasks
+from dskity.bus.clock import Clock
 
 
 class Tasks:
-    """What synchronous calls of a module have begun.
+    """What synchronous calls of a module have begun, and its loops.
 
-    An error is logged. While `held`, until `go_live()`, it waits for `settle()`, which raises it.
+    An error is logged and counted. While `held`, until `go_live()`, it waits for `settle()`, which
+    raises it.
     """
 
     def __init__(self, logger: logging.Logger, *, held: bool = False) -> None:
@@ -21,9 +26,13 @@ class Tasks:
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> None:
         """Run `work` as a task called `name`."""
-        task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
+        self._add(tasks.spawn(work, name=name, awaited=True))
+
+    def keep_running(
+        self, work: Callable[[], Coroutine[Any, Any, None]], name: str, clock: Clock
+    ) -> None:
+        """Run the loop `work()`, which starts again after an unforeseen error."""
+        self._add(tasks.keep_running(work, name=name, clock=clock))
 
     async def settle(self) -> None:
         """Wait for all that was begun; raises the first error."""
@@ -41,17 +50,22 @@ class Tasks:
 
     async def close(self) -> None:
         """Cancel what is still running."""
-        tasks, self._tasks = self._tasks, set()
-        for task in tasks:
+        mine, self._tasks = self._tasks, set()
+        for task in mine:
             task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        if mine:
+            await asyncio.wait(mine)
+
+    def _add(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         error = _error_of(task)
         if self._live and task in self._tasks:
             self._tasks.discard(task)
             if error is not None:
+                tasks.health().count(task.get_name())
                 self._logger.error("%s: %s", task.get_name(), error, exc_info=error)
 
 

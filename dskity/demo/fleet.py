@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from dskity.bus.errors import EngineError
+from dskity.bus.tasks import spawn
 from dskity.demo.sightings import Sighting
 
 GREENHOUSE = Path(__file__).parent / "greenhouse"
@@ -43,7 +44,7 @@ async def fleet(
         start_new_session=True,  # Ctrl-C is for us: the devices end when their standard input does
         limit=_LINE,
     )
-    listening = asyncio.create_task(_listen(process, tell), name="fleet")
+    listening = spawn(_listen(process, tell), name="fleet", awaited=True)
     try:
         yield
     finally:

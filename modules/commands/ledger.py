@@ -11,6 +11,7 @@ from dskity.bus.announcer import Announcer
 from dskity.bus.bus import Bus
 from dskity.bus.errors import NotFound, Overloaded
 from dskity.bus.events import CommandChanged, Event
+from dskity.bus.tasks import keep_running
 from dskity.modules.commands.deadlines import Deadlines
 from dskity.modules.commands.states import Change, State, Verdict, has_ended, step
 from dskity.modules.commands.store import ExecutionStore
@@ -21,6 +22,8 @@ Outcome: TypeAlias = Verdict | Literal["unknown"]
 
 _EVENTS = 10_000
 """Events that may wait for the broker; each is a few hundred bytes."""
+_AGAIN = 1.0
+"""Seconds until a time-out that could not be written down is due again."""
 
 
 class Ledger:
@@ -40,7 +43,7 @@ class Ledger:
     def start(self) -> None:
         """Publish changes and time executions out, until `stop`."""
         self._events.start()
-        self._timer = asyncio.create_task(self._time_out(), name="commands: deadlines")
+        self._timer = keep_running(self._time_out, name="commands: deadlines", clock=self._clock)
 
     async def stop(self) -> None:
         """End, and publish what has changed; open executions stay as they are."""
@@ -100,7 +103,11 @@ class Ledger:
     async def _time_out(self) -> None:
         while True:
             execution = await self._deadlines.next()
-            self.apply(execution, Change(State.TIMED_OUT))
+            try:
+                self.apply(execution, Change(State.TIMED_OUT))
+            except BaseException:
+                self._deadlines.add(execution, _AGAIN)
+                raise
 
     def _keep(self, execution: Execution) -> None:
         self._store.save(execution)

@@ -44,6 +44,6 @@ class Health(health.aio.HealthServicer):
         fault = await self._ready()
         status = HealthCheckResponse.SERVING if fault is None else HealthCheckResponse.NOT_SERVING
         if status != self._told:
-            self._told = status
             for service in self._services:
                 await self.set(service, status)
+            self._told = status

@@ -12,6 +12,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.errors import EngineError
+from dskity.bus.tasks import keep_running
 from dskity.modules.contract import Check
 from dskity.modules.grpc.client import GrpcClients, Servicers
 from dskity.modules.grpc.door import Door
@@ -85,7 +86,7 @@ class GrpcServer:
             await server.stop(None)
             raise
         self._server = server
-        self._following = asyncio.create_task(self._health.follow(), name="grpc-health")
+        self._following = keep_running(self._health.follow, name="grpc health", clock=self._clock)
 
     async def stop(self, grace: float = 0.0) -> None:
         """Say NOT_SERVING, end streams, let other calls end for `grace` seconds, then cancel."""

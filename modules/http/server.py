@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from dskity.bus.errors import EngineError
+from dskity.bus.tasks import keep_running
 from dskity.modules.http.head_limit import http_protocol
 
 BACKLOG = 2048
@@ -72,7 +73,7 @@ class HttpServer:
             listener.close()
             raise
         self._socket, self._server = listener, server
-        self._ticks = asyncio.create_task(server.main_loop(), name="http server: ticks")
+        self._ticks = keep_running(server.main_loop, name="http server: ticks")
 
     async def stop(self, grace: float = 5.0) -> None:
         """Take no new calls, end the streams, and give the calls under way `grace` seconds."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic_core import to_json
 from starlette.responses import Response
@@ -13,8 +13,10 @@ from starlette.types import Receive, Scope, Send
 
 from dskity.bus.errors import DSkityError
 from dskity.bus.problem import problem_of
+from dskity.bus.tasks import spawn
 from dskity.modules.http.limits import Streams
 
+T = TypeVar("T")
 KEEP_ALIVE = 15.0  # seconds; proxies commonly end a silent response after 30 or 60
 _COMMENT = b": keep-alive\n\n"
 
@@ -57,8 +59,8 @@ class EventStream(Response):
                 )
                 await send({"type": "http.response.body", "body": b"", "more_body": True})
                 over = [
-                    asyncio.create_task(_left(receive), name="http stream: the caller leaves"),
-                    asyncio.create_task(self._streams.ending.wait(), name="http stream: stopping"),
+                    _task(_left(receive), "the caller leaves"),
+                    _task(self._streams.ending.wait(), "stopping"),
                 ]
                 try:
                     await self._send_events(events, over, send)
@@ -72,9 +74,7 @@ class EventStream(Response):
         following: asyncio.Task[bytes | None] | None = None
         try:
             while True:
-                following = following or asyncio.create_task(
-                    _next(events), name="http stream: the next event"
-                )
+                following = following or _task(_next(events), "the next event")
                 await asyncio.wait(
                     [following, *over],
                     timeout=self._keep_alive,
@@ -91,6 +91,10 @@ class EventStream(Response):
         finally:
             if following is not None:
                 await _cancel(following)
+
+
+def _task(work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+    return spawn(work, name=f"http stream: {name}", awaited=True)
 
 
 async def _next(events: AsyncIterator[bytes]) -> bytes | None:

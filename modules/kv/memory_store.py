@@ -52,6 +52,7 @@ class MemoryStore:
 
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self._id = secrets.token_hex(8)
+        self._clock = clock
         self._now = clock.monotonic
         self._items: dict[str, _Item] = {}
         self._heap: list[_Item] = []
@@ -72,7 +73,7 @@ class MemoryStore:
         """See `Store`."""
         if not self._running:
             self._running = True
-            self._tasks.spawn(self._expire_for_ever(), "kv: expiry")
+            self._tasks.keep_running(self._expire_for_ever, "kv: expiry", self._clock)
 
     async def stop(self) -> None:
         """See `Store`."""

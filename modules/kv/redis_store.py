@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import re
 import secrets
 from collections.abc import Callable
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -95,14 +95,17 @@ class RedisStore:
         """See `Store`."""
         if not self._running:
             self._running = True
-            self._feeding.spawn(self._feed.run(), "kv: redis feed")
-            self._sweeping.spawn(self._sweep_for_ever(), "kv: redis sweep")
+            self._feeding.keep_running(self._feed.run, "kv: redis feed", self._clock)
+            self._sweeping.keep_running(self._sweep_for_ever, "kv: redis sweep", self._clock)
 
     async def stop(self) -> None:
         """See `Store`. A sweep under way is not cut off: what it claimed is ours to report."""
         self._running = False
         self._sweep_soon()
-        await self._sweeping.settle()
+        with contextlib.suppress(TimeoutError):  # it may be pausing after an error
+            async with asyncio.timeout(2 * TIMEOUT):
+                await self._sweeping.settle()
+        await self._sweeping.close()
         await self._feeding.close()
         await self._client.aclose()
 
@@ -162,7 +165,7 @@ class RedisStore:
             reply: list[Any] = await script([self._prefix], [self._origin, *arguments])
             return reply
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def _translated(self) -> AsyncIterator[None]:
         """Redis' errors, and the network's, as ours."""
         try:

@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
 from dskity.bus.errors import DSkityError
+from dskity.bus.tasks import is_ending
 from dskity.modules.contract import Check
 
 CHECK_TIMEOUT = 2.0  # seconds; orchestrators commonly give a probe one to five
@@ -59,7 +60,9 @@ async def _ask(check: Check) -> str | None:
         return f"no answer within {CHECK_TIMEOUT:g} s"
     except DSkityError as error:
         return str(error)
-    except Exception as error:  # noqa: BLE001  # a broken check is a reason, not a broken probe
+    except BaseException as error:  # a broken check is a reason, not a broken probe
+        if is_ending():
+            raise
         return f"the check failed with {type(error).__name__}"
 
 

@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from fastapi import APIRouter
 from starlette.responses import PlainTextResponse
 
 from dskity.bus.bus import Bus
+from dskity.bus.tasks import TaskHealth
+from dskity.bus.text import escape
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metric(NamedTuple):
-    """One metric and its value now."""
+    """One metric and its value now, or with `label` a value for each value of the label."""
 
     name: str
     kind: Literal["counter", "gauge"]
     help: str
-    value: float
+    value: float | Mapping[str, float]
+    label: str = ""
 
 
-def routes(bus: Bus) -> APIRouter:
+def routes(bus: Bus, health: TaskHealth) -> APIRouter:
     """The metrics page."""
     router = APIRouter(tags=["metrics"])
 
     @router.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> PlainTextResponse:
         """The metrics as Prometheus scrapes them."""
-        return PlainTextResponse(render(read(bus)), media_type=CONTENT_TYPE)
+        return PlainTextResponse(render(read(bus, health)), media_type=CONTENT_TYPE)
 
     return router
 
 
-def read(bus: Bus) -> Iterator[Metric]:
-    """The metrics of a bus."""
+def read(bus: Bus, health: TaskHealth) -> Iterator[Metric]:
+    """The metrics of a bus, and of the tasks of a runtime."""
     counters = bus.counters
     yield Metric(
         "dskity_messages_received_total", "counter", "Messages from the broker.", counters.received
@@ -55,6 +58,15 @@ def read(bus: Bus) -> Iterator[Metric]:
         "dskity_subscriptions", "gauge", "Subscriptions of handlers and streams.",
         len(bus.subscriptions),
     )  # fmt: skip
+    yield Metric(
+        "dskity_consumer_errors_total", "counter",
+        "Exceptions of consumers below the handlers, such as streams and our own modules.",
+        counters.consumer_errors,
+    )  # fmt: skip
+    yield Metric(
+        "dskity_task_errors_total", "counter", "Unforeseen errors of tasks, by task.",
+        health.errors, "task",
+    )  # fmt: skip
 
 
 def render(metrics: Iterator[Metric]) -> str:
@@ -62,6 +74,19 @@ def render(metrics: Iterator[Metric]) -> str:
     return "".join(
         f"# HELP {metric.name} {metric.help}\n"
         f"# TYPE {metric.name} {metric.kind}\n"
-        f"{metric.name} {metric.value}\n"
+        + "".join(f"{metric.name}{labels} {value}\n" for labels, value in _samples(metric))
         for metric in metrics
     )
+
+
+def _samples(metric: Metric) -> Iterator[tuple[str, float]]:
+    if not isinstance(metric.value, Mapping):
+        yield "", metric.value
+        return
+    for name, value in sorted(metric.value.items()):
+        yield f'{{{metric.label}="{_escaped(name)}"}}', value
+
+
+def _escaped(text: str) -> str:
+    """A label's value: control characters as we write them everywhere, then the format's own."""
+    return escape(text).replace("\\", "\\\\").replace('"', '\\"')

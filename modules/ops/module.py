@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from dskity.bus.tasks import TaskHealth
 from dskity.modules.contract import Check, Module, ModuleMeta, TransportClients
 from dskity.modules.ops import health, metrics
 
 
 class OpsModule(Module):
-    """`checks` are what readiness asks, by name: `mqtt`, `module:<name>`; it may grow."""
+    """`checks` are what readiness asks, by name: `mqtt`, `module:<name>`; it may grow. `health`
+    has the errors of tasks, for the metrics."""
 
     meta: ClassVar[ModuleMeta] = ModuleMeta(name="ops", version="1")
 
-    def __init__(self, checks: Mapping[str, Check], *, serve_metrics: bool = True) -> None:
+    def __init__(
+        self,
+        checks: Mapping[str, Check],
+        health: TaskHealth | None = None,
+        *,
+        serve_metrics: bool = True,
+    ) -> None:
         self._checks = checks
+        self._health = health or TaskHealth()
         self._serve_metrics = serve_metrics
 
     def register(self, clients: TransportClients, config: Any) -> None:
@@ -23,4 +32,4 @@ class OpsModule(Module):
         del config  # all that it needs came to the constructor
         clients.http.include_router(health.routes(self._checks))
         if self._serve_metrics:
-            clients.http.include_router(metrics.routes(clients.bus))
+            clients.http.include_router(metrics.routes(clients.bus, self._health))

@@ -44,7 +44,7 @@ class Discovery:
 
     async def start(self) -> None:
         """Begin to answer."""
-        self._tasks.spawn(self._answer_for_ever(), "registry: discovery")
+        self._tasks.keep_running(self._answer_for_ever, "registry: discovery", self._bus.clock)
         base = f"{self._bus.root}/services/{{verb}}"
         for filter in (base, f"{base}/{{service}}"):
             await self._bus.attach(filter, self._accept, lane="control")

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping
 
 from dskity.bus.bus import Bus
+from dskity.bus.consumer import Accept
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidPayload
 from dskity.bus.subscriptions import Subscription
@@ -20,14 +21,17 @@ log = logging.getLogger(__name__)
 
 
 class Hearing:
-    """Tells `own` what the broker has of ours, and `others` everything else."""
+    """Tells `own` what the broker has of ours, and `others` everything else.
+
+    `returned` says that the connection has come (back), and that nobody has asked again since.
+    """
 
     def __init__(self, bus: Bus, own: OwnInstances, others: Presence) -> None:
         self._bus = bus
         self._own = own
         self._others = others
-        self._subscriptions: tuple[Subscription, ...] = ()
-        self._returned = False
+        self.returned = False
+        self._subscriptions: list[Subscription] = []
         self._watching = False
 
     async def start(self) -> None:
@@ -40,34 +44,35 @@ class Hearing:
     async def ask_again(self) -> None:
         """Subscribe, be it once more: at each SUBSCRIBE a broker sends what it has retained
         ([MQTT-3.8.4-3]), and what it has can be compared with what we know."""
-        former, root = self._subscriptions, self._bus.root
-        self._subscriptions = (
-            await self._bus.attach(
-                f"{root}/runtime/{{runtime}}/state", self._on_state, lane="control"
-            ),
-            await self._bus.attach(
-                f"{root}/registry/{{service}}/{{instance}}", self._on_entry, lane="control"
-            ),
-        )
-        for subscription in former:
-            await subscription.cancel()
+        self.returned, root = False, self._bus.root
+        accepts: dict[str, Accept] = {
+            f"{root}/runtime/{{runtime}}/state": self._on_state,
+            f"{root}/registry/{{service}}/{{instance}}": self._on_entry,
+        }
+        former = len(self._subscriptions)
+        try:
+            for filter, accept in accepts.items():
+                subscription = await self._bus.attach(filter, accept, lane="control")
+                self._subscriptions.append(subscription)
+        except BaseException:
+            self.returned = True  # to be asked once more
+            raise
+        await self._cancel(former)
 
     async def stop(self) -> None:
         """Hear no more."""
-        former, self._subscriptions = self._subscriptions, ()
-        for subscription in former:
-            await subscription.cancel()
+        await self._cancel(len(self._subscriptions))
 
-    def take_return(self) -> bool:
-        """Whether the connection has come (back) since the last call."""
-        returned, self._returned = self._returned, False
-        return returned
+    async def _cancel(self, count: int) -> None:
+        """End the oldest subscriptions."""
+        for _ in range(count):
+            await self._subscriptions.pop(0).cancel()
 
     def _link_changed(self, connected: bool, *, resumed: bool) -> None:
         """A resumed session brings what was missed, if the broker kept it for long enough; that
         is not known, so it makes no difference."""
         del resumed
-        self._returned = self._returned or connected
+        self.returned = self.returned or connected
 
     def _on_state(self, delivery: Delivery, captures: Mapping[str, str]) -> None:
         with contextlib.suppress(ValueError):  # a stranger's payload says nothing

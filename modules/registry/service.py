@@ -76,7 +76,7 @@ class ServiceRegistry:
             return
         self._running = True
         await self._hearing.start()
-        self._tasks.spawn(self._run(), "registry")
+        self._tasks.keep_running(self._run, "registry", self._clock)
 
     async def stop(self) -> None:
         """Say goodbye for all that is ours, where the broker is there, and watch no more."""
@@ -182,7 +182,7 @@ class ServiceRegistry:
         async with self._one_turn:
             try:
                 async with asyncio.timeout(_PUBLISH_TIMEOUT):
-                    if self._hearing.take_return():
+                    if self._hearing.returned:
                         self._others.reconnected(now)
                         self._own.reconnected(now)
                         await self._hearing.ask_again()

@@ -10,6 +10,7 @@ import pytest
 
 from dskity.bus.bus import Bus
 from dskity.bus.errors import InvalidInput
+from dskity.bus.tasks import TaskHealth
 from dskity.handlers import Dedupe
 from dskity.modules import Module, ModuleMeta, on
 from dskity.readiness import Readiness
@@ -162,8 +163,8 @@ async def test_a_suspended_module_returns_to_its_brokers(tmp_path: Path) -> None
 async def test_readiness_asks_each_connection(tmp_path: Path) -> None:
     sites = Sites()
     async with sites.runtime(tmp_path) as runtime:
-        readiness = Readiness(runtime.bus, runtime.core.engine, runtime.core.others)
-        assert list(readiness) == ["runtime", "mqtt", "mqtt:cloud", "broker"]
+        readiness = Readiness(runtime.bus, runtime.core.engine, runtime.core.others, TaskHealth())
+        assert list(readiness) == ["runtime", "mqtt", "mqtt:cloud", "broker", "tasks"]
         assert await readiness["mqtt:cloud"]() is None
         sites.cloud.stop()
         assert await readiness["mqtt:cloud"]() == "the broker stopped"
