@@ -122,6 +122,8 @@ class Child:
                 line = b"(a line of more than 64 KiB)"
             if not line:
                 return
-            text = line.decode(errors="replace").rstrip()
-            self._tail.append(text)
-            tasks.call(f"{self._name} line", self._on_line, text)
+            self._hear(line.decode(errors="replace").rstrip())
+
+    def _hear(self, text: str) -> None:
+        self._tail.append(text)
+        tasks.call(f"{self._name} line", self._on_line, text)

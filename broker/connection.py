@@ -168,7 +168,7 @@ class Connection:
 
     def _fell(self, node: ConnectionSettings, error: BaseException) -> None:
         """Say why there is no connection. The next attempt is at the next node, if there is one."""
-        if self._closing or tasks.is_ending():
+        if self._closing:
             return
         reason = f"{node.address}: unforeseen {error!r}; trying again"
         self._nodes.pass_over(node)

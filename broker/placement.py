@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from functools import partial
 
 from dskity.broker.reasons import FINAL
 from dskity.broker.subscriptions import Held, Subscription, Subscriptions
 from dskity.broker.wire import Wire
 from dskity.bus import topics
 from dskity.bus.errors import BrokerRefused, NotConnected
+from dskity.bus.tasks import contained
 from dskity.bus.transport import Capabilities, Lane
 
 log = logging.getLogger("dskity.mqtt")
@@ -56,7 +58,8 @@ class Placement:
                 return
             async with asyncio.TaskGroup() as group:
                 for entry in missing[:AT_ONCE]:
-                    group.create_task(self._try(wire, entry), name=f"subscribe {entry.filter}")
+                    work = contained(partial(self._try, wire, entry))
+                    group.create_task(work, name=f"subscribe {entry.filter}")
             if self._missing(missing[:1]):
                 raise NotConnected("the connection was lost while subscribing")
 

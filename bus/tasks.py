@@ -14,6 +14,7 @@ starts anything (`observe`), and its tasks inherit it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -131,21 +132,59 @@ async def _keep(
         while True:
             started = clock.monotonic()
             record.recovered(name)
-            try:
-                await work()
-            except BaseException as error:
-                if is_ending():
-                    raise
-                record.failed(name, error)
-                if clock.monotonic() - started >= STEADY_AFTER:
-                    pause = SHORTEST_PAUSE
-                _log(name, error, f"; it starts again in {pause:g} s")
-            else:
+            error = await _one_run(work, name)
+            if error is None:
                 return
+            record.failed(name, error)
+            if clock.monotonic() - started >= STEADY_AFTER:
+                pause = SHORTEST_PAUSE
+            _log(name, error, f"; it starts again in {pause:g} s")
             await clock.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
     finally:
         record.recovered(name)
+
+
+async def _one_run(
+    work: Callable[[], Coroutine[Any, Any, None]], name: str
+) -> BaseException | None:
+    """The error that ended `work()`, or None.
+
+    It runs in a task of its own: of one in which a `TaskGroup` failed nobody can tell afterwards
+    whether its owner has cancelled it (before Python 3.13 the group does not take back its
+    cancellation of it).
+    """
+    run = asyncio.get_running_loop().create_task(_outcome(work), name=name)
+    try:
+        await asyncio.wait((run,))
+    except asyncio.CancelledError:
+        error = await _end(run)
+        if isinstance(error, Exception):  # before Python 3.12 `wait_for` makes one of it
+            raise error from None
+        raise
+    return run.result()
+
+
+async def _outcome(work: Callable[[], Coroutine[Any, Any, None]]) -> BaseException | None:
+    try:
+        await work()
+    except BaseException as error:  # noqa: BLE001  # the loop starts again after any
+        return error
+    return None
+
+
+async def _end(run: asyncio.Task[BaseException | None]) -> BaseException | None:
+    """Cancel it until it has ended."""
+    while not run.done():
+        run.cancel()
+        with contextlib.suppress(asyncio.CancelledError):  # the owner is impatient
+            await asyncio.wait((run,))
+    return None if run.cancelled() else run.result()
+
+
+async def contained(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """For a task of a `TaskGroup`: what `make()` is, without errors that end the process."""
+    return await _contained(make())
 
 
 async def _contained(work: Coroutine[Any, Any, T]) -> T:
@@ -154,7 +193,7 @@ async def _contained(work: Coroutine[Any, Any, T]) -> T:
     except (SystemExit, KeyboardInterrupt, asyncio.CancelledError) as error:
         if is_ending():
             raise
-        raise TaskEnded(f"{type(error).__name__} was raised in a task") from error
+        raise TaskEnded(f"a task raised {error!r}") from error
 
 
 def _ended(task: asyncio.Task[Any], record: TaskHealth) -> None:

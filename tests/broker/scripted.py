@@ -72,7 +72,7 @@ class PaperWire:
         """The connection breaks."""
         if not self._end.done():
             self._end.set_result("cut")
-            del self._brokers.present[self._lane]
+            self._brokers.present.pop(self._lane, None)  # it may never have been in
 
     async def publish(self, message: Message) -> bool | None:
         """Nobody is subscribed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Callable
 from itertools import pairwise
@@ -127,3 +128,92 @@ async def test_two_runtimes_have_records_of_their_own() -> None:
     async with asyncio.TaskGroup() as group:
         one, two = (group.create_task(runtime(name), name=name) for name in ("one", "two"))
     assert (one.result().errors, two.result().errors) == ({"one": 1}, {"two": 1})
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["at once", "while the group waits"])
+async def test_a_loop_starts_again_after_a_failed_group_in_it(late: bool) -> None:
+    """Before Python 3.13 the task of a failed group looks as if it had been cancelled for ever."""
+    clock, health, runs = VirtualClock(), tasks.observe(), 0
+
+    async def fail() -> None:
+        if late:
+            await clock.sleep(1)
+        raise ValueError
+
+    async def work() -> None:
+        nonlocal runs
+        runs += 1
+        async with asyncio.TaskGroup() as group:
+            group.create_task(tasks.contained(fail), name="part")
+
+    task = tasks.keep_running(work, name="the loop", clock=clock)
+    await clock.advance(5)
+    assert runs > 2
+    assert health.errors["the loop"] >= runs - 1
+    task.cancel()
+    await asyncio.wait((task,))
+    assert task.cancelled()
+
+
+async def test_a_loop_ends_when_it_is_cancelled_and_takes_its_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Also where its owner cancels it again meanwhile."""
+    ended = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.wait((asyncio.create_task(asyncio.sleep(0.01)),))
+            ended.set()
+
+    task = tasks.keep_running(work, name="the loop")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait((task,))
+    assert (task.cancelled(), caplog.records) == (True, [])
+
+
+async def test_work_that_is_cancelled_before_it_began_is_closed() -> None:
+    """Else Python would warn of a coroutine that nobody awaited."""
+
+    async def work() -> None:
+        raise AssertionError
+
+    coroutine = work()
+    task = tasks.spawn(coroutine, name="the work")
+    task.cancel()
+    await asyncio.wait((task,))
+    assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED
+
+
+async def test_a_callback_that_fails_is_reported_and_no_more(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    health, seen = tasks.observe(), list[int]()
+
+    def callback(number: int, *, error: BaseException | None = None) -> None:
+        seen.append(number)
+        if error is not None:
+            raise error
+
+    for number, make in enumerate(UNFORESEEN):
+        tasks.call("the callback", callback, number, error=make())
+    tasks.call("the callback", callback, -1)
+    assert seen == [*range(len(UNFORESEEN)), -1]
+    assert health.errors == {"the callback": len(UNFORESEEN)}
+    assert all(r.levelno == logging.ERROR and r.exc_info for r in caplog.records)
+
+
+def test_names_that_are_counted_apart_are_bounded() -> None:
+    """They are the labels of a metric, and modules name tasks after what they like."""
+    health = tasks.TaskHealth()
+    for number in range(tasks.MOST_NAMES + 5):
+        health.count(f"task {number}")
+    health.count("task 0")
+    assert len(health.errors) == tasks.MOST_NAMES + 1
+    assert (health.errors["task 0"], health.errors[tasks.OTHER]) == (2, 5)
