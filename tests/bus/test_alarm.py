@@ -9,6 +9,7 @@ import pytest
 
 from dskity.bus.alarm import Alarm
 from dskity.bus.clock import VirtualClock
+from tests.breaking import Broken
 
 
 @pytest.fixture
@@ -51,3 +52,12 @@ async def test_a_cancelled_sleep_leaves_no_task(clock: VirtualClock) -> None:
     sleep.cancel()
     await asyncio.wait((sleep,))
     assert asyncio.all_tasks() == before
+
+
+async def test_a_sleep_that_fails_is_for_who_sleeps(
+    clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not for nobody, and not for ever: the loop that sleeps by it starts again."""
+    Broken(monkeypatch, clock, "sleep", OverflowError("odd"))
+    with pytest.raises(OverflowError):
+        await Alarm(clock, "test").sleep_until(5)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from dskity.bus import tasks
 from dskity.bus.announcer import Announcer, as_it_is
 from dskity.bus.bus import Bus
 from dskity.bus.clock import SYSTEM_CLOCK, Clock, VirtualClock
@@ -17,6 +18,7 @@ from dskity.bus.memory import CAPABILITIES, MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
 from dskity.bus.outbox import Outbox
 from dskity.handlers import Dispatcher
+from tests.breaking import Broken
 from tests.waiting import until
 
 AT_ONCE = 128
@@ -326,4 +328,51 @@ async def test_what_a_close_left_goes_after_the_next_start() -> None:
         s.broker.start()
         announcer.start()
         await until(lambda: s.came == ["a"], "it has come")
+        await announcer.close()
+
+
+async def test_what_was_under_way_when_its_loop_failed_is_published_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In order, and nothing is lost."""
+    clock, health = VirtualClock(), tasks.observe()
+    async with scene(clock=clock) as s:
+        announcer = s.announcer()
+        announcer.start()
+        s.transport.hold()
+        for topic in topics(3):
+            announcer.put(topic)
+        await clock.advance(0)
+        assert s.transport.under_way == 3
+        Broken(monkeypatch, Announcer, "_present_connection", KeyError("odd"))
+        announcer.put("n/3")
+        s.transport.answer()
+        await clock.advance(0)
+        assert list(health.failing) == ["news"]
+        s.came.clear()
+        await clock.advance(tasks.SHORTEST_PAUSE)
+        assert s.came[-1] == "n/3"
+        assert sorted(s.came) == s.came
+        await announcer.close()
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), asyncio.CancelledError(), KeyError("odd")])
+async def test_a_message_that_cannot_be_made_is_dropped_and_the_next_one_goes(
+    error: BaseException,
+) -> None:
+    """Whatever its maker raises."""
+
+    def make(topic: str, at: float) -> Message:
+        del at
+        if topic == "bad":
+            raise error
+        return Message(topic)
+
+    async with scene() as s:
+        announcer = Announcer(s.bus, make, name="news")
+        announcer.start()
+        for topic in ("bad", "good"):
+            announcer.put(topic)
+        await until(lambda: s.came == ["good"], "the good one")
+        assert announcer.dropped == 1
         await announcer.close()

@@ -7,14 +7,20 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from amqtt.broker import Broker
 
+from dskity.broker.amqtt_fanout import Fanout
+from dskity.broker.amqtt_handler import Handler
 from dskity.broker.embedded import EmbeddedBroker
 from dskity.broker.listen import Listen
 from dskity.broker.users import hash_password
+from dskity.bus import tasks
 from dskity.bus.errors import EngineError, Unsupported
+from tests.breaking import Broken
 from tests.engines.device import HOST, Device, device
 from tests.servers import free_port, listening, program
 from tests.waiting import until
@@ -189,3 +195,29 @@ async def test_access_decides_on_topics() -> None:
         await until(lambda: one.received, "the allowed one")
     await engine.stop()
     assert [topic for topic, *_ in one.received] == ["mine/a"]
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "task"),
+    [
+        (Fanout, "_fan_out", "amqtt fanout"),
+        (Handler, "mqtt_publish", "amqtt send"),
+        (Broker, "_broadcast_loop", "amqtt broadcast"),
+        (Broker, "_session_monitor", "amqtt sessions"),
+    ],
+    ids=lambda each: getattr(each, "__name__", each),
+)
+async def test_it_goes_on_after_any_error_inside(
+    owner: Any, name: str, task: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of amqtt's loops, and in sending one message to one client."""
+    health = tasks.observe()
+    broken = Broken(monkeypatch, owner, name, KeyError("odd"))
+    async with embedded() as (_, port), device(port) as one:
+        await one.subscribe("greeting")
+        await one.publish("greeting", b"1")
+        await one.publish("greeting", b"2")
+        await until(lambda: any(m[1] == b"2" for m in one.received), "the second message")
+        await until(lambda: broken.calls > 1, "it is called again")
+        assert health.errors == {task: 1}
+        assert health.failing == {}
