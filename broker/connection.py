@@ -54,7 +54,8 @@ class Connection:
     """The connection of one lane. `run` is its task, and may be run again after an error of it.
 
     `up` is the wire while it is connected with all subscriptions in place, and None else; `node` is
-    where that is, or was. `missed` is where it could not follow the other lane to.
+    where that is, or was. `missed` is where it could not follow the other lane to. `reason` is why
+    the last attempt failed, until one succeeds.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Connection:
         self.resumed = False
         self.node: ConnectionSettings | None = None
         self.missed: ConnectionSettings | None = None
+        self.reason = ""
         self._identity = identity
         self._nodes = nodes
         self._make_wire = make_wire
@@ -171,6 +173,7 @@ class Connection:
         if self._closing:
             return
         reason = f"{node.address}: unforeseen {error!r}; trying again"
+        self.reason = reason
         self._nodes.pass_over(node)
         self._owner.changed(reason)
         self._owner.trouble(reason)
@@ -230,6 +233,7 @@ class Connection:
         else:
             reason = f"{error}; trying {'the next one' if self._nodes.several else 'again'}"
         self._complaints[node.address].warn(reason)
+        self.reason = reason
         self._owner.trouble(reason)
 
     async def _live(self, opening: Opening, welcome: Welcome, wire: Wire) -> str:
@@ -277,6 +281,7 @@ class Connection:
 
     def _arrived(self, node: ConnectionSettings) -> None:
         self._complaints[node.address].settle()
+        self.reason = ""
         current = self._nodes.current
         if self._following and node is not current:
             self.missed = current

@@ -226,6 +226,8 @@ class MqttTransport:
         if up and self._gather():
             return  # and will be told again when both are at one node
         if up == self._connected:
+            if not up and not reason:  # a lane is up; what was said of it is not true any more
+                self.trouble(self._missing())
             return
         self._connected = up
         if up:
@@ -239,6 +241,11 @@ class MqttTransport:
             self._reason = f"the connection to {self._nodes.current.address} was lost: {reason}"
             log.warning("%s", self._reason)
             tasks.call(_EVENTS, self._events.disconnected, reason)
+
+    def _missing(self) -> str:
+        """Why there is no connection, as said of the lane that is not up."""
+        said = (entry.reason for entry in self._connections.values() if entry.up is None)
+        return next(filter(None, said), f"connecting to {listed(self._settings.url)}")
 
     def _gather(self) -> bool:
         """Bring the lanes to one node if that can be; whether one of them is on its way."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -162,3 +163,44 @@ async def test_what_fails_at_the_end_is_logged_and_the_end_is_reached(
         Broken(monkeypatch, PaperWire, "close", RuntimeError("odd"))
     assert not paper.transport.connected
     assert health.errors == {"mqtt box close": 1}
+
+
+async def test_the_reason_is_of_the_lane_that_is_not_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing stale: what was said of the other one ended when that came up."""
+    original = PaperWire.open
+    silent = False
+
+    async def open_(wire: PaperWire) -> Any:
+        if silent and wire.name == "a" and wire._lane == "control":
+            await asyncio.Event().wait()
+        return await original(wire)
+
+    monkeypatch.setattr(PaperWire, "open", open_)
+    brokers = Brokers("a", [])
+    async with scene(brokers) as paper:
+        await paper.clock.advance(5)
+        assert "closed" in paper.link.reason
+        silent = True
+        await paper.clock.advance(5)
+        brokers.open_to.add(("intake", "a"))
+        await paper.clock.advance(5)
+        assert list(brokers.where()) == ["intake"]
+        assert "closed" in paper.link.reason  # what was said last of the lane that still waits
+
+
+async def test_a_lane_that_has_said_nothing_is_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = PaperWire.open
+
+    async def open_(wire: PaperWire) -> Any:
+        if wire._lane == "control":
+            await asyncio.Event().wait()
+        return await original(wire)
+
+    monkeypatch.setattr(PaperWire, "open", open_)
+    brokers = Brokers("a", [])
+    async with scene(brokers) as paper:
+        await paper.clock.advance(5)
+        assert "closed" in paper.link.reason
+        brokers.open_to.add(("intake", "a"))
+        await paper.clock.advance(5)
+        assert paper.link.reason == "connecting to mqtt://a:1883"
