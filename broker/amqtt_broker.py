@@ -18,6 +18,7 @@ from amqtt.mqtt.connack import NOT_AUTHORIZED, ConnackPacket
 from dskity.broker.amqtt_fanout import Access, Fanout
 from dskity.broker.amqtt_handler import Handler
 from dskity.broker.users import Users
+from dskity.bus.threads import blocking
 
 if TYPE_CHECKING:
     from amqtt.adapters import ReaderAdapter, WriterAdapter
@@ -71,7 +72,7 @@ class MqttBroker(Fanout):
     async def _is_known(self, session: Session) -> bool:
         if self._users is None:
             return True
-        return await asyncio.to_thread(self._users.verify, session.username, session.password)
+        return await blocking(self._users.verify, session.username, session.password)
 
     async def _authenticate(self, _session: Session, _listener: ListenerConfig) -> bool:
         """Done by now; without amqtt's anonymous plugin, which would switch off offline queues."""

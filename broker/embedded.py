@@ -15,6 +15,7 @@ from dskity.broker.listen import Listen, bind
 from dskity.broker.users import Users
 from dskity.bus.errors import EngineError, Unsupported
 from dskity.bus.tasks import spawn
+from dskity.bus.threads import blocking
 
 STOP_WITHIN = 5.0
 
@@ -64,7 +65,7 @@ class EmbeddedBroker:
         if self._broker is not None:
             raise EngineError("this broker runs already: stop it first, or make a second one")
         _quiet("amqtt", "transitions", "websockets")
-        users, tcp, web = await asyncio.to_thread(self._prepare)
+        users, tcp, web = await blocking(self._prepare)
         self._port = tcp[0].getsockname()[1]
         if web:
             self._websocket_port = web[0].getsockname()[1]

@@ -21,6 +21,7 @@ from dskity.broker.tls import client_context
 from dskity.broker.visit import PREFIX, visit
 from dskity.broker.wire import PROTOCOL_NAMES, Opening, Welcome, WireFactory
 from dskity.bus.errors import BrokerRefused, DSkityError, NotConnected
+from dskity.bus.threads import blocking
 
 PATIENCE = 8.0  # seconds for one experiment; the longest takes 3 on loopback
 _ACL = f"does an ACL forbid {PREFIX}/#?"
@@ -65,7 +66,7 @@ async def _greet(settings: ConnectionSettings, make_wire: WireFactory) -> tuple[
 
 async def _greet_node(node: ConnectionSettings, make_wire: WireFactory) -> tuple[Opening, Welcome]:
     """Learn which version it accepts, as a connection does."""
-    tls = await asyncio.to_thread(client_context, node.tls) if node.address.tls else None
+    tls = await blocking(client_context, node.tls) if node.address.tls else None
     dialect = Dialect(node.protocol)
     while True:
         opening = Opening(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.tls import client_context
 from dskity.broker.wire import Opening, Version
 from dskity.bus.message import Message
+from dskity.bus.threads import blocking
 from dskity.bus.transport import Lane
 
 CONTROL_SUFFIX = "-ctl"
@@ -35,7 +35,7 @@ class Identity:
         # A session that is not wanted from an earlier process still bridges a reconnect of this
         # one; 3.1.1 cannot say so, there a clean session also ends with its connection.
         clean = not self.resumes and (version == 4 or not before)  # noqa: PLR2004
-        tls = await asyncio.to_thread(client_context, node.tls) if node.address.tls else None
+        tls = await blocking(client_context, node.tls) if node.address.tls else None
         return Opening(node, self.client_id, version, clean, self.session_expiry, self.will, tls)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from dskity.broker.limits import NO_LIMITS, Limits
 from dskity.broker.listen import Listen, with_free_ports
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.errors import EngineError
+from dskity.bus.threads import blocking
 
 
 class ManagedBroker(ABC):
@@ -63,7 +63,7 @@ class ManagedBroker(ABC):
         """Return when it accepts MQTT; `EngineError` says why it does not."""
         if self._keeper is not None:
             raise EngineError("this broker runs already: stop it first, or make a second one")
-        self._open = await asyncio.to_thread(self._prepare)
+        self._open = await blocking(self._prepare)
         keeper = Keeper(
             self.name,
             self._command(),

@@ -29,6 +29,7 @@ from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.complaints import Complaints
 from dskity.bus.errors import BrokerRefused, NotConnected, TooLarge, Unsupported
 from dskity.bus.message import Message
+from dskity.bus.threads import blocking
 from dskity.bus.transport import Capabilities, Lane, Receiver, TransportEvents, no_groups, no_qos
 
 _EVENTS = "mqtt events"
@@ -75,7 +76,7 @@ class MqttTransport:
     async def start(self, receive: Receiver, events: TransportEvents) -> None:
         """See `Transport`. Raises `InvalidSettings` for TLS files that cannot be used."""
         if any(address.tls for address in self._settings.addresses):
-            await asyncio.to_thread(client_context, self._settings.tls)
+            await blocking(client_context, self._settings.tls)
         self._receive, self._events = receive, events
         self._reason = f"not connected to {listed(self._settings.url)} yet"
         complaints = {address: Complaints(log, self._clock) for address in self._settings.addresses}

@@ -40,6 +40,7 @@ from dskity.bus.requests import Replies, check_reply
 from dskity.bus.sending import Sending
 from dskity.bus.stream import MessageStream
 from dskity.bus.subscriptions import Subscription, Subscriptions, identifier_of
+from dskity.bus.threads import ThreadPool
 from dskity.bus.transport import (
     Capabilities,
     Lane,
@@ -182,6 +183,11 @@ class Bus:
     def capabilities(self) -> Capabilities:
         """What the broker of the present or last connection can promise."""
         return self._transport.capabilities
+
+    @property
+    def threads(self) -> ThreadPool:
+        """The threads of plain handlers."""
+        return self._dispatcher.threads
 
     @property
     def client_id(self) -> str:

@@ -9,6 +9,7 @@ from dskity.bus.delivery import Delivery
 
 if TYPE_CHECKING:
     from dskity.bus.bus import Bus
+    from dskity.bus.threads import ThreadPool
     from dskity.bus.topics import Pattern
 
 Accept: TypeAlias = Callable[[Delivery, Mapping[str, str]], None]
@@ -50,6 +51,11 @@ class Consumer(Protocol):
 
 class Dispatcher(Protocol):
     """Turns handlers into consumers; `dskity.handlers` has the one in use."""
+
+    @property
+    def threads(self) -> ThreadPool:
+        """Where handlers run that are no coroutine functions."""
+        ...
 
     def consumer(
         self, bus: Bus, pattern: Pattern, handler: AnyHandler, policy: Mapping[str, Any]

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from dskity.bus.errors import StateUnusable, StoreUnavailable
+from dskity.bus.threads import blocking
 
 T = TypeVar("T")
 _MAKE_WRITABLE = "make the folder writable and see that the disk has room"
@@ -66,7 +67,7 @@ class Database:
         try:
             await opened
         except StateUnusable:
-            await asyncio.to_thread(self._thread.join)
+            await blocking(self._thread.join)
             self._thread = None
             raise
 
@@ -91,7 +92,7 @@ class Database:
             return
         self._work.put(None)
         thread, self._thread = self._thread, None
-        await asyncio.to_thread(thread.join)
+        await blocking(thread.join)
 
     # The thread
 

@@ -1,7 +1,7 @@
 """The connections of a runtime: each a transport, dispatcher, bus, outbox and inbox of its own.
 
-Only the record of handled keys is one for all, so that `dedupe` knows a message that comes from
-two brokers.
+The record of handled keys is one for all, so that `dedupe` knows a message that comes from two
+brokers; and so are the threads of plain handlers, whose bound is the runtime's.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dskity.bus.clock import Clock
 from dskity.bus.outbox import Outbox
 from dskity.bus.seen import Seen
 from dskity.bus.spool import Bounds, Spool
+from dskity.bus.threads import ThreadPool
 from dskity.bus.transport import Transport
 from dskity.config import DSkitySettings
 from dskity.handlers import Dispatcher
@@ -40,6 +41,7 @@ async def connect(
     seen: Seen,
     stack: AsyncExitStack,
     clock: Clock,
+    threads: ThreadPool,
     name: str | None = None,
 ) -> Connection:
     """The connection called `name`, None for the one of `common.mqtt`."""
@@ -52,6 +54,7 @@ async def connect(
         overload=settings.bus.qos0_overload,
         inbox=inbox,
         seen=seen,
+        threads=threads,
     )
     outbox = _outbox(settings, name, clock)
     bus = Bus(transport, dispatcher, root=settings.bus.root, outbox=outbox, clock=clock)

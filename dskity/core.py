@@ -17,11 +17,13 @@ from dskity.bus.bus import Bus
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.errors import NotConnected
 from dskity.bus.seen import Seen
+from dskity.bus.threads import ThreadPool
 from dskity.bus.transport import Transport
 from dskity.config import DSkitySettings
 from dskity.config.sections.connections import DEFAULT, NamedMqttSettings
 from dskity.connections import Connection, connect, introduce
 from dskity.handlers import Dispatcher
+from dskity.handlers.dispatcher import THREADS_NAME
 from dskity.presence import Presence, state_message
 from dskity.wires import Client, choose_client, connection
 
@@ -92,13 +94,17 @@ async def start_core(
         engine = ExternalBroker(f"memory:{transport.client_id}")
         where = engine.url
     seen = await _open_seen(settings, stack, clock)
-    connections = {DEFAULT: await connect(settings, transport, where, client, seen, stack, clock)}
+    threads = ThreadPool(THREADS_NAME, settings.bus.handler_threads)
+    stack.callback(threads.close)
+    connections = {
+        DEFAULT: await connect(settings, transport, where, client, seen, stack, clock, threads)
+    }
     for name, mqtt in settings.mqtt.items():
         client = choose_client(mqtt.client)
         transport = transports.get(name) or _further_transport(mqtt, client, client_id, name)
         where = listed(mqtt.url)
         connections[name] = await connect(
-            settings, transport, where, client, seen, stack, clock, name
+            settings, transport, where, client, seen, stack, clock, threads, name
         )
     introduce(connections)
     connections[DEFAULT].bus.link.watch(partial(_save_what_is_new, engine))

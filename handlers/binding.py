@@ -7,7 +7,6 @@ its annotation.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import logging
@@ -24,6 +23,7 @@ from dskity.bus.consumer import AnyHandler
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidHandler, InvalidPayload
 from dskity.bus.message import Message, decode_json
+from dskity.bus.threads import ThreadPool
 from dskity.bus.topics import Pattern
 
 Getter: TypeAlias = Callable[[Delivery, Mapping[str, str]], Any]
@@ -81,7 +81,9 @@ def bind(handler: AnyHandler, pattern: Pattern, bus: Bus, provided: Mapping[type
             )
         getters.append(getter)
     answers = hints["return"] is not type(None) if "return" in hints else None
-    return Binding(name, _coroutine(handler), tuple(getters), answers)
+    owner = f"{bus.owner}.{name}" if bus.owner else name
+    call = _coroutine(handler, bus.threads, f"handler {owner} on {pattern.text}")
+    return Binding(name, call, tuple(getters), answers)
 
 
 def handler_name(handler: AnyHandler) -> str:
@@ -188,12 +190,13 @@ def _adapter(annotation: Any, name: str) -> TypeAdapter[Any]:
         ) from error
 
 
-def _coroutine(handler: AnyHandler) -> Call:
+def _coroutine(handler: AnyHandler, threads: ThreadPool, owner: str) -> Call:
+    """The handler, or for a plain function one that awaits it in a thread."""
     if _is_async(handler):
         return typing.cast("Call", handler)
 
     async def call(*arguments: Any) -> Any:
-        result = await asyncio.to_thread(handler, *arguments)
+        result = await threads.run(handler, *arguments, owner=owner)
         return await result if inspect.isawaitable(result) else result
 
     return call

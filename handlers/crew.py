@@ -12,16 +12,22 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Coroutine
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from dskity.bus.delivery import Delivery
 from dskity.bus.tasks import spawn
+from dskity.handlers.rest import Rest
+
+T = TypeVar("T")
 
 TURN_SECONDS = 0.005
 """How long the leader goes on before it lets the event loop do something else."""
 _IDLE_WORKERS = 64
 """Workers kept for the next suspension; starting one costs a task, keeping one 2 KiB."""
+_CLEANUP_SECONDS = 1.0
+"""What a cancelled handler has for its clean-up when the process ends, after the grace."""
 
 _logger = logging.getLogger(__name__)
 
@@ -39,21 +45,27 @@ class Route(Protocol):
 
 
 class Crew:
-    """The workers of one dispatcher."""
+    """The workers of one dispatcher.
+
+    A handler runs in its worker's task, and may cancel it. Such a cancellation is the handler's
+    failure, not the end of the worker (`go_on`): workers end when the crew is closed. `running` has
+    what each worker awaits now.
+    """
 
     def __init__(self, name: str = "handlers") -> None:
         self._name = name
         self._ready: deque[tuple[Route, Delivery, Any]] = deque()
-        self._idle: list[asyncio.Future[None]] = []
+        self._idle: list[tuple[asyncio.Task[None], asyncio.Future[None]]] = []
         self._workers: set[asyncio.Task[None]] = set()
-        self._led = False
+        self._leader: asyncio.Task[None] | None = None
+        self._handed: dict[asyncio.Task[None], Coroutine[Any, Any, None]] = {}
+        self.running: dict[asyncio.Task[Any], Rest] = {}
         self.closed = False
-        self._started = 0
 
     def submit(self, route: Route, delivery: Delivery, captures: Any) -> None:
         """Have a message begun soon, after those submitted before."""
         self._ready.append((route, delivery, captures))
-        if not self._led:
+        if self._leader is None:
             self._lead_on()
 
     def shed(self) -> bool:
@@ -65,39 +77,81 @@ class Crew:
                 return True
         return False
 
+    def hand_over(self, rest: Coroutine[Any, Any, None]) -> None:
+        """Have another worker await `rest`."""
+        self._handed[self._start_worker()] = rest
+
+    async def through(self, step: Callable[[], Awaitable[T]]) -> T:
+        """What `step()` returns; a handler's late cancellation of its worker begins it again."""
+        while True:
+            try:
+                return await step()
+            except asyncio.CancelledError:
+                await self.go_on()
+
+    async def go_on(self) -> None:
+        """After a cancellation: forget it where a handler asked for it, else raise it again."""
+        task = asyncio.current_task()
+        while task is not None and not self.closed:
+            while task.cancelling():
+                task.uncancel()
+            try:
+                await asyncio.sleep(0)  # where one that was asked for in this step comes out
+            except asyncio.CancelledError:
+                continue
+            return
+        raise asyncio.CancelledError
+
     def _lead_on(self) -> None:
         """Make an idle or a new worker the leader."""
-        self._led = True
         while self._idle:
-            wake = self._idle.pop()
+            self._leader, wake = self._idle.pop()
             if not wake.done():
                 wake.set_result(None)
                 return
-        if not self.closed:
-            self._start_worker(None)
+        self._leader = None if self.closed else self._start_worker()
 
-    def hand_over(self, rest: Coroutine[Any, Any, None]) -> None:
-        """Have another worker await `rest`: the one that should have was cancelled."""
-        self._start_worker(rest)
-
-    def _start_worker(self, rest: Coroutine[Any, Any, None] | None) -> None:
-        self._started += 1
-        worker = spawn(self._work(rest), name=f"{self._name} worker")
+    def _start_worker(self) -> asyncio.Task[None]:
+        work = self._work()
+        worker = spawn(work, name=f"{self._name} worker")
         self._workers.add(worker)
-        worker.add_done_callback(self._workers.discard)
+        worker.add_done_callback(partial(self._ended, work))
+        return worker
 
-    async def _work(self, rest: Coroutine[Any, Any, None] | None) -> None:
-        """Lead, or with `rest` see that through first."""
-        leading = rest is None
-        while leading or rest is not None or await self._become_leader():
-            leading = False
-            if rest is None:
-                rest = await self._take_the_lead()
-                if rest is None:
-                    continue
+    def _ended(self, work: Coroutine[Any, Any, None], worker: asyncio.Task[None]) -> None:
+        """Whatever ended it, another one takes over what it had."""
+        work.close()  # where it was cancelled before its first step
+        self._workers.discard(worker)
+        if not worker.cancelled():
+            worker.exception()  # so that it is not reported as one that nobody has seen
+        handed = self._handed.pop(worker, None)
+        if self.closed:
+            if handed is not None:
+                handed.close()
+            return
+        if handed is not None:
+            self.hand_over(handed)
+        if worker is self._leader:
+            self._pass_the_lead()
+
+    async def _work(self) -> None:
+        """Await what was handed over, or lead; then wait to lead again."""
+        worker = asyncio.current_task()
+        assert worker is not None  # noqa: S101  # this is one
+        rest = self._handed.pop(worker, None)
+        while True:
             try:
-                await rest
-            except Exception:  # the last net: a fault of ours must not end the worker
+                if rest is None and self._leader is worker:
+                    rest = await self._take_the_lead()
+                if rest is not None:
+                    await rest
+                elif not await self._become_leader(worker):
+                    return
+            except asyncio.CancelledError:
+                await self.go_on()
+            except GeneratorExit:  # the coroutine is being closed
+                raise
+            except BaseException:  # the last net: a fault of ours must not end the worker
                 _logger.exception("a message's processing failed in the dispatcher itself")
             rest = None
 
@@ -106,43 +160,61 @@ class Crew:
         try:
             return await self._lead()
         finally:
-            if self._ready:
-                self._lead_on()
-            else:
-                self._led = False
+            self._pass_the_lead()
+
+    def _pass_the_lead(self) -> None:
+        if self._ready:
+            self._lead_on()
+        else:
+            self._leader = None
 
     async def _lead(self) -> Coroutine[Any, Any, None] | None:
         """Begin messages until one suspends (what remains of it), or none is left (None)."""
         ready = self._ready
+        worker = self._leader
+        assert worker is not None  # noqa: S101  # it is the one that runs this
+        is_cancelled = worker.cancelling
         turn_ends = time.perf_counter() + TURN_SECONDS
         while ready:
             route, delivery, captures = ready.popleft()
             rest = route.begin(delivery, captures)
             if rest is not None:
                 return rest
+            if is_cancelled():  # by the handler that has just ended: not the next one's failure
+                await self.go_on()
             if time.perf_counter() > turn_ends:
                 await asyncio.sleep(0)
                 turn_ends = time.perf_counter() + TURN_SECONDS
         return None
 
-    async def _become_leader(self) -> bool:
+    async def _become_leader(self, worker: asyncio.Task[None]) -> bool:
         """Wait to be made the leader; False where there are idle workers enough."""
-        if not self._led and self._ready:
-            self._led = True
+        if self._leader is None and self._ready:
+            self._leader = worker
             return True
         if len(self._idle) >= _IDLE_WORKERS:
             return False
         wake: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._idle.append(wake)
+        self._idle.append((worker, wake))
         await wake
         return True
 
     async def close(self) -> None:
-        """Cancel the workers; what they were running ends with CancelledError."""
+        """Cancel the workers; what they were running ends with CancelledError.
+
+        A handler that is not over a second later is named in the log, and left.
+        """
         self.closed = True
         self._ready.clear()
-        workers = tuple(self._workers)
-        for worker in workers:
-            worker.cancel()
-        # Suppressing CancelledError round `await worker` would swallow our own cancellation too.
-        await asyncio.gather(*workers, return_exceptions=True)
+        for cleanup in (_CLEANUP_SECONDS, _CLEANUP_SECONDS):
+            workers = self._workers - {asyncio.current_task()}
+            for worker in workers:
+                worker.cancel()
+            # Awaiting a worker would raise its CancelledError, which could be taken for our own.
+            if not workers or not (await asyncio.wait(workers, timeout=cleanup))[1]:
+                return
+            for worker in workers & self.running.keys():
+                rest = self.running[worker]
+                if not rest.abandoned:
+                    _logger.warning("%s ignores its cancellation, and is left", rest.name)
+                    rest.abandoned = True

@@ -8,7 +8,9 @@ again, two brokers) is recognised.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -17,6 +19,8 @@ from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidHandler, InvalidPayload, StoreUnavailable
 from dskity.bus.message import Message
 from dskity.bus.seen import Seen
+from dskity.bus.tasks import spawn
+from dskity.bus.threads import Job, ThreadPool
 from dskity.handlers.binding import Binding, Getter
 from dskity.handlers.outcome import Drop
 
@@ -46,13 +50,20 @@ class Duplicate(Drop):
 
 
 def deduped(
-    binding: Binding, dedupe: Dedupe, seen: Seen, scope: str, complaints: Complaints
+    binding: Binding,
+    dedupe: Dedupe,
+    seen: Seen,
+    scope: str,
+    complaints: Complaints,
+    threads: ThreadPool,
 ) -> Binding:
     """The binding with the check before its call and the note after it."""
     key_of = _key_getter(dedupe.key)
 
     async def call(key: str, *arguments: Any) -> Any:
-        async with seen.turn(scope, key):  # in another lane or from another broker: who was first?
+        turn = seen.turn(scope, key)  # in another lane or from another broker: who was first?
+        await turn.__aenter__()
+        try:
             if await seen.has(scope, key, dedupe.window):
                 raise Duplicate(f"{key!r} was handled already")
             result = await binding.call(*arguments)
@@ -60,9 +71,22 @@ def deduped(
                 await seen.add(scope, key)
             except StoreUnavailable as error:
                 complaints.warn(f"{scope}: a key was handled and is not remembered: {error}")
+        finally:
+            job = threads.unfinished(asyncio.current_task())
+            if job is None:
+                await turn.__aexit__(None, None, None)
+            else:  # timed out, and not over yet
+                spawn(_end_after(job, turn), name=f"dedupe turn of {scope}")
         return result
 
     return replace(binding, call=call, getters=(key_of, *binding.getters))
+
+
+async def _end_after(job: Job, turn: AbstractAsyncContextManager[None]) -> None:
+    try:
+        await job.ended.wait()
+    finally:
+        await turn.__aexit__(None, None, None)
 
 
 def _key_getter(key: KeyOf) -> Getter:

@@ -13,6 +13,7 @@ from dskity.bus.consumer import AnyHandler, Consumer
 from dskity.bus.errors import InvalidHandler, Unsupported
 from dskity.bus.seen import Seen
 from dskity.bus.spool import Spool
+from dskity.bus.threads import ThreadPool
 from dskity.bus.topics import Pattern
 from dskity.handlers.binding import bind
 from dskity.handlers.crew import Crew
@@ -25,6 +26,7 @@ from dskity.handlers.route import HandlerRoute
 from dskity.handlers.stored import StoredRoute
 
 T = TypeVar("T")
+THREADS_NAME = "dskity-handlers"
 _logger = logging.getLogger("dskity.handlers")
 
 
@@ -33,7 +35,8 @@ class Dispatcher:
 
     `inbox` is where `ack="stored"` keeps messages, `seen` where `dedupe` keeps keys; whoever made
     them has opened them before the first handler is registered. `overload` is what happens to
-    QoS 0 at the bound (see `flow.py`).
+    QoS 0 at the bound (see `flow.py`). Plain handlers run in `threads`, which several dispatchers
+    may share.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Dispatcher:
         overload: Overload = "wait",
         inbox: Spool | None = None,
         seen: Seen | None = None,
+        threads: ThreadPool | None = None,
     ) -> None:
         self._inbox = inbox
         self._seen = seen
@@ -51,6 +55,7 @@ class Dispatcher:
         self._stored: dict[StoredRoute, None] = {}
         self.flow = Flow(max_in_flight, max_in_flight_bytes, overload)
         self._crew = Crew()
+        self.threads = threads or ThreadPool(THREADS_NAME)
         self._provided = Provided()
         self._bound = False
 
@@ -82,7 +87,7 @@ class Dispatcher:
         identity = self._identity(f"{name} {pattern.text}")
         if words.dedupe is not None:
             seen = self._need_seen(words.dedupe)
-            binding = deduped(binding, words.dedupe, seen, identity, complaints)
+            binding = deduped(binding, words.dedupe, seen, identity, complaints, self.threads)
         stored = words.ack == "stored"
         flow = Flow.boundless() if stored else self.flow
         route = HandlerRoute(
@@ -145,3 +150,9 @@ class Dispatcher:
             for stored in tuple(self._stored):
                 await stored.close()
             await self._crew.close()
+            self._tell_of_threads()
+
+    def _tell_of_threads(self) -> None:
+        """Log what is left in threads; they are daemons, and end with the process."""
+        for job in self.threads.running:
+            _logger.warning("%s is left in its thread after %.1f s", job.owner, job.seconds)

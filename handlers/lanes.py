@@ -46,7 +46,20 @@ class Lanes(Generic[Item]):
         waiting = self.busy.pop(key)
         if waiting:
             self.blocked[key] = waiting
-        if not self.blocked:
+        return self._let_in()
+
+    def let_another(self) -> tuple[Hashable, Item] | None:
+        """A place more, for a busy key will keep its own for long; as `following`."""
+        self.concurrency += 1
+        return self._let_in()
+
+    def take_waiting(self, key: Hashable) -> list[Item]:
+        """Take out all that wait behind the busy key."""
+        waiting, self.busy[key] = self.busy[key], deque()
+        return list(waiting)
+
+    def _let_in(self) -> tuple[Hashable, Item] | None:
+        if not self.blocked or len(self.busy) >= self.concurrency:
             return None
         key, waiting = self.blocked.popitem(last=False)
         self.busy[key] = waiting

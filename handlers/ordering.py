@@ -41,7 +41,7 @@ def _by_function(function: Callable[[Message], Hashable], complaints: Complaints
         try:
             found = function(delivery.message())
             hash(found)
-        except Exception as error:  # noqa: BLE001  # whatever it raises, the message is handled
+        except BaseException as error:  # noqa: BLE001  # the message is handled all the same
             complaints.warn(
                 f"order_by failed on a message of {delivery.topic}, which keeps the order of its "
                 f"topic: {in_words(error)}"

@@ -31,5 +31,5 @@ def in_words(error: BaseException) -> str:
     """`ValueError: too hot`; an error whose own text fails has its name."""
     try:
         return f"{type(error).__name__}: {error}"
-    except Exception:  # noqa: BLE001  # a user's `__str__` may raise anything
+    except BaseException:  # noqa: BLE001  # a user's `__str__` may raise anything
         return type(error).__name__

@@ -11,21 +11,24 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine, Hashable, Mapping
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dskity.bus.bus import Bus
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import BrokerRefused, DSkityError, InvalidPayload, Unavailable
-from dskity.bus.message import Message
+from dskity.bus.message import Message, encode_payload
 from dskity.bus.problem import PROBLEM_TYPE, STATUS_HEADER, problem_of, status_of
+from dskity.bus.threads import Job
+from dskity.handlers.attempt import CANCELLED, THREAD_PATIENCE, Attempts
 from dskity.handlers.crew import TURN_SECONDS
 from dskity.handlers.dead_letter import dead_letter, dead_letters
 from dskity.handlers.dedupe import Duplicate
 from dskity.handlers.lanes import Lanes
 from dskity.handlers.ordering import Key
 from dskity.handlers.outcome import Drop, Outcome, Reject, Retry, in_words
-from dskity.handlers.rest import BLOCKED_SECONDS, Rest
+from dskity.handlers.rest import BLOCKED_SECONDS, UNBEGUN, Rest
+from dskity.handlers.stats import RouteStats
 
 if TYPE_CHECKING:
     from dskity.handlers.binding import Binding
@@ -35,26 +38,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("dskity.handlers")
 Captures: TypeAlias = Mapping[str, str]
-_CANCELLED = "the handler cancelled itself"
 _DEAD_LETTER_RETRY = 5.0  # seconds, the longest pause while the broker does not take a dead letter
-
-
-@dataclass(slots=True)
-class RouteStats:
-    """What became of a route's messages; `busy_seconds` is the time inside the handler, and
-    `shed` counts QoS 0 messages that an overload dropped."""
-
-    handled: int = 0
-    failed: int = 0
-    retried: int = 0
-    invalid: int = 0
-    dropped: int = 0
-    duplicates: int = 0
-    shed: int = 0
-    dead_lettered: int = 0
-    timed_out: int = 0
-    blocked: int = 0
-    busy_seconds: float = 0.0
 
 
 class HandlerRoute:
@@ -82,12 +66,12 @@ class HandlerRoute:
         self._answers = binding.answers if policy.reply is None else policy.reply
         self._start = binding.starter()
         self._key = key
+        self._attempts = Attempts(name, policy.timeout, self.stats, crew, bus.threads, bus.clock)
         self._crew = crew
         self._flow = flow
         self._live = live
         self._lanes: Lanes[tuple[Delivery, Captures]] = Lanes(policy.concurrency)
         self._open = 0
-        self._inside: set[asyncio.Task[Any] | None] = set()
         self._ending = 0
         self._drained = asyncio.Event()
 
@@ -134,7 +118,7 @@ class HandlerRoute:
         """See `Consumer`. A handler that awaits the end of its own route is not waited for."""
         if self._open:
             await asyncio.sleep(0)  # from here on such a handler is known to be inside
-        ends_itself = asyncio.current_task() in self._inside
+        ends_itself = self._is_inside(asyncio.current_task())
         self._ending += ends_itself
         self._drained.set()  # another one that ends itself has one less to wait for
         try:
@@ -146,6 +130,10 @@ class HandlerRoute:
             if self._live.get(self.identity) is self:
                 del self._live[self.identity]
 
+    def _is_inside(self, task: asyncio.Task[Any] | None) -> bool:
+        rest = None if task is None else self._crew.running.get(task)
+        return rest is not None and rest.watcher is self._attempts
+
     def begin(self, delivery: Delivery, captures: Captures) -> Coroutine[Any, Any, None] | None:
         """See `crew.Route`."""
         lanes = self._lanes
@@ -154,35 +142,39 @@ class HandlerRoute:
             if lanes.must_wait(key, (delivery, captures)):
                 return None
             rest = self._step(delivery, captures)
-            return None if rest is None else self._serve(key, delivery, captures, rest)
+            return None if rest is None else self._serve(key, delivery, rest)
         rest = self._step(delivery, captures)
         if rest is None:
             return None
-        return self._serve(self._key(delivery, captures), delivery, captures, rest)
+        return self._serve(self._key(delivery, captures), delivery, rest)
 
     def _step(self, delivery: Delivery, captures: Captures) -> Coroutine[Any, Any, None] | None:
         """Decode and take the handler's first step; what remains, if anything does."""
         started = time.perf_counter()
         try:
             coroutine = self._start(delivery, captures)
+        except BaseException as error:  # noqa: BLE001  # whatever a validator raises has an outcome
+            self._spent(started)
+            return self._process(delivery, captures, error)
+        try:
             yielded = coroutine.send(None)
         except StopIteration as stop:
             result = stop.value
         except asyncio.CancelledError:  # nobody cancels a worker inside a step
             self._spent(started)
-            return self._process(delivery, captures, DSkityError(_CANCELLED))
-        except Exception as error:  # noqa: BLE001  # whatever a handler raises has an outcome
+            return self._process(delivery, captures, DSkityError(CANCELLED))
+        except BaseException as error:  # noqa: BLE001  # whatever a handler raises has an outcome
             self._spent(started)
             return self._process(delivery, captures, error)
         else:
             self._spent(started)
-            return self._finish(delivery, captures, Rest(coroutine, yielded, self._blocked))
+            return self._finish(delivery, captures, Rest(coroutine, yielded, self._attempts))
         # Written out rather than called: each call would be a twentieth of what a message costs.
         held = time.perf_counter() - started
         stats = self.stats
         stats.busy_seconds += held
         if held > BLOCKED_SECONDS:
-            self._blocked(held)
+            self._attempts.blocked(held)
         if delivery.meta is not None and self._owes_reply(delivery, result):
             return self._answer(delivery, result)
         stats.handled += 1
@@ -193,116 +185,158 @@ class HandlerRoute:
         held = time.perf_counter() - started
         self.stats.busy_seconds += held
         if held > BLOCKED_SECONDS:
-            self._blocked(held)
-
-    def _blocked(self, seconds: float) -> None:
-        self.stats.blocked += 1
-        _logger.warning(
-            "handler %s held the event loop for %.0f ms: make it a plain function (it then "
-            "runs in a thread), or await",
-            self.name,
-            seconds * 1000,
-        )
+            self._attempts.blocked(held)
 
     async def _serve(
         self,
         key: Hashable,
         delivery: Delivery,
-        captures: Captures,
         rest: Coroutine[Any, Any, None],
     ) -> None:
         """See a suspended message through, then those that waited for its key or its place."""
         self._lanes.occupy(key)
-        await self._go_on(key, delivery, captures, rest)
+        await self._go_on(key, delivery, rest)
 
     async def _go_on(
-        self,
-        key: Hashable,
-        delivery: Delivery,
-        captures: Captures,
-        rest: Coroutine[Any, Any, None] | None,
+        self, key: Hashable, delivery: Delivery, rest: Coroutine[Any, Any, None] | None
     ) -> None:
         """`rest` of a message whose key is occupied, then the others, by turns of the loop."""
+        turn_ends = time.perf_counter() + TURN_SECONDS
+        while True:
+            if rest is not None:
+                await self._see_through(key, delivery, rest)
+                turn_ends = time.perf_counter() + TURN_SECONDS
+            if self._crew.closed:
+                raise asyncio.CancelledError  # a handler has caught the one that was for us
+            following = self._lanes.following(key)
+            if following is None:
+                return
+            key, (delivery, captures) = following
+            if time.perf_counter() > turn_ends:
+                await self._crew.through(partial(asyncio.sleep, 0))
+                turn_ends = time.perf_counter() + TURN_SECONDS
+            rest = self._step(delivery, captures)
+            if rest is None:
+                await self._recover()
+
+    async def _recover(self) -> None:
+        """Forget a cancellation of this worker that the last handler asked for."""
+        task = asyncio.current_task()
+        if task is not None and task.cancelling() and not self._crew.closed:
+            await self._crew.go_on()
+
+    async def _see_through(
+        self, key: Hashable, delivery: Delivery, rest: Coroutine[Any, Any, None]
+    ) -> None:
+        """Await the end of a message, and of the thread that it leaves, if it does."""
         try:
-            while rest is not None:
-                try:
-                    await rest
-                except Exception:  # the last net: what waits here must go on
-                    _logger.exception("%s: a fault in the processing of a message", self.name)
-                    delivery.acknowledge = None  # the broker sends it again
-                    self._done(delivery)
-                turn_ends, rest = time.perf_counter() + TURN_SECONDS, None
-                while rest is None:
-                    following = self._lanes.following(key)
-                    if following is None:
-                        return
-                    key, (delivery, captures) = following
-                    if time.perf_counter() > turn_ends:
-                        await asyncio.sleep(0)
-                        turn_ends = time.perf_counter() + TURN_SECONDS
-                    rest = self._step(delivery, captures)
-        except asyncio.CancelledError:
-            if not self._crew.closed:  # a handler has cancelled its own task, which ends with this
-                again = self._process(delivery, captures, DSkityError(_CANCELLED))
-                self._crew.hand_over(self._go_on(key, delivery, captures, again))
+            await rest
+        except GeneratorExit:
+            self._leave_worker(key, delivery)
             raise
+        except BaseException as fault:
+            if self._crew.closed:
+                raise
+            await self._mishandled(delivery, fault)
+        job = self._attempts.thread()
+        if job is not None:
+            await self._crew.through(partial(self._wait_behind, key, job))
+
+    def _leave_worker(self, key: Hashable, delivery: Delivery) -> None:
+        """Our coroutine is being closed: at the end of the loop, or by a GeneratorExit that came
+        out of a future that the handler awaited. Only then there is a task, and more to do."""
+        if not self._crew.closed and _is_in_task():
+            error = RuntimeError("what the handler awaited raised GeneratorExit")
+            self._crew.hand_over(self._go_on(key, delivery, self._give_up(delivery, error, 1)))
+
+    async def _mishandled(self, delivery: Delivery, fault: BaseException) -> None:
+        """The last net, for faults of ours: what waits here must go on, and the PUBACKs too."""
+        _logger.error("%s: a fault in the processing of a message", self.name, exc_info=fault)
+        await self._recover()
+        try:
+            await self._crew.through(partial(self._bury, delivery, fault, 1))
+        except Exception:
+            self.stats.dropped += 1
+            _logger.exception("a message of %s is lost", delivery.topic)
+        self._done(delivery)
+
+    async def _wait_behind(self, key: Hashable, job: Job) -> None:
+        """Hold the key until the thread ends. What waits for it too long goes to the dead letter:
+        unacknowledged, it would hold up every later message. The route gets the place back."""
+        places = 0
+        try:
+            while not await self._attempts.ended(job):
+                if not places:
+                    places = 1
+                    self._begin_another()
+                for delivery, _ in self._lanes.take_waiting(key):
+                    error = TimeoutError(
+                        f"not begun: an earlier message of its key is in a thread that did not "
+                        f"end within {THREAD_PATIENCE:g} s"
+                    )
+                    await self._give_up(delivery, error, 0)
+        finally:
+            self._lanes.concurrency -= places
+
+    def _begin_another(self) -> None:
+        another = self._lanes.let_another()
+        if another is not None:
+            self._crew.hand_over(self._take_up(*another))
+
+    async def _take_up(self, key: Hashable, item: tuple[Delivery, Captures]) -> None:
+        delivery, captures = item
+        await self._go_on(key, delivery, self._step(delivery, captures))
 
     async def _finish(self, delivery: Delivery, captures: Captures, rest: Rest) -> None:
         """Await a handler that has suspended, under its time-out."""
-        try:
-            result = await self._limited(rest)
-        except Exception as error:  # noqa: BLE001  # whatever a handler raises has an outcome
-            await self._process(delivery, captures, error)
-        else:
+        result, error = await self._attempts.run(rest, delivery)
+        if error is None:
             await self._answer(delivery, result)
-
-    async def _limited(self, rest: Any) -> Any:
-        started = time.perf_counter()
-        task = asyncio.current_task()
-        self._inside.add(task)
-        try:
-            async with self._bus.clock.timeout(self.policy.timeout) as limit:
-                return await rest
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            self.stats.timed_out += 1
-            raise TimeoutError(f"no end within {self.policy.timeout:g} s") from error
-        except asyncio.CancelledError as error:
-            if task is not None and task.cancelling():
-                raise  # it ends this task: we are being closed, or see `_go_on`
-            raise DSkityError(_CANCELLED) from error
-        finally:
-            self._inside.discard(task)
-            self.stats.busy_seconds += time.perf_counter() - started
+        else:
+            await self._process(delivery, captures, error)
 
     async def _process(
-        self, delivery: Delivery, captures: Captures, error: Exception, attempt: int = 1
+        self, delivery: Delivery, captures: Captures, error: BaseException, attempt: int = 1
     ) -> None:
         """Retry as the policy says, until success or the end."""
+        await self._recover()
         retry = self.policy.retry
-        while self._again(error, attempt, delivery):
+        while self._again(error, attempt, delivery) and await self._is_free():
             self.stats.retried += 1
             after = error.after if isinstance(error, Retry) else None
-            await self._bus.clock.sleep(retry.delay(attempt) if after is None else after)
+            pause = retry.delay(attempt) if after is None else after
+            await self._crew.through(partial(self._bus.clock.sleep, pause))
             attempt += 1
-            try:
-                result = await self._limited(self._start(delivery, captures))
-            except Exception as again:  # noqa: BLE001  # whatever a handler raises has an outcome
-                error = again
-            else:
+            result, failure = await self._try(delivery, captures)
+            if failure is None:
                 await self._answer(delivery, result)
                 return
+            error = failure
         await self._give_up(delivery, error, attempt)
 
-    def _again(self, error: Exception, attempt: int, delivery: Delivery) -> bool:
+    async def _try(
+        self, delivery: Delivery, captures: Captures
+    ) -> tuple[Any, BaseException | None]:
+        """One more attempt, from the decoding on."""
+        try:
+            coroutine = self._start(delivery, captures)
+        except BaseException as error:  # noqa: BLE001  # whatever a validator raises has an outcome
+            return None, error
+        return await self._attempts.run(Rest(coroutine, UNBEGUN, self._attempts), delivery)
+
+    async def _is_free(self) -> bool:
+        """Whether the thread of the last attempt has ended: no second one may run beside it."""
+        job = self._attempts.thread()
+        return job is None or await self._crew.through(partial(self._attempts.ended, job))
+
+    def _again(self, error: BaseException, attempt: int, delivery: Delivery) -> bool:
         if attempt >= self.policy.retry.attempts or isinstance(error, Drop | Reject):
             return False
         if isinstance(error, InvalidPayload) and self.policy.on_invalid != "raise":
             return False  # the same bytes fail again
         return isinstance(error, Retry) or not self._owes_reply(delivery)
 
-    async def _give_up(self, delivery: Delivery, error: Exception, attempts: int) -> None:
+    async def _give_up(self, delivery: Delivery, error: BaseException, attempts: int) -> None:
         """The end of a message that was not handled."""
         policy = self.policy
         dropped = isinstance(error, Drop)
@@ -314,18 +348,18 @@ class HandlerRoute:
         if isinstance(error, Duplicate):
             self.stats.duplicates += 1
         elif self._owes_reply(delivery):
-            await self._reply_error(delivery, error)
+            await self._crew.through(partial(self._reply_error, delivery, error))
         elif dropped or not policy.dead_letter or self._is_dead_letter(delivery):
             self.stats.dropped += 1
         else:
-            await self._bury(delivery, error, attempts)
+            await self._crew.through(partial(self._bury, delivery, error, attempts))
         self._done(delivery)
 
     def _is_dead_letter(self, delivery: Delivery) -> bool:
         """It gets none of its own: a handler that fails on it would get that one too."""
         return delivery.topic.startswith(dead_letters(self._bus.root))
 
-    def _log(self, delivery: Delivery, error: Exception, attempts: int) -> None:
+    def _log(self, delivery: Delivery, error: BaseException, attempts: int) -> None:
         self.stats.failed += 1
         expected = isinstance(error, InvalidPayload | Outcome | TimeoutError)
         _logger.warning(
@@ -337,7 +371,7 @@ class HandlerRoute:
             exc_info=None if expected else error,
         )
 
-    async def _bury(self, delivery: Delivery, error: Exception, attempts: int) -> None:
+    async def _bury(self, delivery: Delivery, error: BaseException, attempts: int) -> None:
         """Publish the dead letter; until the broker has it the message is not acknowledged."""
         bus = self._bus
         letter = dead_letter(
@@ -370,14 +404,24 @@ class HandlerRoute:
     async def _answer(self, delivery: Delivery, result: Any) -> None:
         """Success: publish the reply, if one is wanted, and be done."""
         if self._owes_reply(delivery, result):
-            try:
-                await self._bus.reply(delivery, result)
-            except InvalidPayload as error:
-                _logger.warning("%s returned what cannot be sent: %s", self.name, error)
-                await self._reply_error(delivery, DSkityError(f"no result: {error}"))
-            except DSkityError as error:  # the requester's time-out tells it
-                _logger.warning("no reply to %s on %s: %s", self.name, delivery.topic, error)
-        self._handled(delivery)
+            await self._crew.through(partial(self._reply, delivery, result))
+        self.stats.handled += 1
+        self._done(delivery)
+
+    async def _reply(self, delivery: Delivery, result: Any) -> None:
+        try:
+            payload, content_type = encode_payload(result)
+        except BaseException as error:  # noqa: BLE001  # a user's serializer may raise anything
+            _logger.warning("%s returned what cannot be sent: %s", self.name, in_words(error))
+            await self._reply_error(delivery, DSkityError(f"no result: {in_words(error)}"))
+            return
+        try:
+            await self._bus.reply(delivery, payload, content_type=content_type)
+        except InvalidPayload as error:
+            _logger.warning("%s returned what cannot be sent: %s", self.name, error)
+            await self._reply_error(delivery, DSkityError(f"no result: {error}"))
+        except DSkityError as error:  # the requester's time-out tells it
+            _logger.warning("no reply to %s on %s: %s", self.name, delivery.topic, error)
 
     def _owes_reply(self, delivery: Delivery, result: Any = None) -> bool:
         """Whether this route answers: a route that only listens must not be taken for the one
@@ -386,7 +430,7 @@ class HandlerRoute:
             return False
         return result is not None if self._answers is None else self._answers
 
-    async def _reply_error(self, delivery: Delivery, error: Exception) -> None:
+    async def _reply_error(self, delivery: Delivery, error: BaseException) -> None:
         try:
             await self._bus.reply(
                 delivery,
@@ -397,16 +441,22 @@ class HandlerRoute:
         except DSkityError as failure:  # the requester's time-out tells it
             _logger.warning("no error reply to %s: %s", delivery.topic, failure)
 
-    def _handled(self, delivery: Delivery) -> None:
-        self.stats.handled += 1
-        self._done(delivery)
-
     def _done(self, delivery: Delivery) -> None:
-        delivery.done()
+        try:
+            delivery.done()
+        except Exception:
+            _logger.exception("a message of %s was not acknowledged", delivery.topic)
         self._flow.leave(len(delivery.payload))
         self._open -= 1
         if self._open <= self._ending:
             self._drained.set()
+
+
+def _is_in_task() -> bool:
+    try:
+        return asyncio.current_task() is not None
+    except RuntimeError:  # no loop runs
+        return False
 
 
 def _is_unkept(item: tuple[Delivery, Captures]) -> bool:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 from dskity.bus.errors import InvalidHandler
+from dskity.bus.threads import ThreadPool
 
 Call: TypeAlias = Callable[[Any], Awaitable[None] | None]
 
 
-async def call(handler: Call, argument: Any) -> None:
+async def call(handler: Call, argument: Any, threads: ThreadPool) -> None:
     """Run `handler`: a coroutine function here, any other in a thread, for it may block."""
     if _is_async(handler):
         result = handler(argument)
     else:
-        result = await asyncio.to_thread(handler, argument)
+        result = await threads.run(handler, argument, owner=f"handler {name_of(handler)}")
     if inspect.isawaitable(result):
         await result
 

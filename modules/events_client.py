@@ -6,6 +6,7 @@ called by `emit` itself; what this runtime published is not handled again when i
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
 from dataclasses import dataclass, field
@@ -113,8 +114,10 @@ class BusEvents:
 
     async def _call(self, listener: _Listener, data: Any) -> None:
         try:
-            await call(listener.handler, data)
-        except Exception:  # one handler's failure is not the emitter's, nor another handler's
+            await call(listener.handler, data, self._bus.threads)
+        except (asyncio.CancelledError, GeneratorExit):  # the emitter's end
+            raise
+        except BaseException:  # one handler's failure is not the emitter's, nor another handler's
             _logger.exception("%s failed on event %r", name_of(listener.handler), listener.name)
 
     async def _subscribe(self, listener: _Listener) -> None:
@@ -123,7 +126,7 @@ class BusEvents:
             if not isinstance(event, dict) or "specversion" not in event:
                 raise InvalidPayload(f"{message.topic}: an event is a CloudEvents JSON object")
             if event.get("source") != self._bus.source:
-                await call(listener.handler, event.get("data"))
+                await call(listener.handler, event.get("data"), self._bus.threads)
 
         deliver.__qualname__ = name_of(listener.handler)
         subscription = await self._bus.subscribe(self._topic(listener.name), deliver)

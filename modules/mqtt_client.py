@@ -57,7 +57,7 @@ class BusMqttClient:
 
     async def _subscribe(self, filter: str, handler: Call) -> None:
         async def deliver(message: Message) -> None:
-            await call(handler, message)
+            await call(handler, message, self._bus.threads)
 
         deliver.__qualname__ = name_of(handler)
         await self._bus.subscribe(filter, deliver, qos=self._qos.get(filter, _QOS))

@@ -15,6 +15,7 @@ from typing import Any
 from dskity.bus.bus import Bus
 from dskity.bus.errors import Conflict, DSkityError, ModuleFailed, NotFound
 from dskity.bus.events import ModuleChanged
+from dskity.bus.threads import blocking
 from dskity.modules.contract import TransportClients
 from dskity.modules.events_client import BusEvents
 from dskity.modules.failure import describe, digest
@@ -160,7 +161,7 @@ class Supervisor:
                 raise ModuleFailed(unit.name, f"its dependency {name!r} is {state}")
 
     async def _fail(self, unit: Unit, error: BaseException) -> None:
-        text = await asyncio.to_thread(describe, error, unit.home)  # it asks the file system
+        text = await blocking(describe, error, unit.home)  # it asks the file system
         reason = text.removeprefix(f"module {unit.name!r}: ")
         self._change(unit, "failed", reason, digest(error))
         _logger.error("module %s failed: %s", unit.name, reason, exc_info=error)

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from dskity.bootstrap import start
+from dskity.bus.threads import blocking
 from dskity.config import DSkitySettings
 from dskity.config.files import read_file
 from dskity.config.layer import merged
@@ -54,7 +55,7 @@ async def set_up(wanted: DSkitySettings) -> AsyncIterator[Stage]:
     sightings = Sightings()
     with tempfile.TemporaryDirectory(prefix="dskity-demo-") as name:
         folder = Path(name)
-        settings = await asyncio.to_thread(_prepare, wanted, folder)
+        settings = await blocking(_prepare, wanted, folder)
         began = time.perf_counter()
         async with await start(settings) as runtime:
             ready = time.perf_counter() - began

@@ -6,7 +6,6 @@ payload that is not UTF-8 is `payload_base64`, and so is `correlation`.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -21,6 +20,7 @@ from dskity.bus.bus import Bus
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidInput
 from dskity.bus.message import NO_HEADERS, Message
+from dskity.bus.threads import blocking
 from dskity.bus.topics import check_topic
 
 
@@ -76,7 +76,7 @@ def load(path: Path) -> Capture:
 
 async def replay(bus: Bus, source: Path | Iterable[Message]) -> int:
     """Publish a file or messages, one after another as fast as they are safe; how many."""
-    messages = await asyncio.to_thread(load, source) if isinstance(source, Path) else source
+    messages = await blocking(load, source) if isinstance(source, Path) else source
     count = 0
     for message in messages:
         await bus.send(replace(message, duplicate=False))

@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.errors import EngineError
 from dskity.bus.tasks import keep_running
+from dskity.bus.threads import blocking
 from dskity.modules.contract import Check
 from dskity.modules.grpc.client import GrpcClients, Servicers
 from dskity.modules.grpc.door import Door
@@ -102,7 +103,7 @@ class GrpcServer:
     async def _bind(self, server: grpc.aio.Server) -> int:
         host = f"[{self._host}]" if ":" in self._host else self._host
         address = f"{host}:{self._port}"
-        secret = None if self._tls is None else await asyncio.to_thread(credentials, self._tls)
+        secret = None if self._tls is None else await blocking(credentials, self._tls)
         try:
             if secret is None:
                 return server.add_insecure_port(address)

@@ -67,6 +67,13 @@ def read(bus: Bus, health: TaskHealth) -> Iterator[Metric]:
         "dskity_task_errors_total", "counter", "Unforeseen errors of tasks, by task.",
         health.errors, "task",
     )  # fmt: skip
+    yield Metric(
+        "dskity_handler_threads", "gauge", "Threads of plain handlers.", bus.threads.threads
+    )
+    yield Metric(
+        "dskity_handler_threads_overdue", "gauge",
+        "Threads of plain handlers that run on past their time-out.", bus.threads.overdue,
+    )  # fmt: skip
 
 
 def render(metrics: Iterator[Metric]) -> str:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ByteSize, Field
 
+from dskity.bus.threads import HANDLER_THREADS
 from dskity.bus.topics import check_topic, parse
 from dskity.config.sections.section import MIB, Section
 
@@ -78,6 +79,8 @@ class BusSettings(Section):
     """Bytes between wire and handlers at most."""
     qos0_overload: Literal["wait", "drop_oldest"] = "wait"
     """QoS 0 messages at the bound: the sender's TCP waits, or old ones are dropped and counted."""
+    handler_threads: int = Field(default=HANDLER_THREADS, ge=1, le=1000)
+    """Threads for handlers that are plain functions; one past its time-out does not count."""
     dedupe_max_window_seconds: float = Field(default=86_400, gt=0)
     """Seconds for which the keys of handlers with `dedupe` are kept; no window may be longer."""
     outbox: OutboxSettings = OutboxSettings.defaults()

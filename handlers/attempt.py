@@ -1,0 +1,175 @@
+"""One attempt of a handler: its time-out, whatever it raises, and what it leaves behind.
+
+Any exception is a failed attempt, `SystemExit` and the handler's own cancellation too. Only when
+the crew is closed does a cancellation pass: the message is then for the next process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from dskity.bus.clock import Clock
+from dskity.bus.delivery import Delivery
+from dskity.bus.errors import DSkityError
+from dskity.bus.tasks import spawn
+from dskity.bus.threads import Job, ThreadPool
+from dskity.handlers.rest import Abandoned, Rest
+from dskity.handlers.stats import RouteStats
+
+if TYPE_CHECKING:
+    from dskity.handlers.crew import Crew
+
+CANCELLED = "the handler cancelled itself"
+CLEANUP_SECONDS = 5.0
+"""What a handler has for its clean-up after the cancellation by its time-out."""
+THREAD_PATIENCE = 30.0
+"""Seconds for which a retry, and what waits for the key, wait for a thread beyond its time-out."""
+_logger = logging.getLogger("dskity.handlers")
+
+
+class Attempts:
+    """The attempts of one route's messages. It is the `Watcher` of their coroutines."""
+
+    def __init__(
+        self,
+        name: str,
+        timeout: float | None,
+        stats: RouteStats,
+        crew: Crew,
+        threads: ThreadPool,
+        clock: Clock,
+    ) -> None:
+        self.name = name
+        self._timeout = timeout
+        self._stats = stats
+        self._crew = crew
+        self._threads = threads
+        self._clock = clock
+
+    async def run(self, rest: Rest, delivery: Delivery) -> tuple[Any, BaseException | None]:
+        """What the handler returned, or what it raised."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # a worker's
+        result: Any = None
+        failure: BaseException | None = None
+        try:
+            result = await self._limited(rest, task)
+        except BaseException as error:
+            if isinstance(error, GeneratorExit) and rest.exited is not error:
+                raise  # the worker's coroutine is being closed
+            if self._crew.closed:
+                raise asyncio.CancelledError from error
+            failure = error
+        if task.cancelling() and not self._crew.closed:
+            await self._crew.go_on()
+        if failure is not None and (job := self._threads.unfinished(task)) is not None:
+            self._note_overdue(job, delivery)
+        return result, failure
+
+    async def _limited(self, rest: Rest, task: asyncio.Task[Any]) -> Any:
+        started = time.perf_counter()
+        self._crew.running[task] = rest
+        try:
+            async with self._clock.timeout(self._timeout) as limit:
+                rest.limit = limit
+                return await rest
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            self._stats.timed_out += 1
+            raise TimeoutError(f"no end within {self._timeout:g} s") from error
+        except Abandoned as error:
+            if self._crew.closed:
+                raise
+            raise TimeoutError(
+                f"no end within {self._timeout:g} s, nor within {CLEANUP_SECONDS:g} s after the "
+                "cancellation"
+            ) from error
+        except asyncio.CancelledError as error:
+            if self._crew.closed:
+                raise
+            raise DSkityError(CANCELLED) from error
+        finally:
+            del self._crew.running[task]
+            if rest.insistence is not None:
+                rest.insistence.cancel()
+            self._stats.busy_seconds += time.perf_counter() - started
+
+    def blocked(self, seconds: float) -> None:
+        """See `Watcher`."""
+        self._stats.blocked += 1
+        _logger.warning(
+            "handler %s held the event loop for %.0f ms: make it a plain function (it then "
+            "runs in a thread), or await",
+            self.name,
+            seconds * 1000,
+        )
+
+    def survived(self, rest: Rest) -> None:
+        """See `Watcher`. A handler may catch a cancellation of its own making, and clean up after
+        ours, but not go on for ever."""
+        limit, task = rest.limit, asyncio.current_task()
+        if limit is None or task is None or not limit.expired() or rest.insistence is not None:
+            return
+        rest.insistence = spawn(self._insist(rest, task), name=f"time-out of {self.name}")
+
+    async def _insist(self, rest: Rest, task: asyncio.Task[Any]) -> None:
+        await self._clock.sleep(CLEANUP_SECONDS)
+        self._stats.timed_out += 1
+        self._stats.ignored += 1
+        _logger.warning(
+            "handler %s goes on %g s after its time-out of %g s cancelled it; it is given up: let "
+            "CancelledError pass",
+            self.name,
+            CLEANUP_SECONDS,
+            self._timeout,
+        )
+        rest.insistence = None
+        rest.abandoned = True
+        task.cancel()
+
+    # Threads of plain handlers
+
+    def thread(self) -> Job | None:
+        """The thread that an attempt of this task's message has left, if it still runs."""
+        return self._threads.unfinished(asyncio.current_task())
+
+    async def ended(self, job: Job) -> bool:
+        """Wait for the end of a thread beyond its time-out; False where it takes too long."""
+        try:
+            async with self._clock.timeout(THREAD_PATIENCE):
+                await job.ended.wait()
+        except TimeoutError:
+            _logger.warning(
+                "handler %s: its thread has run for %.0f s; messages that wait for its key go to "
+                "the dead letter",
+                self.name,
+                job.seconds,
+            )
+            return False
+        return True
+
+    def _note_overdue(self, job: Job, delivery: Delivery) -> None:
+        self._stats.threads_overdue += 1
+        _logger.warning(
+            "handler %s goes on in its thread after %.1f s with a message of %s, past its "
+            "time-out; later messages of the key wait for its end",
+            self.name,
+            job.seconds,
+            delivery.topic,
+        )
+        topic = delivery.topic
+
+        def over() -> None:
+            self._stats.threads_overdue -= 1
+            _logger.info(
+                "handler %s: the thread with a message of %s ended after %.1f s",
+                self.name,
+                topic,
+                job.seconds,
+            )
+
+        job.on_end.append(over)
