@@ -13,7 +13,8 @@ Layout; the four folders below `dskity/` are imported under this name and know n
     core.py     broker and connections       http_client.py  `clients.http_client`
     assembly.py services, built-in modules   readiness.py  what `/health/ready` asks
     runtime.py  holds and closes             banner.py, unknown_modules.py  what a start tells
-    bootstrap.py  the composition root       logs.py, heap.py, version.py   of the process
+    bootstrap.py  the composition root       ending.py     its end, held up by nobody
+    logs.py, heap.py, version.py   of the process
     demo/       the demo and its checks      testing/      the kit for testing modules
 
 **The public names** are those of `__all__` here, `dskity.testing` and `dskity.bootstrap`; they

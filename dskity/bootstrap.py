@@ -33,6 +33,7 @@ from dskity.config import DSkitySettings, load_settings
 from dskity.config.sections.connections import DEFAULT
 from dskity.config.sections.doors import CorsSettings, ServerTlsSettings
 from dskity.core import Core, start_core
+from dskity.ending import run_to_the_end
 from dskity.guarding import guarding
 from dskity.handlers import Dispatcher
 from dskity.http_client import SharedHttpClient
@@ -44,6 +45,7 @@ from dskity.modules.http.guard import OPEN_PATHS, OpenPath
 from dskity.modules.http.server import HttpServer, ServerTls
 from dskity.modules.security import Guard
 from dskity.modules.supervisor import Supervisor
+from dskity.modules.unit import Limits as UnitLimits
 from dskity.readiness import Readiness
 from dskity.runtime import Runtime
 from dskity.state_dir import StateDir
@@ -178,6 +180,7 @@ def _supervisor(
         events=services.events,
         builtins=[*ours, *modules],
         strict=settings.strict,
+        limits=UnitLimits(drain=settings.shutdown_grace_seconds),
     )
     for each in core.connections.values():
         supervisor.watch(each.bus)
@@ -253,7 +256,7 @@ async def serve(settings: DSkitySettings | None = None, **options: Any) -> None:
 def run(settings: DSkitySettings) -> int:
     """`dskity run`: serve until told to stop, and exit with 0."""
     configure(settings.logging.level, settings.logging.format)
-    asyncio.run(serve(settings))
+    run_to_the_end(serve(settings))
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -154,5 +155,9 @@ class Dispatcher:
 
     def _tell_of_threads(self) -> None:
         """Log what is left in threads; they are daemons, and end with the process."""
-        for job in self.threads.running:
-            _logger.warning("%s is left in its thread after %.1f s", job.owner, job.seconds)
+        left = self.threads.running
+        for owner, count in Counter(job.owner for job in left).items():
+            longest = max(job.seconds for job in left if job.owner == owner)
+            _logger.warning(
+                "%s is left in %d thread(s), the longest for %.1f s", owner, count, longest
+            )

@@ -52,10 +52,10 @@ class Scope:
     def _live(self) -> tuple[Subscription, ...]:
         return self.clients.bus.owned
 
-    async def suspend(self) -> None:
-        """End the subscriptions, and remember them."""
+    async def suspend(self, within: float | None = None) -> None:
+        """End the subscriptions, and remember them; `within` is in place of the drain time-out."""
         self._events.set_active(False)
-        await self._set_aside(self._live)
+        await self._set_aside(self._live, within)
 
     async def resume(self) -> None:
         """Make the remembered subscriptions again; where one is refused, all stay suspended."""
@@ -76,8 +76,8 @@ class Scope:
             await self._set_aside(ours)
             await self.resume()
 
-    async def _set_aside(self, live: tuple[Subscription, ...]) -> None:
-        await self._cancel(live)
+    async def _set_aside(self, live: tuple[Subscription, ...], within: float | None = None) -> None:
+        await self._cancel(live, within)
         self._suspended += live
 
     async def close(self) -> None:
@@ -88,22 +88,25 @@ class Scope:
         await self._cancel(self._live)
         self._routes.remove()
 
-    async def _cancel(self, subscriptions: Iterable[Subscription]) -> None:
+    async def _cancel(
+        self, subscriptions: Iterable[Subscription], within: float | None = None
+    ) -> None:
         """All at once, so that none takes new messages while another drains."""
+        timeout = self._drain_timeout if within is None else within
         tasks = [
             spawn(s.cancel(), name=f"cancel {s.filter} of {self._name}", awaited=True)
             for s in subscriptions
         ]
         if not tasks:
             return
-        done, late = await asyncio.wait(tasks, timeout=self._drain_timeout)
+        done, late = await asyncio.wait(tasks, timeout=timeout)
         for task in late:
             task.cancel()
         if late:
             await asyncio.wait(late)
             _logger.warning(
                 "module %s: handlers of %d filters did not finish within %g s",
-                self._name, len(late), self._drain_timeout,
+                self._name, len(late), timeout,
             )  # fmt: skip
         for task in done:
             if (error := task.exception()) is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -25,6 +26,7 @@ from dskity.modules.order import order
 from dskity.modules.tasks import Tasks
 from dskity.modules.unit import Limits, ModuleStatus, State, Unit
 
+_SHORTEST_DRAIN = 0.2  # seconds for a module's handlers when others took all the time
 _logger = logging.getLogger("dskity.modules")
 
 
@@ -53,7 +55,8 @@ class Supervisor:
         self._changing = asyncio.Lock()
         self._tasks = Tasks(_logger)
         every = unique([*map(built_in, builtins), *found])
-        units = {entry.name: Unit(entry, limits or Limits()) for entry in every}
+        self._limits = limits or Limits()
+        units = {entry.name: Unit(entry, self._limits) for entry in every}
         start_order = order({name: unit.meta.depends_on for name, unit in units.items()})
         self._units = {name: units[name] for name in start_order.names}
         self._faults = start_order.faults
@@ -81,12 +84,17 @@ class Supervisor:
                     unit.state = "disabled"
 
     async def stop(self) -> None:
-        """Stop all, in reverse order: handlers drain, `on_shutdown` runs, an event tells."""
+        """Stop all, in reverse order: handlers drain, `on_shutdown` runs, an event tells.
+
+        The drain time is one for all, so that stuck handlers of many modules hold up the end no
+        longer than those of one.
+        """
         await self._tasks.close()
+        ends = time.monotonic() + self._limits.drain
         async with self._changing:
             for unit in reversed(self._units.values()):
                 if unit.loaded:
-                    await unit.stop()
+                    await unit.stop(max(ends - time.monotonic(), _SHORTEST_DRAIN))
                     self._change(unit, "stopped")
         await self._events.announcer.close()
 

@@ -118,12 +118,15 @@ class Unit:
         await self._hook("on_startup", scope, self._limits.startup)
         await scope.tasks.settle()
 
-    async def stop(self) -> None:
-        """End its handlers, run `on_shutdown`, take the rest away. A failing hook is logged."""
+    async def stop(self, drain: float | None = None) -> None:
+        """End its handlers, run `on_shutdown`, take the rest away. A failing hook is logged.
+
+        `drain` seconds are in place of the limit's.
+        """
         scope, self._scope = self._scope, None
         if scope is None:
             return
-        await scope.suspend()
+        await scope.suspend(drain)
         try:
             await self._hook("on_shutdown", scope, self._limits.shutdown)
         except Exception:  # a module's own code; the others must still be stopped

@@ -1,0 +1,92 @@
+"""SIGTERM while handlers block, spin or ignore their end: the process exits within its grace."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.engines.device import device
+from tests.runtime.house import write_module
+from tests.runtime.test_run import READY, dskity_run
+from tests.servers import HOST, mosquitto
+from tests.waiting import until
+
+MODULE = """
+    import asyncio, sys, threading
+
+    from dskity.modules import Module, ModuleMeta, on
+
+    class Stuck(Module):
+        meta = ModuleMeta("stuck")
+
+        @on("plain/{number}", timeout=0.1)
+        def plain(self, number: str) -> None:
+            print("blocked", number, flush=True)
+            threading.Event().wait()
+
+        @on("slow/{number}", timeout=None)
+        def slow(self, number: str) -> None:
+            print("blocked", number, flush=True)
+            threading.Event().wait()
+
+        @on("executor/{number}", timeout=None)
+        async def executor(self, number: str) -> None:
+            print("blocked", number, flush=True)
+            await asyncio.to_thread(threading.Event().wait)
+
+        @on("swallow/{number}", timeout=None)
+        async def swallow(self, number: str) -> None:
+            print("blocked", number, flush=True)
+            while True:
+                try:
+                    await asyncio.Event().wait()
+                except asyncio.CancelledError:
+                    pass
+
+        @on("child/{number}", timeout=None)
+        async def child(self, number: str) -> None:
+            await asyncio.create_task(self.swallow(number))
+
+        @on("exit/{number}")
+        async def exit(self, number: str) -> None:
+            sys.exit(3)
+
+        @on("other/{number}")
+        def other(self, number: str) -> None:
+            print("other", number, flush=True)
+"""
+
+
+NAMED = {
+    "plain": "handler stuck.Stuck.plain on plain/.* is left in 40 thread",
+    "slow": "handler stuck.Stuck.slow on slow/.* is left in 40 thread",
+    "executor": "the process ends without what does not end: .*thread asyncio_0",
+    "swallow": "handler stuck.Stuck.swallow ignores its cancellation",
+    "child": "the process ends without what does not end: .*task Task-",
+}
+
+
+@pytest.mark.parametrize("kind", NAMED)
+async def test_told_to_stop_it_exits_with_0_whatever_its_handlers_do(
+    kind: str, tmp_path: Path
+) -> None:
+    write_module(tmp_path, "stuck.py", MODULE)
+    with mosquitto() as broker:
+        settings = {
+            "common.mqtt.url": f"mqtt://{HOST}:{broker.port}",
+            "shutdown_grace_seconds": "0.3",
+        }
+        async with device(broker.port) as it:
+            with dskity_run(tmp_path, settings) as run:
+                run.wait_for(READY)
+                await it.publish("exit/0", b"")
+                for number in range(40):
+                    await it.publish(f"{kind}/{number}", b"")
+                await until(lambda: run.output.count("blocked") == 40, "all are blocked")
+                await it.publish("other/1", b"")
+                run.wait_for("other 1")
+                run.tell(signal.SIGTERM)
+                assert run.ended(8) == 0, run.output
+                run.wait_for(NAMED[kind], 0)
