@@ -96,7 +96,8 @@ class ThreadPool:
         self._jobs: dict[Job, None] = {}
         self._left: dict[asyncio.Task[Any] | None, Job] = {}
         self._alive = 0
-        self._overdue = 0
+        self.overdue = 0
+        """Threads whose callers were cancelled."""
         self._started = 0
         self._keeps = True
 
@@ -104,11 +105,6 @@ class ThreadPool:
     def threads(self) -> int:
         """Threads that exist now."""
         return self._alive
-
-    @property
-    def overdue(self) -> int:
-        """Threads whose callers were cancelled."""
-        return self._overdue
 
     @property
     def running(self) -> tuple[Job, ...]:
@@ -161,7 +157,7 @@ class ThreadPool:
         with self._lock:
             if job.running and job in self._jobs:
                 job.overdue = True
-                self._overdue += 1
+                self.overdue += 1
                 self._begin_more()
                 return True
             waiting = self._waiting.get(job.owner, ())
@@ -172,7 +168,7 @@ class ThreadPool:
     # With the lock held
 
     def _has_room(self) -> bool:
-        uncounted = min(self._overdue, self.size * (GROWTH - 1))
+        uncounted = min(self.overdue, self.size * (GROWTH - 1))
         return self._alive - uncounted < self.size
 
     def _may_begin(self, owner: Hashable) -> bool:
@@ -204,7 +200,7 @@ class ThreadPool:
 
     def _end(self, job: Job) -> None:
         del self._jobs[job]
-        self._overdue -= job.overdue
+        self.overdue -= job.overdue
         self._running[job.owner] -= 1
         if not self._running[job.owner]:
             del self._running[job.owner]

@@ -51,52 +51,49 @@ class Attempts:
 
     async def run(self, rest: Rest, delivery: Delivery) -> tuple[Any, BaseException | None]:
         """What the handler returned, or what it raised."""
+        started = time.perf_counter()
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # a worker's
         result: Any = None
         failure: BaseException | None = None
+        self._crew.running[task] = rest
         try:
-            result = await self._limited(rest, task)
-        except BaseException as error:
-            if isinstance(error, GeneratorExit) and rest.exited is not error:
-                raise  # the worker's coroutine is being closed
-            if self._crew.closed:
-                raise asyncio.CancelledError from error
-            failure = error
+            async with self._clock.timeout(self._timeout) as limit:
+                rest.limit = limit
+                result = await rest
+        except BaseException as error:  # noqa: BLE001  # whatever a handler raises has an outcome
+            failure = self._failure(rest, error)
+        finally:
+            del self._crew.running[task]
+            if rest.insistence is not None:
+                rest.insistence.cancel()
+            self._stats.busy_seconds += time.perf_counter() - started
         if task.cancelling() and not self._crew.closed:
             await self._crew.go_on()
         if failure is not None and (job := self._threads.unfinished(task)) is not None:
             self._note_overdue(job, delivery)
         return result, failure
 
-    async def _limited(self, rest: Rest, task: asyncio.Task[Any]) -> Any:
-        started = time.perf_counter()
-        self._crew.running[task] = rest
-        try:
-            async with self._clock.timeout(self._timeout) as limit:
-                rest.limit = limit
-                return await rest
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
+    def _failure(self, rest: Rest, error: BaseException) -> BaseException:
+        """The error that counts; raises where the worker itself is being ended."""
+        if isinstance(error, GeneratorExit) and rest.exited is not error:
+            raise error
+        if self._crew.closed:
+            raise asyncio.CancelledError from error
+        failure = error
+        if isinstance(error, TimeoutError) and rest.limit is not None and rest.limit.expired():
             self._stats.timed_out += 1
-            raise TimeoutError(f"no end within {self._timeout:g} s") from error
-        except Abandoned as error:
-            if self._crew.closed:
-                raise
-            raise TimeoutError(
+            failure = TimeoutError(f"no end within {self._timeout:g} s")
+        elif isinstance(error, Abandoned):
+            failure = TimeoutError(
                 f"no end within {self._timeout:g} s, nor within {CLEANUP_SECONDS:g} s after the "
                 "cancellation"
-            ) from error
-        except asyncio.CancelledError as error:
-            if self._crew.closed:
-                raise
-            raise DSkityError(CANCELLED) from error
-        finally:
-            del self._crew.running[task]
-            if rest.insistence is not None:
-                rest.insistence.cancel()
-            self._stats.busy_seconds += time.perf_counter() - started
+            )
+        elif isinstance(error, asyncio.CancelledError):
+            failure = DSkityError(CANCELLED)
+        if failure is not error:
+            failure.__cause__ = error
+        return failure
 
     def blocked(self, seconds: float) -> None:
         """See `Watcher`."""

@@ -67,6 +67,7 @@ class HandlerRoute:
         self._start = binding.starter()
         self._key = key
         self._attempts = Attempts(name, policy.timeout, self.stats, crew, bus.threads, bus.clock)
+        self._threads = bus.threads
         self._crew = crew
         self._flow = flow
         self._live = live
@@ -204,7 +205,12 @@ class HandlerRoute:
         turn_ends = time.perf_counter() + TURN_SECONDS
         while True:
             if rest is not None:
-                await self._see_through(key, delivery, rest)
+                try:
+                    await rest
+                except BaseException as fault:  # noqa: BLE001  # the last net
+                    await self._mishandled(key, delivery, fault)
+                if self._threads.overdue and (job := self._attempts.thread()) is not None:
+                    await self._crew.through(partial(self._wait_behind, key, job))
                 turn_ends = time.perf_counter() + TURN_SECONDS
             if self._crew.closed:
                 raise asyncio.CancelledError  # a handler has caught the one that was for us
@@ -225,23 +231,6 @@ class HandlerRoute:
         if task is not None and task.cancelling() and not self._crew.closed:
             await self._crew.go_on()
 
-    async def _see_through(
-        self, key: Hashable, delivery: Delivery, rest: Coroutine[Any, Any, None]
-    ) -> None:
-        """Await the end of a message, and of the thread that it leaves, if it does."""
-        try:
-            await rest
-        except GeneratorExit:
-            self._leave_worker(key, delivery)
-            raise
-        except BaseException as fault:
-            if self._crew.closed:
-                raise
-            await self._mishandled(delivery, fault)
-        job = self._attempts.thread()
-        if job is not None:
-            await self._crew.through(partial(self._wait_behind, key, job))
-
     def _leave_worker(self, key: Hashable, delivery: Delivery) -> None:
         """Our coroutine is being closed: at the end of the loop, or by a GeneratorExit that came
         out of a future that the handler awaited. Only then there is a task, and more to do."""
@@ -249,8 +238,13 @@ class HandlerRoute:
             error = RuntimeError("what the handler awaited raised GeneratorExit")
             self._crew.hand_over(self._go_on(key, delivery, self._give_up(delivery, error, 1)))
 
-    async def _mishandled(self, delivery: Delivery, fault: BaseException) -> None:
-        """The last net, for faults of ours: what waits here must go on, and the PUBACKs too."""
+    async def _mishandled(self, key: Hashable, delivery: Delivery, fault: BaseException) -> None:
+        """A fault of ours: what waits here must go on, and the PUBACKs too."""
+        if isinstance(fault, GeneratorExit):
+            self._leave_worker(key, delivery)
+            raise fault
+        if self._crew.closed:
+            raise fault
         _logger.error("%s: a fault in the processing of a message", self.name, exc_info=fault)
         await self._recover()
         try:

@@ -61,7 +61,7 @@ class DSkitySettings(BaseSettings):
     strict: bool = False
     """Stop the runtime where a module fails to load or start, rather than go on without it."""
     shutdown_grace_seconds: float = Field(default=10, ge=0)
-    """Seconds that handlers get to finish when the runtime is told to stop."""
+    """Seconds that handlers of all modules get to finish when the runtime is told to stop."""
     modules_search_paths: tuple[str, ...] = ("modules",)
     """Where modules are: folders, relative to the working directory, and dotted packages."""
     modules: Modules = Modules()

@@ -18,6 +18,7 @@ from dskity.bus.message import Message
 from dskity.bus.threads import ThreadPool
 from dskity.handlers import Dedupe, Dispatcher, RetryPolicy
 from dskity.handlers.attempt import THREAD_PATIENCE
+from dskity.modules.ops.metrics import read, render
 from tests.handlers.test_base_exceptions import is_empty
 from tests.handlers.test_stored_and_dedupe import on_disk
 from tests.house_bus import memory_house
@@ -76,6 +77,7 @@ async def test_a_retry_waits_for_the_thread_of_the_attempt_before_and_so_do_late
         await pass_time(clock, THREAD_PATIENCE / 2)
         assert (blocker.begun, stats.timed_out, stats.retried) == (["bad"], 1, 0)
         assert house.bus.threads.overdue == 1
+        assert "dskity_handler_threads_overdue 1\n" in render(read(house.bus))
         blocker.opened.set()
         await until(lambda: blocker.ended == ["bad", "bad", "1", "2"], "the retry, then the others")
         assert (blocker.most, stats.threads_overdue, stats.retried) == (1, 0, 1)

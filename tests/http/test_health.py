@@ -107,6 +107,8 @@ async def test_metrics_follow_the_token_unless_they_are_opened() -> None:
         assert "# TYPE dskity_messages_published_total counter" in lines
         assert "dskity_messages_published_total 1" in lines
         assert "dskity_broker_connected 1" in lines
+        assert "dskity_handler_threads 0" in lines
+        assert "dskity_handler_threads_overdue 0" in lines
         house.broker.stop()
         await until(lambda: not house.bus.connected, "the loss of the connection")
         assert "dskity_broker_connected 0" in (await client.get("/metrics")).text

@@ -15,6 +15,7 @@ from dskity.bus.events import ModuleChanged
 from dskity.bus.message import Message
 from dskity.modules import Module, ModuleMeta, TransportClients, on
 from dskity.modules.supervisor import Supervisor
+from dskity.modules.unit import Limits
 from tests.modules.conftest import Folder, Stage, staged
 from tests.waiting import until
 
@@ -349,3 +350,29 @@ async def test_a_module_that_was_not_imported_cannot_be_enabled(folder: Folder) 
         assert supervisor.states()["health"].state == "disabled"
         with pytest.raises(Conflict, match="was not imported"):
             await supervisor.enable("health")
+
+
+async def test_stuck_handlers_of_several_modules_share_the_time_to_drain(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """They hold up the end as long as one does."""
+
+    class Stuck(Module):
+        def __init__(self, name: str) -> None:
+            self.meta = ModuleMeta(name)  # type: ignore[misc]  # of this instance
+
+        @on("t")
+        async def stuck(self, message: Message) -> None:
+            begun.append(message.payload)
+            await asyncio.Event().wait()
+
+    begun: list[bytes] = []
+    builtins = tuple(Stuck(name) for name in ("one", "two", "three"))
+    async with staged(builtins=builtins) as stage:
+        stage.supervisor._limits = Limits(drain=0.5)
+        await stage.supervisor.start()
+        await stage.house.bus.publish("t", b"")
+        await until(lambda: len(begun) == 3, "all are stuck")
+        await stage.supervisor.stop()
+    late = [r.message.rpartition(" within ")[2] for r in caplog.records if "did not" in r.message]
+    assert late[1:] == ["0.2 s", "0.2 s"]
