@@ -57,6 +57,7 @@ class Dispatcher:
         self.flow = Flow(max_in_flight, max_in_flight_bytes, overload)
         self._crew = Crew()
         self.threads = threads or ThreadPool(THREADS_NAME)
+        self._owns_threads = threads is None
         self._provided = Provided()
         self._bound = False
 
@@ -152,6 +153,8 @@ class Dispatcher:
                 await stored.close()
             await self._crew.close()
             self._tell_of_threads()
+            if self._owns_threads:
+                self.threads.close()
 
     def _tell_of_threads(self) -> None:
         """Log what is left in threads; they are daemons, and end with the process."""
