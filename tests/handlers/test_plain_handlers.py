@@ -15,6 +15,7 @@ from dskity.bus.bus import Bus
 from dskity.bus.clock import SYSTEM_CLOCK, VirtualClock
 from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
+from dskity.bus.tasks import TaskHealth
 from dskity.bus.threads import ThreadPool
 from dskity.handlers import Dedupe, Dispatcher, RetryPolicy
 from dskity.handlers.attempt import THREAD_PATIENCE
@@ -77,7 +78,7 @@ async def test_a_retry_waits_for_the_thread_of_the_attempt_before_and_so_do_late
         await pass_time(clock, THREAD_PATIENCE / 2)
         assert (blocker.begun, stats.timed_out, stats.retried) == (["bad"], 1, 0)
         assert house.bus.threads.overdue == 1
-        assert "dskity_handler_threads_overdue 1\n" in render(read(house.bus))
+        assert "dskity_handler_threads_overdue 1\n" in render(read(house.bus, TaskHealth()))
         blocker.opened.set()
         await until(lambda: blocker.ended == ["bad", "bad", "1", "2"], "the retry, then the others")
         assert (blocker.most, stats.threads_overdue, stats.retried) == (1, 0, 1)
