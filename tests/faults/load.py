@@ -7,13 +7,16 @@ from typing import Literal
 from pydantic import BaseModel
 
 TOPICS = 8
+PANICS = (b"exit", b"interrupt", b"panic", b"cancel", b"group")
+"""What a handler may be told to raise, or to do to its task."""
 
 
 class Load(BaseModel):
-    """`note` is the ordinary one; a handler fails at `fail` each time, and hangs at `hang`."""
+    """`note` is the ordinary one; a handler fails at `fail` and at `PANICS` each time, and hangs
+    at `hang`."""
 
     n: int
-    do: Literal["note", "fail", "hang"] = "note"
+    do: Literal["note", "fail", "hang", "exit", "interrupt", "panic", "cancel", "group"] = "note"
     pad: str = ""
 
 

@@ -19,6 +19,7 @@ from tests.faults.scenarios.broker_killed import (
 from tests.faults.scenarios.broker_stopped import broker_stopped
 from tests.faults.scenarios.clock_jumps import clock_jumps
 from tests.faults.scenarios.disk import disk_full, disk_read_only
+from tests.faults.scenarios.handlers import blocked_threads, panics
 from tests.faults.scenarios.hostile_network import hostile_network
 from tests.faults.scenarios.one_client_id import one_client_id
 from tests.faults.scenarios.poison import hanging, hanging_stored, poison
@@ -62,6 +63,8 @@ SUITE = (
     Scenario("poison", poison, Size(3_000, 1), Size(100_000, 1)),
     Scenario("handler-hangs", hanging, Size(2_000, 2), Size(9_000, 2)),
     Scenario("handler-hangs-stored", hanging_stored, Size(1_000, 2), Size(100_000, 2)),
+    Scenario("handler-panics", panics, Size(2_000, 4), Size(100_000, 20)),
+    Scenario("threads-blocked", blocked_threads, Size(1_000), Size(50_000)),
     Scenario("backlog", partial(backlog, bound=8), Size(600), Size(600)),
     Scenario("backlog-200-MB", partial(backlog, bound=64), Size(2_000), Size(2_000)),
     Scenario("clock-jumps", clock_jumps, Size(2_000), Size(10_000)),

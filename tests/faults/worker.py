@@ -14,6 +14,7 @@ import random
 import re
 import signal
 import sys
+import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,8 @@ class Spec:
     `produce` is the range of numbers to publish, one `every` so many seconds; `pause` is the
     longest time, in seconds, that a handler takes. A `careless` handler returns before its work is
     done, as if messages were acknowledged on arrival: the suite must notice. `wall` is a file with
-    the seconds by which the wall clock has been set; odd numbers expire in `expires_in` seconds."""
+    the seconds by which the wall clock has been set; odd numbers expire in `expires_in` seconds.
+    With `blocks_for` a plain handler of `blocked/+` blocks for ever, timed out after so long."""
 
     settings: dict[str, Any]
     route: dict[str, Any] | None = None
@@ -48,6 +50,7 @@ class Spec:
     pause: float = 0.0
     careless: bool = False
     wall: str | None = None
+    blocks_for: float | None = None
     expires_in: float | None = None
 
     def write(self, path: Path) -> None:
@@ -82,11 +85,24 @@ class Handling(Module):
         await clients.bus.subscribe("dskity/dead-letter/load/{line}", self.bury)
         await clients.bus.subscribe("load/{line}", self.handle, **policy)
 
+        if (seconds := self._spec.blocks_for) is not None:
+            await clients.bus.subscribe("dskity/dead-letter/blocked/{line}", self.bury)
+            once = RetryPolicy(attempts=1)
+            await clients.bus.subscribe("blocked/{line}", self.block, timeout=seconds, retry=once)
+
+    def block(self, load: Load) -> None:
+        threading.Event().wait()
+
     async def handle(self, load: Load) -> None:
         if load.do == "fail":
             raise RuntimeError("poison")
         if load.do == "hang":
             await asyncio.Event().wait()
+        if load.do != "note":
+            if load.n % 2:
+                await asyncio.sleep(0)  # the others fail in their first step
+            panic(load.do)
+            await asyncio.sleep(0)  # where a cancellation is raised
         work = self._work(load.n)
         if self._spec.careless:
             self._later.add(asyncio.create_task(work, name=f"work {load.n}"))
@@ -102,6 +118,25 @@ class Handling(Module):
         number = re.search(rb"\d+", message.payload)
         assert number is not None
         self._dead.note(int(number[0]))
+
+
+class Panic(BaseException):
+    """As that of a Rust extension."""
+
+
+def panic(kind: str) -> None:
+    """See `PANICS`."""
+    if kind == "exit":
+        sys.exit(3)
+    if kind == "interrupt":
+        raise KeyboardInterrupt
+    if kind == "panic":
+        raise Panic
+    if kind == "group":
+        raise BaseExceptionGroup("several", [Panic(), SystemExit(3)])
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
 
 
 async def produce(bus: Bus, spec: Spec, folder: Path) -> None:
