@@ -51,7 +51,7 @@ async def blocked_threads(size: Size, folder: Path) -> Outcome:
     """`BLOCKED` plain handlers never return: their messages are dead, the others are handled, also
     after the broker was away, and SIGTERM ends the process."""
     stuck = range(size.messages + TOPICS, size.messages + TOPICS + BLOCKED)
-    with mosquitto(persistence=True) as broker:
+    with mosquitto() as broker:
         publisher = Publisher(broker.port)
         made = settings(folder, broker.port) | {"shutdown_grace_seconds": _GRACE}
         spec = Spec(made, {}, blocks_for=0.5)
