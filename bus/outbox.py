@@ -30,7 +30,7 @@ from dskity.bus.errors import (
     StoreUnavailable,
     Unavailable,
 )
-from dskity.bus.message import Message
+from dskity.bus.message import Message, check_message
 from dskity.bus.rows import Stored
 from dskity.bus.spool import Bounds, Spool
 from dskity.bus.suspects import Suspects
@@ -118,7 +118,10 @@ class Outbox:
         await self.spool.close()
 
     async def put(self, message: Message) -> None:
-        """Keep a message; it is safe when this returns. Raises `OutboxFull`, `StoreUnavailable`."""
+        """Keep a message; it is safe when this returns. Raises `OutboxFull`, `StoreUnavailable`,
+        and `InvalidInput` where it has text that ends each connection it is sent on.
+        """
+        check_message(message)
         await self._follow_the_clock()
         dropped = self.spool.dropped
         try:
@@ -255,6 +258,7 @@ class Outbox:
         if stored.expires_at is not None:
             message = replace(message, expires_in=stored.expires_at - now)
         try:
+            check_message(message)  # an earlier version may have let it in
             await self._send(message)
         except Exception as error:
             if _may_pass(error):

@@ -27,6 +27,11 @@ def fault_in(text: str) -> str | None:
     return f"{_kind(code)} U+{code:04X} at position {found.start()}"
 
 
+def percent(text: str) -> str:
+    """`text` with all that may not travel percent-encoded, for levels of topics."""
+    return _UNFIT.sub(_percented, text)
+
+
 def escape(text: str) -> str:
     r"""`text` with all that may not travel written as `\\xNN`, `\\uNNNN` or `\\UNNNNNNNN`."""
     return _UNFIT.sub(_escaped, text)
@@ -38,6 +43,10 @@ def _kind(code: int) -> str:
     if 0xD800 <= code <= 0xDFFF:  # noqa: PLR2004  # the range of the surrogates
         return "the lone surrogate"
     return "the control character" if code <= 0x9F else "the non-character"  # noqa: PLR2004  # C1 ends there
+
+
+def _percented(found: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in found[0].encode(errors="surrogatepass"))
 
 
 def _escaped(found: re.Match[str]) -> str:
