@@ -69,7 +69,7 @@ def load(path: Path) -> Capture:
         try:
             capture.append(_Line.model_validate(parse_json(line)).message())
         except NotJson as error:
-            raise InvalidInput(f"{path}:{number}: {error}") from error
+            raise InvalidInput(f"{path}:{number}: line: Invalid JSON: {error}") from error
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"])) or "line"
