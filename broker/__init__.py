@@ -13,6 +13,7 @@ Layout, lowest first; each file imports only from those above it:
     subscriptions.py, placement.py, overlap.py   what we want, put in place; surplus copies
     nodes.py                      which of several brokers
     trial.py                      what a broker does and does not tell
+    apart.py                      a connection of its own for messages that may end it
     rivals.py                     another client with our client id
     connection.py                 keeps one wire alive
     transport.py                  MqttTransport: an intake and a control connection

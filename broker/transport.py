@@ -9,7 +9,9 @@ handlers publish, and so the handlers themselves; and a reply would wait behind 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
+from dskity.broker.apart import publish_apart
 from dskity.broker.connection import Connection, log
 from dskity.broker.examination import examine
 from dskity.broker.findings import Examination
@@ -57,6 +59,7 @@ class MqttTransport:
         self._receive: Receiver | None = None
         self._events: TransportEvents | None = None
         self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._opening: Opening | None = None
 
     @property
     def client_id(self) -> str:
@@ -116,6 +119,12 @@ class MqttTransport:
         matched = await control.up.publish(message)
         # A broker that never says that nobody is subscribed says nothing by not saying it.
         return matched if can.reports_no_match or matched is False else None
+
+    async def publish_apart(self, messages: Sequence[Message]) -> list[Exception | None]:
+        """See `Transport`."""
+        if not self._connected or self._opening is None:
+            raise NotConnected(self._reason)
+        return await publish_apart(self._opening, self._make_wire, messages)
 
     async def subscribe(
         self,
@@ -188,6 +197,7 @@ class MqttTransport:
 
     async def learn(self, opening: Opening, welcome: Welcome, wire: Wire) -> Capabilities:
         """See `Owner`. What CONNACK does not tell is tried once, by whichever lane is first."""
+        self._opening = opening
         capabilities = opening.settings.limits.on(welcome.capabilities())
         async with self._learning:
             if capabilities.overlap != "identified":

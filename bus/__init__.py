@@ -15,6 +15,7 @@ Layout, lowest first; each file imports only from those above it:
     seen.py        keys seen in a window
     spool.py       messages on disk              suspects.py  what ends each connection
     outbox.py      publishes that wait for the broker
+    quarantine.py  what may end a connection, on one of its own
     events.py      lifecycle events              requests.py  replies by correlation
     stream.py      messages as an iterator       consumer.py  what receives, and its maker
     alarm.py       one sleeper for deadlines

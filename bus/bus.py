@@ -32,6 +32,7 @@ from dskity.bus.message import (
     Payload,
     Receipt,
     check_fields,
+    check_message,
     encode_payload,
 )
 from dskity.bus.outbox import Outbox
@@ -238,10 +239,14 @@ class Bus:
         message = Message(
             topic, data, qos, retain, kind, headers or NO_HEADERS, expires_in=expires_in
         )
-        return await self.connection(connection).send(message)
+        return await self.connection(connection)._sending.safely(message)  # noqa: SLF001  # our kind
 
     async def send(self, message: Message) -> Receipt:
-        """Publish a message as it stands, all its fields; `publish` is the convenient form."""
+        """Publish a message as it stands, all its fields; `publish` is the convenient form.
+
+        `InvalidInput` where one of them has text that may not travel (`text.py`).
+        """
+        check_message(message)
         return await self._sending.safely(message)
 
     async def keep(self, message: Message) -> bool:

@@ -112,6 +112,7 @@ class Database:
     def _connect(self) -> sqlite3.Connection:
         target = ":memory:" if self._path is None else str(self._path)
         connection = sqlite3.connect(target, isolation_level=None, timeout=5)
+        connection.text_factory = _text
         try:
             self._prepare(connection)
         except BaseException:
@@ -198,6 +199,12 @@ class Database:
         assert self._loop is not None  # noqa: S101  # set before the thread began
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(_resolve, answers)
+
+
+def _text(data: bytes) -> str:
+    """A text column. Where the file is damaged it may be no UTF-8: an error here would fail the
+    query for the sake of one row, so whoever reads the row sees surrogates in it instead."""
+    return data.decode(errors="surrogateescape")
 
 
 def _resolve(answers: list[tuple[asyncio.Future[Any], Any, Exception | None]]) -> None:

@@ -17,7 +17,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dskity.bus.delivery import Meta
+from dskity.bus.jsontext import parse_json
 from dskity.bus.message import JSON_TYPE, LONGEST_EXPIRY, Message
+from dskity.bus.text import fault_in
 
 ENVELOPE_TYPE = "dev.dskity.message.v1"
 ENVELOPE_CONTENT = "application/cloudevents+json"
@@ -52,11 +54,11 @@ def _data(message: Message) -> dict[str, Any]:
     """`data`, readable, where JSON comes out byte for byte the same; else `data_base64`."""
     if message.content_type == JSON_TYPE:
         try:
-            value = json.loads(message.payload)
+            value = parse_json(message.payload)
             if _compact(value) == message.payload:
                 return {"data": value}
         except ValueError:
-            pass  # no JSON, or one that UTF-8 cannot write again
+            pass  # no JSON
     return {"data_base64": base64.b64encode(message.payload).decode()}
 
 
@@ -68,11 +70,12 @@ def unwrap(payload: bytes, now: float) -> tuple[bytes, Meta] | None:
     """The payload and fields inside an envelope; None where `payload` is not one of ours.
 
     Call it for payloads that start with `PREFIX`. Other CloudEvents objects (a lifecycle event,
-    say) are left as they are.
+    say) are left as they are, and so is one with a field whose text may not travel (`text.py`):
+    MQTT 5 lets no such field in either.
     """
     try:
-        envelope = json.loads(payload)
-    except (ValueError, RecursionError):
+        envelope = parse_json(payload)
+    except ValueError:
         return None
     if not isinstance(envelope, dict) or not _is_ours(envelope):
         return None
@@ -86,7 +89,7 @@ def unwrap(payload: bytes, now: float) -> tuple[bytes, Meta] | None:
             expires_in=_expires_in(_text(envelope, "expirytime"), now),
             enveloped=True,
         )
-    except (ValueError, TypeError, OverflowError, RecursionError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return inner, meta
 
@@ -109,19 +112,25 @@ def _payload(envelope: dict[str, Any]) -> bytes:
 
 def _text(envelope: dict[str, Any], name: str) -> str | None:
     value = envelope.get(name)
-    if value is not None and not isinstance(value, str):
+    return None if value is None else _fit(name, value)
+
+
+def _fit(name: str, value: Any) -> str:
+    if not isinstance(value, str):
         raise TypeError(f"{name} is no text")
+    if fault_in(value) is not None:
+        raise ValueError(f"{name} has text that may not travel")
     return value
 
 
 def _headers(envelope: dict[str, Any]) -> dict[str, str]:
     headers = {
-        _unescape(name.removeprefix(_HEADER)): str(value)
+        _fit("a header's name", _unescape(name.removeprefix(_HEADER))): _fit(name, str(value))
         for name, value in envelope.items()
         if name.startswith(_HEADER)
     }
     if "traceparent" in envelope:
-        headers["traceparent"] = str(envelope["traceparent"])
+        headers["traceparent"] = _fit("traceparent", str(envelope["traceparent"]))
     return headers
 
 

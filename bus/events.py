@@ -15,8 +15,8 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from pydantic_core import to_json
-
+from dskity.bus.errors import InvalidPayload
+from dskity.bus.jsontext import NotJson, write_json
 from dskity.bus.topics import quote
 
 SPEC_VERSION = "1.0"
@@ -67,8 +67,11 @@ class Event:
         }
 
     def encode(self, source: str, time: float) -> bytes:
-        """The bytes on the wire."""
-        return to_json(self.envelope(source, time))
+        """The bytes on the wire; `InvalidPayload` where a field is or holds what JSON cannot."""
+        try:
+            return write_json(self.envelope(source, time))
+        except NotJson as error:
+            raise InvalidPayload(f"an event of the type {self.type}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

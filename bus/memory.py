@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 
@@ -279,6 +279,14 @@ class MemoryTransport:
         if message.qos == 0 or not self._broker.capabilities.reports_no_match:
             return None
         return matched
+
+    async def publish_apart(self, messages: Sequence[Message]) -> list[Exception | None]:
+        """See `Transport`."""
+        if self._session is None:
+            raise NotConnected("not connected to the broker: it is stopped")
+        for message in messages:
+            self._broker.publish(message)
+        return [None] * len(messages)
 
     async def subscribe(
         self,

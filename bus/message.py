@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic_core import to_json
+from pydantic import TypeAdapter, ValidationError
 
-from dskity.bus.errors import InvalidInput, InvalidPayload
+from dskity.bus.errors import InvalidInput, InvalidPayload, InvalidTopic
+from dskity.bus.jsontext import NotJson, parse_json, write_json
+from dskity.bus.text import fault_in
 
 T = TypeVar("T")
 
@@ -45,10 +45,14 @@ class Message:
     duplicate: bool = False
 
     def json(self) -> Any:
-        """The payload as JSON; `InvalidPayload` says where it stops being JSON."""
+        """The payload as JSON; `InvalidPayload` says where it stops being JSON.
+
+        NaN, infinities, numbers that overflow to one, lone surrogates and more than 200 levels are
+        refused (`jsontext.py`).
+        """
         try:
-            return json.loads(self.payload)
-        except (ValueError, RecursionError) as error:
+            return parse_json(self.payload)
+        except NotJson as error:
             raise InvalidPayload(f"{self.topic}: the payload is not JSON: {error}") from error
 
     def text(self) -> str:
@@ -59,7 +63,12 @@ class Message:
             raise InvalidPayload(f"{self.topic}: the payload is not UTF-8: {error}") from error
 
     def decode(self, model: type[T]) -> T:
-        """The payload validated as `model`, any type pydantic knows; else `InvalidPayload`."""
+        """The payload validated as `model`, any type pydantic knows; else `InvalidPayload`.
+
+        Depth, digits and surrogates are bounded as in `json`. Whether a number may be `NaN` or
+        overflow is for the model: `allow_inf_nan=False` in its config, or `FiniteFloat`, refuses
+        it.
+        """
         return decode_json(self.topic, self.payload, _adapter(model))
 
 
@@ -77,7 +86,10 @@ _MAX_ADAPTERS = 512
 
 
 def decode_json(topic: str, payload: bytes, adapter: TypeAdapter[T]) -> T:
-    """`payload` as JSON through `adapter`; the one place where a validation error becomes ours."""
+    """`payload` as JSON through `adapter`; the one place where a validation error becomes ours.
+
+    So does whatever else a model's validators raise: the same bytes would raise it again.
+    """
     try:
         return adapter.validate_json(payload)
     except ValidationError as error:
@@ -87,6 +99,10 @@ def decode_json(topic: str, payload: bytes, adapter: TypeAdapter[T]) -> T:
         more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
         raise InvalidPayload(
             f"{topic}: {where}: {first['msg']}{more}", tuple(dict(d) for d in details)
+        ) from error
+    except Exception as error:
+        raise InvalidPayload(
+            f"{topic}: the payload cannot be validated: {type(error).__name__}"
         ) from error
 
 
@@ -101,7 +117,8 @@ def encode_payload(payload: Payload, content_type: str | None = None) -> tuple[b
     """The bytes and content type of a published value.
 
     Bytes stay as they are, `None` is empty, text is UTF-8; models, dataclasses, mappings, lists,
-    numbers and booleans become JSON. A `content_type` that is given always stands.
+    numbers and booleans become JSON. A `content_type` that is given always stands. `InvalidPayload`
+    where text has a lone surrogate or a number is NaN or infinite: UTF-8 and JSON have neither.
     """
     if isinstance(payload, bytes):
         return payload, content_type
@@ -114,9 +131,7 @@ def encode_payload(payload: Payload, content_type: str | None = None) -> tuple[b
     try:
         if isinstance(payload, str):
             return payload.encode(), content_type or TEXT_TYPE
-        if isinstance(payload, BaseModel):
-            return payload.__pydantic_serializer__.to_json(payload), content_type or JSON_TYPE
-        return to_json(payload), content_type or JSON_TYPE
+        return write_json(payload), content_type or JSON_TYPE
     except ValueError as error:
         raise InvalidPayload(
             f"a {type(payload).__name__} cannot be published: {error}; "
@@ -128,7 +143,7 @@ _MAX_TEXT = 65_535  # bytes of a text in MQTT (spec 1.5.4)
 
 
 def check_fields(headers: Headers | None, content_type: str | None) -> None:
-    """Refuse what no wire can carry, while there is somebody to tell it to."""
+    """Refuse what may not travel (`text.py`), while there is somebody to tell it to."""
     if content_type is not None:
         _check_text("content_type", content_type)
     for name, value in (headers or NO_HEADERS).items():
@@ -136,15 +151,25 @@ def check_fields(headers: Headers | None, content_type: str | None) -> None:
         _check_text(f"header {name!r}", value)
 
 
+def check_message(message: Message) -> None:
+    """`check_fields`, and that topic and reply topic have no text that a broker may close the
+    connection on; `InvalidInput` says what is wrong. MQTT's other rules for topics are for
+    whoever chooses one."""
+    for what, topic in (("topic", message.topic), ("reply topic", message.reply_to)):
+        fault = topic and fault_in(topic)
+        if fault:
+            raise InvalidTopic(f"{what} {topic!r} has {fault}: leave it out")
+    if message.headers or message.content_type is not None:
+        check_fields(message.headers, message.content_type)
+
+
 def _check_text(what: str, text: object) -> None:
     if not isinstance(text, str):
         raise InvalidInput(f"{what} is of type {type(text).__name__}: write text")
-    if "\0" in text:
-        raise InvalidInput(f"{what} has a NUL character ([MQTT-1.5.4-2]): leave it out")
-    try:
-        size = len(text.encode())
-    except UnicodeEncodeError as error:
-        raise InvalidInput(f"{what} is not valid UTF-8: {error.reason}") from error
+    fault = fault_in(text)
+    if fault is not None:
+        raise InvalidInput(f"{what} has {fault}, which MQTT forbids (1.5.4): leave it out")
+    size = len(text.encode())
     if size > _MAX_TEXT:
         raise InvalidInput(f"{what} has {size} bytes: at most {_MAX_TEXT} are allowed")
 

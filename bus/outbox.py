@@ -30,7 +30,8 @@ from dskity.bus.errors import (
     StoreUnavailable,
     Unavailable,
 )
-from dskity.bus.message import Message
+from dskity.bus.message import Message, check_message
+from dskity.bus.quarantine import Apart, Quarantine, Verdict
 from dskity.bus.rows import Stored
 from dskity.bus.spool import Bounds, Spool
 from dskity.bus.suspects import Suspects
@@ -79,6 +80,9 @@ class Outbox:
         self._gone: set[int] = set()  # ids that have left, and are on the disk still
         self._gone_to = 0  # the id up to which all have left
         self._suspects = Suspects()
+        self._cornered: list[Stored] = []
+        self._quarantine: Quarantine | None = None
+        self._tells_refusals: Callable[[], bool] = lambda: False
         self._connections = 0
         self._ended = 0  # the connection whose end was the last to be seen
         self._send: Send | None = None
@@ -92,14 +96,24 @@ class Outbox:
         """Whether nothing waits, so that a publish may go straight to the broker."""
         return self.spool.messages <= len(self._gone)
 
-    async def open(self, send: Send) -> None:
-        """Open the file; once released, send what is in it, whenever the broker is there.
+    async def open(
+        self,
+        send: Send,
+        apart: Apart | None = None,
+        tells_refusals: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Open the file; once released, send what is in it, whenever the broker is there. What may
+        have ended the connection is tried `apart`, if that can be; what passes there has left if
+        the broker `tells_refusals`. Else it is sent once more, for 3.1.1 acknowledges also what an
+        ACL forbids to the other client id.
 
         What was refused is sent once more: a right or a limit may have been mended since. Retained
         messages are not, for newer ones may be there by now.
         """
         await self.spool.open()
-        self._send = send
+        self._send, self._tells_refusals = send, tells_refusals
+        if apart is not None:
+            self._quarantine = Quarantine(apart, self._connection)
         if not self.empty:
             _logger.info("%d messages wait in the outbox", self.spool.messages)
             self._waiting.set()
@@ -118,7 +132,10 @@ class Outbox:
         await self.spool.close()
 
     async def put(self, message: Message) -> None:
-        """Keep a message; it is safe when this returns. Raises `OutboxFull`, `StoreUnavailable`."""
+        """Keep a message; it is safe when this returns. Raises `OutboxFull`, `StoreUnavailable`,
+        and `InvalidInput` where it has text that ends each connection it is sent on.
+        """
+        check_message(message)
         await self._follow_the_clock()
         dropped = self.spool.dropped
         try:
@@ -169,6 +186,7 @@ class Outbox:
     async def _drain(self) -> None:
         """Send page after page until nothing waits."""
         await self._follow_the_clock()
+        await self._examine()
         limit = _PAGE
         while True:
             offset = self._offset  # that of the page's stamps
@@ -219,10 +237,38 @@ class Outbox:
                 self._suspects.passed(passed)
         elif self._ended != connection:  # else it was gone before these were sent
             self._ended = connection
+            unsure = zip(picked, outcomes, strict=True)
             if self._suspects.ended(sent, self._clock.monotonic()):
                 proved = self._suspects.proved(sent[0])
                 await self._set_aside(picked[0], _HANGS_UP if proved else _MAYBE)
                 self._suspects.forget(sent[0])
+            elif self._suspects.cornered(sent):
+                self._cornered = [one for one, end in unsure if isinstance(end, NotConnected)]
+
+    async def _examine(self) -> None:
+        """Try those that may have ended the connection on another one; see `quarantine.py`."""
+        cornered, self._cornered = self._cornered, []
+        if self._quarantine is None or not cornered:
+            return
+        now = self._clock.monotonic() + self._offset
+        alive = [stored for stored in cornered if not self._is_over(stored, now)]
+        verdicts = await self._quarantine.examine([_with_rest(stored, now) for stored in alive])
+        proof = self._tells_refusals()
+        for stored, verdict in zip(alive, verdicts, strict=True):
+            if verdict is Verdict.GUILTY:
+                await self._set_aside(stored, _HANGS_UP)
+            elif verdict is Verdict.PASSED and proof:
+                self.sent += 1
+                self._gone.add(stored.id)
+            else:
+                continue
+            self._suspects.forget(stored.id)
+        if Verdict.UNKNOWN not in verdicts:
+            self._suspects.released()
+        await self._remove()
+
+    def _connection(self) -> int | None:
+        return self._connections if self._connected.is_set() else None
 
     async def _set_aside(self, stored: Stored, reason: str, cause: Exception | None = None) -> None:
         """Keep what can never be sent out of the way of the others."""
@@ -251,10 +297,9 @@ class Outbox:
     async def _one(self, stored: Stored, now: float) -> bool:
         """Send one; whether the broker has it, else it is set aside."""
         assert self._send is not None  # noqa: S101  # set before the task began
-        message = stored.message
-        if stored.expires_at is not None:
-            message = replace(message, expires_in=stored.expires_at - now)
+        message = _with_rest(stored, now)
         try:
+            check_message(message)  # an earlier version may have let it in
             await self._send(message)
         except Exception as error:
             if _may_pass(error):
@@ -278,6 +323,13 @@ class Outbox:
     def _is_over(self, stored: Stored, now: float) -> bool:
         too_old = self._max_age is not None and now - stored.put_at > self._max_age
         return too_old or (stored.expires_at is not None and stored.expires_at <= now)
+
+
+def _with_rest(stored: Stored, now: float) -> Message:
+    """The message with what is left of its time."""
+    if stored.expires_at is None:
+        return stored.message
+    return replace(stored.message, expires_in=stored.expires_at - now)
 
 
 def _may_pass(error: Exception) -> bool:

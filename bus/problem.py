@@ -6,11 +6,13 @@ of an error reply, over HTTP and over MQTT alike, is an RFC 9457 problem object.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from dskity.bus import errors as e
+from dskity.bus.text import escape
 
 PROBLEM_TYPE = "application/problem+json"
 STATUS_HEADER = "dskity-status"
@@ -69,11 +71,20 @@ def problem_of(error: BaseException, **extensions: Any) -> dict[str, Any]:
         "type": "about:blank",
         "title": HTTPStatus(status.http).phrase if status.http in _PHRASES else "Error",
         "status": status.http,
-        "detail": str(error) if ours else "an unexpected error; the log has it",
+        "detail": escape(str(error)) if ours else "an unexpected error; the log has it",
     }
     if isinstance(error, e.InvalidPayload) and error.details:
-        problem["errors"] = [dict(detail) for detail in error.details]
+        problem["errors"] = [_escaped(detail) for detail in error.details]
     return problem | extensions
+
+
+def _escaped(value: Any) -> Any:
+    """JSON values with their texts escaped: what a caller sent may be quoted in them."""
+    if isinstance(value, str):
+        return escape(value)
+    if isinstance(value, Mapping):
+        return {_escaped(key): _escaped(one) for key, one in value.items()}
+    return [_escaped(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 _PHRASES = frozenset(status.value for status in HTTPStatus)

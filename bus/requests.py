@@ -8,17 +8,19 @@ are counted and dropped.
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 from dataclasses import dataclass
 from typing import Any
 
 from dskity.bus.errors import RemoteError
+from dskity.bus.jsontext import NotJson, parse_json
 from dskity.bus.message import Message
 from dskity.bus.problem import STATUS_HEADER
 
 _FIRST_ERROR_STATUS = "400"
 _STATUS_DIGITS = 3
+_MOST_PROBLEM = 64 * 1024  # bytes of an error reply that are read as JSON
+_MOST_DETAIL = 4 * 1024  # bytes of one that is no problem object: it becomes an error's text
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +78,9 @@ def check_reply(reply: Message) -> Message:
 
 def _problem(reply: Message) -> dict[str, Any]:
     try:
-        problem = json.loads(reply.payload)
-    except ValueError:
+        problem = parse_json(reply.payload, most=_MOST_PROBLEM)
+    except NotJson:
         problem = None
-    return (
-        problem if isinstance(problem, dict) else {"detail": reply.payload.decode(errors="replace")}
-    )
+    if isinstance(problem, dict):
+        return problem
+    return {"detail": reply.payload[:_MOST_DETAIL].decode(errors="replace")}

@@ -7,6 +7,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from dskity.bus.jsontext import parse_json
 from dskity.bus.message import NO_HEADERS, Message
 
 SCHEMA = """
@@ -30,12 +31,17 @@ Row: TypeAlias = tuple[int, str, bytes, int, int, str | None, float, float | Non
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One message on disk; times are Unix seconds."""
+    """One message on disk; times are Unix seconds. `enveloped` is as in `Meta`."""
 
     id: int
     message: Message
     put_at: float
     expires_at: float | None
+    enveloped: bool = False
+
+
+class DamagedRow(ValueError):
+    """A row that does not hold what was put; the text says where."""
 
 
 def size_of(message: Message) -> int:
@@ -43,24 +49,33 @@ def size_of(message: Message) -> int:
     return len(message.payload) + len(message.topic) + _OVERHEAD
 
 
-def insert(connection: sqlite3.Connection, message: Message, now: float, lane: str) -> int:
+def insert(
+    connection: sqlite3.Connection,
+    message: Message,
+    now: float,
+    lane: str,
+    *,
+    enveloped: bool = False,
+) -> int:
     """Append a message; the id of its row."""
     expires_at = None if message.expires_in is None else now + message.expires_in
     row = (
         lane, message.topic, message.payload, message.qos, message.retain,
-        _fields(message), size_of(message), now, expires_at,
+        _fields(message, enveloped=enveloped), size_of(message), now, expires_at,
     )  # fmt: skip
     return int(connection.execute(_INSERT, row).lastrowid or 0)
 
 
 def stored(row: Row) -> Stored:
-    """A row of `COLUMNS` as it was put."""
+    """A row of `COLUMNS` as it was put; `DamagedRow` where the file no longer has that."""
     id, topic, payload, qos, retain, fields, put_at, expires_at = row
-    more = json.loads(fields) if fields else {}
+    if type(topic) is not str or type(payload) is not bytes or not _is_unicode(topic):
+        raise DamagedRow("its topic is no text, or its payload no bytes")
+    more = _read(fields) if fields else {}
     correlation = more.get("correlation")
     message = Message(
         topic,
-        bytes(payload),
+        payload,
         qos,
         bool(retain),
         more.get("content_type"),
@@ -69,10 +84,38 @@ def stored(row: Row) -> Stored:
         None if correlation is None else bytes.fromhex(correlation),
         duplicate="duplicate" in more,
     )
-    return Stored(id, message, put_at, expires_at)
+    return Stored(id, message, put_at, expires_at, "enveloped" in more)
 
 
-def _fields(message: Message) -> str | None:
+def bare(row: Row) -> Stored:
+    """What can be read of a damaged row, for those who look at what was set aside."""
+    id, topic, payload, qos, retain, _, put_at, expires_at = row
+    data = payload if type(payload) is bytes else b""
+    return Stored(id, Message(str(topic), data, qos, bool(retain)), put_at, expires_at)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _read(fields: str) -> dict[str, Any]:
+    """The fields of `_fields`, each of its type."""
+    try:
+        more = parse_json(fields)
+        bytes.fromhex(more.get("correlation", ""))
+        texts = [*more.get("headers", {}).values(), more.get("content_type"), more.get("reply_to")]
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DamagedRow(f"its fields cannot be read: {error}") from error
+    if any(not isinstance(text, str | None) for text in texts):
+        raise DamagedRow("one of its fields is no text")
+    return dict(more)
+
+
+def _fields(message: Message, *, enveloped: bool) -> str | None:
     """The other fields as JSON; None, as for most telemetry, where there are none."""
     fields: dict[str, Any] = {}
     if message.content_type is not None:
@@ -85,4 +128,6 @@ def _fields(message: Message) -> str | None:
         fields["correlation"] = message.correlation.hex()
     if message.duplicate:
         fields["duplicate"] = True
+    if enveloped:
+        fields["enveloped"] = True
     return json.dumps(fields) if fields else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
+from collections.abc import Sequence
 
 from dskity.bus import envelope
 from dskity.bus.clock import Clock
@@ -49,7 +50,7 @@ class Sending:
         """Open the outbox; once released, it sends whenever the broker is there."""
         if self.outbox is not None:
             self._link.watch(self.outbox.link_changed)
-            await self.outbox.open(self.now)
+            await self.outbox.open(self.now, self.apart, self._tells_refusals)
 
     def release(self) -> None:
         """See `Outbox`."""
@@ -97,6 +98,14 @@ class Sending:
     async def now(self, message: Message) -> bool | None:
         """Send on the present connection; returns `Receipt.matched`."""
         return await self._transport.publish(self._fit(message))
+
+    async def apart(self, messages: Sequence[Message]) -> list[Exception | None]:
+        """Send on a connection of its own; see `Transport.publish_apart`."""
+        return await self._transport.publish_apart([self._fit(message) for message in messages])
+
+    def _tells_refusals(self) -> bool:
+        """PUBACK has a reason code on MQTT 5 only."""
+        return self._transport.capabilities.headers
 
     async def reply(self, message: Message, *, enveloped: bool) -> None:
         """Answer in the form the request came in."""

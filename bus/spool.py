@@ -6,6 +6,7 @@ Bounded in messages and bytes.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any, Literal, TypeAlias
 from dskity.bus.database import Database
 from dskity.bus.errors import OutboxFull
 from dskity.bus.message import Message
-from dskity.bus.rows import COLUMNS, SCHEMA, Stored, insert, size_of, stored
+from dskity.bus.rows import COLUMNS, SCHEMA, DamagedRow, Row, Stored, bare, insert, size_of, stored
 
 OverflowPolicy: TypeAlias = Literal["reject", "drop_oldest"]
 
@@ -48,6 +49,7 @@ _KEEP_TOTALS = (
 )
 _MOST_REFUSED = 1000
 _PAGE_BYTES = 4 * 1024 * 1024  # of messages in memory at once, or one that is larger
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +101,16 @@ class Spool:
         await self._database.close()
 
     async def put(
-        self, messages: Sequence[Message], now: float, lane: str = "", *, any_size: bool = False
+        self,
+        messages: Sequence[Message],
+        now: float,
+        lane: str = "",
+        *,
+        any_size: bool = False,
+        enveloped: Sequence[bool] = (),
     ) -> list[int]:
         """Keep messages, all or none; they are on the disk when this returns their ids.
+        `enveloped` says of each whether it came in an envelope; left out, none did.
 
         Raises `OutboxFull` at the bound, `StoreUnavailable` where the disk is full or read-only.
         With `any_size` one message larger than the bound is kept where there is room for another
@@ -113,15 +122,24 @@ class Spool:
         self.messages += len(sizes)  # counted now: what is asked together cannot pass the bound
         self.bytes += sum(sizes)
         done = self._database.begin(
-            lambda connection: self._insert(connection, messages, now, lane)
+            lambda connection: self._insert(connection, messages, now, lane, enveloped)
         )
         done.add_done_callback(partial(self._was_put, sizes))
         ids, _, _ = await asyncio.shield(done)  # cancelled, they are on the disk all the same
         return ids
 
     async def page(self, after: int, limit: int, lane: str = "") -> list[Stored]:
-        """The next messages behind the id `after`, in order: at most `limit`, and 4 MiB or one."""
-        return await self._database.run(lambda connection: _page(connection, after, limit, lane))
+        """The next messages behind the id `after`, in order: at most `limit`, and 4 MiB or one.
+
+        A damaged row is set aside, as by `refuse`, and costs nothing but itself.
+        """
+        page, damaged, freed = await self._database.run(
+            lambda connection: _page(connection, after, limit, lane)
+        )
+        self._freed(freed)
+        for id, reason in damaged:
+            _logger.error("%s: message %d is damaged and set aside: %s", self.what, id, reason)
+        return page
 
     async def lanes(self) -> dict[str, int]:
         """How many messages each lane has."""
@@ -178,15 +196,16 @@ class Spool:
         messages: Sequence[Message],
         now: float,
         lane: str,
+        enveloped: Sequence[bool],
     ) -> tuple[list[int], list[int], int]:
         """The ids of the new rows, the sizes of those that made room, and how many of these were
         dropped."""
         freed: list[int] = []
         ids: list[int] = []
-        for message in messages:
+        for message, wrapped in zip(messages, enveloped or [False] * len(messages), strict=True):
             if message.retain and self.collapses:
                 freed += _sizes(connection.execute(_COLLAPSE, (lane, message.topic)))
-            ids.append(insert(connection, message, now, lane))
+            ids.append(insert(connection, message, now, lane, enveloped=wrapped))
         dropped: list[int] = []
         if self.bounds.policy == "drop_oldest":
             dropped = self._make_room(connection)
@@ -225,27 +244,47 @@ def _sizes(cursor: sqlite3.Cursor) -> list[int]:
     return [int(size) for (size,) in cursor]
 
 
-def _page(connection: sqlite3.Connection, after: int, limit: int, lane: str) -> list[Stored]:
+def _page(
+    connection: sqlite3.Connection, after: int, limit: int, lane: str
+) -> tuple[list[Stored], list[tuple[int, str]], list[int]]:
+    """The page; the damaged rows that were in its way, with what is wrong, and their sizes."""
     rows = connection.execute(
         f"SELECT {COLUMNS} FROM spool WHERE id > ? AND lane = ? AND refused IS NULL"  # noqa: S608
-        " ORDER BY id LIMIT ?",
-        (after, lane, limit),
+        " ORDER BY id",  # no LIMIT: damaged rows do not count, and it reads no further than asked
+        (after, lane),
     )
     page: list[Stored] = []
+    damaged: list[tuple[int, str]] = []
     size = 0
-    for row in rows:
-        size += len(row[2])
+    while len(page) < limit and (row := rows.fetchone()) is not None:
+        try:
+            found = stored(row)
+        except DamagedRow as error:
+            damaged.append((row[0], str(error)))
+            continue
+        size += len(found.message.payload)
         if page and size > _PAGE_BYTES:
             break
-        page.append(stored(row))
-    return page
+        page.append(found)
+    rows.close()
+    freed: list[int] = []
+    for id, reason in damaged:
+        freed += _refuse(connection, id, reason)
+    return page, damaged, freed
 
 
 def _refused(connection: sqlite3.Connection) -> list[tuple[Stored, str]]:
     rows = connection.execute(
         f"SELECT {COLUMNS}, refused FROM spool WHERE refused IS NOT NULL ORDER BY id"  # noqa: S608
     )
-    return [(stored(row[:-1]), str(row[-1])) for row in rows]
+    return [(_readable(row[:-1]), str(row[-1])) for row in rows]
+
+
+def _readable(row: Row) -> Stored:
+    try:
+        return stored(row)
+    except DamagedRow:
+        return bare(row)
 
 
 def _delete(connection: sqlite3.Connection, ids: Sequence[int]) -> list[int]:

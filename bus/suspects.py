@@ -6,6 +6,9 @@ without the first of a page having passed, those of the page are sent one at a t
 ended three connections steps aside until another one passes, for a bad network would have ended
 that as well; if it then ends one more, it is guilty. Where none passes it is guilty after five. But
 nobody is before a minute has gone by: a broker that crashes over and over ends connections, too.
+
+All that is for brokers that take no second connection from us, or that crash on the message. Where
+there can be one, `quarantine.py` finds out after the second connection that has ended.
 """
 
 from __future__ import annotations
@@ -55,6 +58,16 @@ class Suspects:
             self._on_trial.discard(first)  # until another one has passed once more
             return False
         return first in self._on_trial or self._endings[first] >= _GUILTY
+
+    def cornered(self, sent: Sequence[int]) -> bool:
+        """Whether the last end is reason enough to try these on a connection of their own."""
+        if len(sent) > 1:
+            return self._stuck >= _STUCK
+        return self._endings.get(sent[0], 0) >= _STUCK
+
+    def released(self) -> None:
+        """Those that had ended a page are found: what waits goes together again."""
+        self._stuck = self._alone_to = 0
 
     def passed(self, sent: Sequence[int]) -> None:
         """These have arrived: the suspected go on trial, all others are cleared."""

@@ -9,6 +9,7 @@ or a terminal forges the next line. So such text is refused where somebody can b
 from __future__ import annotations
 
 import re
+from json.encoder import encode_basestring_ascii as ascii_json
 
 # C0 with NUL, DEL and C1; surrogates; the 66 code points that are no characters.
 _UNFIT = re.compile(
@@ -27,9 +28,25 @@ def fault_in(text: str) -> str | None:
     return f"{_kind(code)} U+{code:04X} at position {found.start()}"
 
 
+def percent(text: str) -> str:
+    """`text` with all that may not travel percent-encoded, for levels of topics."""
+    return _UNFIT.sub(_percented, text)
+
+
 def escape(text: str) -> str:
     r"""`text` with all that may not travel written as `\\xNN`, `\\uNNNN` or `\\UNNNNNNNN`."""
     return _UNFIT.sub(_escaped, text)
+
+
+def escape_lines(text: str, indent: str = "    ") -> str:
+    """`text` escaped, but for its line breaks: each line after the first begins with `indent`, so
+    that in a log none can be taken for a record of its own."""
+    return f"\n{indent}".join(map(escape, text.split("\n")))
+
+
+def escape_json(text: str) -> str:
+    """JSON with all that may not travel escaped in the way of JSON; it stands in texts only."""
+    return _UNFIT.sub(lambda found: ascii_json(found[0])[1:-1], text)
 
 
 def _kind(code: int) -> str:
@@ -38,6 +55,10 @@ def _kind(code: int) -> str:
     if 0xD800 <= code <= 0xDFFF:  # noqa: PLR2004  # the range of the surrogates
         return "the lone surrogate"
     return "the control character" if code <= 0x9F else "the non-character"  # noqa: PLR2004  # C1 ends there
+
+
+def _percented(found: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in found[0].encode(errors="surrogatepass"))
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from dskity.bus.errors import InvalidTopic
+from dskity.bus.text import fault_in, percent
 
 MAX_BYTES = 65_535  # [MQTT-4.7.3-3]
 _CAPTURE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(\.\.\.)?\}")
@@ -108,12 +109,10 @@ def _check_level(text: str, part: str, *, last: bool) -> str:
 def _check_common(text: str, what: str) -> None:
     if not text:
         raise InvalidTopic(f"an empty {what}: write at least one character ([MQTT-4.7.3-1])")
-    if "\0" in text:
-        raise InvalidTopic(f"{what} {text!r} has a NUL character ([MQTT-4.7.3-2])")
-    try:
-        size = len(text.encode())
-    except UnicodeEncodeError as error:
-        raise InvalidTopic(f"{what} {text!r} is not valid UTF-8: {error.reason}") from error
+    fault = fault_in(text)
+    if fault is not None:
+        raise InvalidTopic(f"{what} {text!r} has {fault} ([MQTT-4.7.3-2], 1.5.4): leave it out")
+    size = len(text.encode())
     if size > MAX_BYTES:
         raise InvalidTopic(
             f"{what} of {size} bytes: at most {MAX_BYTES} are allowed ([MQTT-4.7.3-3])"
@@ -122,7 +121,8 @@ def _check_common(text: str, what: str) -> None:
 
 @lru_cache(maxsize=4_096)  # programs publish to the same topics for ever
 def check_topic(topic: str) -> str:
-    """`topic` if it may be published to; `InvalidTopic` at a wildcard, a leading `$`, or NUL."""
+    """`topic` if it may be published to; `InvalidTopic` at a wildcard, a leading `$`, or text that
+    may not travel (`text.py`)."""
     _check_common(topic, "topic")
     if "+" in topic or "#" in topic:
         raise InvalidTopic(
@@ -153,10 +153,13 @@ def matches(filter: str, topic: str) -> bool:
 
 def share(group: str, filter: str) -> str:
     """The shared-subscription filter (MQTT 5 spec 4.8.2) of a group."""
-    if not group or any(character in group for character in "/+#\0"):
+    if not group or any(character in group for character in "/+#"):
         raise InvalidTopic(
             f"group {group!r}: a share name has at least one character, and no '/', '+' or '#'"
         )
+    fault = fault_in(group)
+    if fault is not None:
+        raise InvalidTopic(f"group {group!r} has {fault}: leave it out")
     return f"{_SHARE}{group}/{filter}"
 
 
@@ -200,11 +203,17 @@ def _dollar(levels: list[str]) -> bool:
     return levels[0].startswith("$")
 
 
-_QUOTED = {"%": "%25", "+": "%2B", "#": "%23", "\0": "%00"}
+_QUOTED = {"%": "%25", "+": "%2B", "#": "%23"}
+# One character of UTF-8, percent-encoded; a surrogate is encoded like any other.
+_ENCODED = re.compile(
+    "%[0-7][0-9A-F]|%[CD][0-9A-F]%[89AB][0-9A-F]|%E[0-9A-F](?:%[89AB][0-9A-F]){2}"
+    "|%F[0-7](?:%[89AB][0-9A-F]){3}"
+)
 
 
 def quote(text: str) -> str:
-    """A key or name as topic levels: `+ # % NUL` percent-encoded; an empty level becomes `%`.
+    """A key or name as topic levels: `+ # %` and what may not travel (`text.py`) percent-encoded;
+    an empty level becomes `%`.
 
     `/` stays, so keys make a tree. `%` alone, never made by encoding a character, marks the empty
     level, which no topic tree shows well.
@@ -218,13 +227,20 @@ def quote_level(text: str) -> str:
 
 
 def _escape(text: str) -> str:
-    return "".join(_QUOTED.get(character, character) for character in text)
+    return percent("".join(_QUOTED.get(character, character) for character in text))
 
 
 def unquote(topic: str) -> str:
     """The text that `quote` or `quote_level` made `topic` from."""
     levels = ["" if level == "%" else level for level in topic.split("/")]
-    text = "/".join(levels)
-    for character, code in (("/", "%2F"), ("+", "%2B"), ("#", "%23"), ("\0", "%00"), ("%", "%25")):
-        text = text.replace(code, character)
-    return text
+    return _ENCODED.sub(_decoded, "/".join(levels))
+
+
+def _decoded(found: re.Match[str]) -> str:
+    """The character, where it is one that is quoted; others a stranger may have encoded."""
+    try:
+        character = bytes.fromhex(found[0].replace("%", "")).decode(errors="surrogatepass")
+    except UnicodeDecodeError:
+        return found[0]
+    quoted = character in _QUOTED or character == "/" or fault_in(character) is not None
+    return character if quoted else found[0]

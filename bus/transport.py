@@ -14,7 +14,7 @@ Rules every implementation keeps; `tests/contract/` checks them on all of them:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol, TypeAlias
 
@@ -128,6 +128,16 @@ class Transport(Protocol):
         Returns `Receipt.matched`. Raises `NotConnected` at once when there is no connection, or
         when it is lost before the acknowledgement (the message may or may not have arrived),
         `BrokerRefused`, or `TooLarge`.
+        """
+        ...
+
+    async def publish_apart(self, messages: Sequence[Message]) -> list[Exception | None]:
+        """Publish together on a connection of its own, with another client id, which is closed
+        after them: what a broker closes the connection on ends that one only.
+
+        One outcome for each: None once acknowledged, else what `publish` would raise. Without
+        messages it shows that the broker takes a connection. Raises `NotConnected`, or what the
+        broker says, where it takes none.
         """
         ...
 

@@ -1,16 +1,47 @@
-"""The log on standard error: lines for people, or one JSON object a line for machines."""
+"""The log on standard error: lines for people, or one JSON object a line for machines.
+
+Texts of strangers are quoted in it (topics, client ids, payloads, errors). A control character in
+them would steer the terminal, and a line break would forge the next record: so both are escaped.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Literal
+from numbers import Number
+from typing import Any, Literal
+
+from dskity.bus.text import escape, escape_json, escape_lines
 
 _TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _NOISY = ("amqtt", "transitions", "httpx", "httpcore", "mqtt", "asyncio", "uvicorn")
 """Libraries that tell of each connection or call at INFO."""
+
+
+class TextFormatter(logging.Formatter):
+    """One record is one line, and the lines that the program itself breaks: in the text before its
+    arguments are put in, and in a traceback. Those are indented; whatever begins at the left is a
+    record."""
+
+    def __init__(self) -> None:
+        super().__init__(_TEXT)
+
+    def format(self, record: logging.LogRecord) -> str:
+        kept = record.msg, record.args, record.exc_text
+        record.msg, record.args, record.exc_text = _message(record), (), None
+        try:
+            return super().format(record)
+        finally:  # other handlers format it in their own way
+            record.msg, record.args, record.exc_text = kept
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  # logging's name
+        return "    " + escape_lines(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802  # logging's name
+        return "    " + escape_lines(super().formatStack(stack_info))
 
 
 class JsonFormatter(logging.Formatter):
@@ -29,13 +60,40 @@ class JsonFormatter(logging.Formatter):
             line["request_id"] = request_id
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return escape_json(json.dumps(line, ensure_ascii=False))
+
+
+class _Quoted:
+    """An argument of a record, escaped however it is put in."""
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __str__(self) -> str:
+        return escape(str(self._value))
+
+    def __repr__(self) -> str:
+        return escape(repr(self._value))
+
+
+def _message(record: logging.LogRecord) -> str:
+    """The message, with its arguments on one line each."""
+    text, arguments = str(record.msg), record.args
+    if isinstance(arguments, Mapping):
+        text %= {name: _quoted(value) for name, value in arguments.items()}
+    elif arguments:
+        text %= tuple(map(_quoted, arguments))
+    return escape_lines(text)
+
+
+def _quoted(value: object) -> object:
+    return value if isinstance(value, Number) else _Quoted(value)  # `%d` needs the number itself
 
 
 def configure(level: str, form: Literal["text", "json"]) -> None:
     """Send everything of `level` and above to standard error."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if form == "json" else logging.Formatter(_TEXT))
+    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)

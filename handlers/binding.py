@@ -173,7 +173,7 @@ def _payload(annotation: Any, name: str) -> Getter:
     def get(delivery: Delivery, _: Mapping[str, str]) -> Any:
         try:
             return validate(delivery.payload)
-        except ValidationError:
+        except Exception:  # noqa: BLE001  # a model's validators may raise anything
             return decode_json(delivery.topic, delivery.payload, adapter)  # raises our error
 
     return get

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from dskity.bus.message import Headers, Message
+from dskity.bus.text import escape
 from dskity.bus.topics import MAX_BYTES
 from dskity.handlers.outcome import in_words
 
@@ -27,33 +28,37 @@ def dead_letters(root: str) -> str:
 
 
 def _text(error: BaseException) -> str:
-    """In words, without what a header may not hold: a payload's bytes may be quoted in it."""
-    text = in_words(error)[:_MAX_ERROR].replace("\0", "\\0")
-    return text.encode(errors="backslashreplace").decode()
+    """In words: a payload's bytes may be quoted in it."""
+    return escape(in_words(error)[:_MAX_ERROR])
 
 
-def _topic(root: str, topic: str) -> str:
-    """Cut where it would be longer than MQTT allows; the header has all of it."""
-    return (dead_letters(root) + topic).encode()[:MAX_BYTES].decode(errors="ignore")
+def _fit(text: str) -> str:
+    """`text` as it may travel, cut where MQTT's strings end. Not every broker checks what it hands
+    on, and one that does would close the connection that the dead letter is sent on."""
+    return escape(text).encode()[:MAX_BYTES].decode(errors="ignore")
 
 
 def dead_letter(
     message: Message, root: str, error: BaseException, handler: str, attempts: int, now: float
 ) -> Message:
-    """The dead letter of `message`: its payload and headers, and why; `now` is Unix seconds."""
+    """The dead letter of `message`: its payload and headers, and why; `now` is Unix seconds.
+
+    Text that may not travel (`bus/text.py`) is escaped in it; a topic that would be too long with
+    the prefix is cut, and the header has all of it.
+    """
     headers: Headers = {
-        **message.headers,
+        **{_fit(name): _fit(value) for name, value in message.headers.items()},
         ERROR: _text(error),
-        HANDLER: handler,
+        HANDLER: _fit(handler),
         ATTEMPTS: str(attempts),
-        TOPIC: message.topic,
+        TOPIC: _fit(message.topic),
         TIME: datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z"),
     }
     return Message(
-        _topic(root, message.topic),
+        _fit(dead_letters(root) + message.topic),
         message.payload,
         max(message.qos, 1),
-        content_type=message.content_type,
+        content_type=message.content_type and _fit(message.content_type),
         headers=headers,
         correlation=message.correlation,
     )

@@ -141,9 +141,16 @@ class StoredRoute:
         """Write as much of the batch as fits, however long it takes until something does; how
         many. Until then nothing is acknowledged, nor read."""
         messages = [delivery.message() for delivery in batch]
+        enveloped = [delivery.meta is not None and delivery.meta.enveloped for delivery in batch]
         while True:
             try:
-                await self._spool.put(messages, self._clock.time(), self._lane, any_size=True)
+                await self._spool.put(
+                    messages,
+                    self._clock.time(),
+                    self._lane,
+                    any_size=True,
+                    enveloped=enveloped[: len(messages)],
+                )
             except Exception as error:  # noqa: BLE001  # without this task nothing is acknowledged
                 if isinstance(error, OutboxFull) and len(messages) > 1:
                     del messages[len(messages) // 2 :]
@@ -192,6 +199,7 @@ class StoredRoute:
                 message.reply_to,
                 message.correlation,
                 remaining,
+                enveloped=stored.enveloped,
             ),
             partial(self._end, stored.id),
         )

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dskity.bus.errors import DSkityError
+from dskity.bus.text import escape
 
 
 def describe(error: BaseException, home: str) -> str:
-    """What went wrong, and where in the code of `home` (a dotted name) it did."""
-    where = place(error, home)
-    return f"{_text(error)} ({where})" if where else _text(error)
+    """What went wrong, on one line, and where in the code of `home` (a dotted name) it did."""
+    where, text = place(error, home), escape(_text(error))
+    return f"{text} ({where})" if where else text
 
 
 def place(error: BaseException, home: str) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from dskity.cli.group import FAILED
 from dskity.cli.options import Config, Json, Set, Url
-from dskity.cli.output import note, payload_text, print_json, print_table
+from dskity.cli.output import note, payload_text, print_json, print_line, print_table
 from dskity.cli.reading import check_filter_argument, read_settings
 
 if TYPE_CHECKING:
@@ -86,9 +86,9 @@ def show(
         return
     for name in ("id", "topic", "connection", "content_type", "size"):
         if letter[name] is not None:
-            typer.echo(f"{name.replace('_', ' ')}: {letter[name]}")
+            print_line(f"{name.replace('_', ' ')}: {letter[name]}")
     for name, value in letter["headers"].items():
-        typer.echo(f"{name}: {value}")
+        print_line(f"{name}: {value}")
     typer.echo(f"\n{_payload(letter)}")
 
 
@@ -195,5 +195,5 @@ def _dead_letters(number: int) -> str:
 
 def _payload(letter: dict[str, Any]) -> str:
     if "payload" in letter:
-        return str(letter["payload"])
+        return payload_text(str(letter["payload"]).encode())
     return payload_text(base64.b64decode(letter["payload_base64"]))

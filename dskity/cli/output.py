@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from dskity.bus.text import escape, escape_json, escape_lines
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,34 +18,41 @@ if TYPE_CHECKING:
 
 def print_json(value: Any) -> None:
     """One line of JSON."""
-    typer.echo(json.dumps(value, ensure_ascii=False, default=str))
+    typer.echo(_json_line(value))
+
+
+def print_line(text: str) -> None:
+    """One line, whatever is in the text: what a stranger wrote neither steers the terminal nor
+    forges another line."""
+    typer.echo(escape(text))
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Columns, as wide as the terminal allows; the first one names the row, and is not folded."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in head:
         table.add_column(title, overflow="fold", no_wrap=title == head[0])
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(escape(cell)) for cell in row))
     Console(highlight=False, markup=False).print(table)
 
 
 def note(text: str) -> None:
     """Something for the person at the terminal, which is no result."""
-    typer.echo(text, err=True)
+    typer.echo(escape_lines(text), err=True)
 
 
 def complain(error: Exception, *, as_json: bool) -> None:
     """An error of ours, without traceback."""
     if as_json:
         problem = {"error": type(error).__name__, "detail": str(error)}
-        typer.echo(json.dumps(problem, ensure_ascii=False), err=True)
+        typer.echo(_json_line(problem), err=True)
     else:
-        typer.secho(f"error: {error}", err=True, fg="red")
+        typer.secho(escape_lines(f"error: {error}"), err=True, fg="red")
 
 
 def message_fields(message: Message) -> dict[str, Any]:
@@ -66,5 +75,10 @@ def message_fields(message: Message) -> dict[str, Any]:
 
 
 def payload_text(payload: bytes) -> str:
-    """A payload for the terminal; bytes that are no text are escaped."""
-    return payload.decode(errors="backslashreplace")
+    """A payload for the terminal, with its line breaks; bytes that are no text and control
+    characters are escaped. `--json` has all of it."""
+    return escape_lines(payload.decode(errors="backslashreplace"), indent="")
+
+
+def _json_line(value: Any) -> str:
+    return escape_json(json.dumps(value, ensure_ascii=False, default=str))

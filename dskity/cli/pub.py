@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dskity.cli.options import Config, ContentType, Headers, Json, Payload, Qos, Set, Url
-from dskity.cli.output import print_json
+from dskity.cli.output import print_json, print_line
 from dskity.cli.reading import check_topic_argument, pairs, read_payload, read_settings
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def pub(
         print_json(asdict(receipt))
     else:
         nobody = "; nobody is subscribed" if receipt.matched is False else ""
-        typer.echo(f"{topic}: QoS {receipt.qos}, {_HOW[receipt.accepted]}{nobody}")
+        print_line(f"{topic}: QoS {receipt.qos}, {_HOW[receipt.accepted]}{nobody}")
 
 
 _HOW = {

@@ -10,7 +10,7 @@ import typer
 
 from dskity.cli.group import FAILED
 from dskity.cli.options import Config, Json, Qos, Set, Url
-from dskity.cli.output import message_fields, note, payload_text, print_json
+from dskity.cli.output import message_fields, note, print_json, print_line
 from dskity.cli.reading import check_filter_argument, read_settings
 
 if TYPE_CHECKING:
@@ -84,4 +84,4 @@ def _show_json(message: Message) -> None:
 
 
 def _show_text(message: Message) -> None:
-    typer.echo(f"{message.topic} {payload_text(message.payload)}")
+    print_line(f"{message.topic} {message.payload.decode(errors='backslashreplace')}")

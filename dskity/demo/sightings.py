@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from dskity.bus.envelope import unwrap
+from dskity.bus.jsontext import parse_json
 from dskity.demo.finding import CheckFailed
 
 LIMIT = 100_000
@@ -29,7 +29,7 @@ class Sighting:
     @classmethod
     def parse(cls, line: bytes) -> Sighting:
         """The sighting in a line."""
-        return cls(**json.loads(line))
+        return cls(**parse_json(line))
 
     def opened(self) -> tuple[bytes, Mapping[str, str]]:
         """Payload and headers, which on MQTT 3.1.1 lie in an envelope."""
@@ -39,7 +39,7 @@ class Sighting:
 
     def json(self) -> Any:
         """The payload as JSON."""
-        return json.loads(self.opened()[0])
+        return parse_json(self.opened()[0])
 
 
 class Sightings:

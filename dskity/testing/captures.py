@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from dskity.bus.bus import Bus
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidInput
+from dskity.bus.jsontext import NotJson, parse_json
 from dskity.bus.message import NO_HEADERS, Message
 from dskity.bus.threads import blocking
 from dskity.bus.topics import check_topic
@@ -66,7 +67,9 @@ def load(path: Path) -> Capture:
         if not line.strip():
             continue
         try:
-            capture.append(_Line.model_validate_json(line).message())
+            capture.append(_Line.model_validate(parse_json(line)).message())
+        except NotJson as error:
+            raise InvalidInput(f"{path}:{number}: line: Invalid JSON: {error}") from error
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"])) or "line"

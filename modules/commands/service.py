@@ -13,6 +13,7 @@ from dskity.bus.bus import Bus
 from dskity.bus.errors import Conflict, DSkityError, InvalidInput, NoResponder, Unavailable
 from dskity.bus.message import Message
 from dskity.bus.problem import problem_of
+from dskity.bus.text import fault_in
 from dskity.modules.commands import wire
 from dskity.modules.commands.ledger import Ledger
 from dskity.modules.commands.replies import ReplyIntake
@@ -84,6 +85,9 @@ class CommandService:
         """
         if not self._running:
             raise Unavailable("commands are not started: the module 'commands' must run")
+        fault = None if idempotency_key is None else fault_in(idempotency_key)
+        if fault is not None:
+            raise InvalidInput(f"the idempotency key {idempotency_key!r} has {fault}: leave it out")
         lifetime = _seconds("ttl", self._ttl if ttl is None else ttl)
         patience = _seconds("wait", wait) if wait else 0.0
         topic = self._templates.request(target, command)

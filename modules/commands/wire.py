@@ -17,12 +17,14 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic_core import PydanticSerializationError, from_json, to_json, to_jsonable_python
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from dskity.bus import topics
 from dskity.bus.errors import InvalidInput, InvalidPayload, InvalidSettings
+from dskity.bus.jsontext import NotJson, parse_json, write_json
 from dskity.bus.message import JSON_TYPE, Message
 from dskity.bus.problem import STATUS_HEADER
+from dskity.bus.text import fault_in
 from dskity.modules.commands.states import REPORTABLE, Change, State
 from dskity.modules.contract import Execution
 
@@ -69,13 +71,17 @@ def level(what: str, name: str) -> str:
         raise InvalidInput(
             f"{what} {name[:40]!r}: write a name of 1 to {_LONGEST_NAME} characters without '/'"
         )
+    fault = fault_in(name)
+    if fault is not None:
+        raise InvalidInput(f"{what} {name!r} has {fault}: leave it out")
     return topics.quote(name)
 
 
 def jsonable(payload: Any) -> Any:
     """A command's payload as JSON values; models and dataclasses are taken too."""
     try:
-        return to_jsonable_python(payload, inf_nan_mode="null")
+        write_json(payload)  # refuses what a copy would carry on: NaN, lone surrogates
+        return to_jsonable_python(payload)
     except (PydanticSerializationError, ValueError) as error:
         raise InvalidPayload(f"a command's payload must be JSON: {error}") from error
 
@@ -92,7 +98,7 @@ def body(execution: str, payload: Any) -> bytes:
         fields |= payload
     elif payload is not None:
         fields["payload"] = payload
-    return to_json(fields)
+    return write_json(fields)
 
 
 def request(execution: Execution, topic: str, ttl: float, reply_to: str | None) -> Message:
@@ -164,6 +170,6 @@ def _value(payload: bytes) -> Any:
     if not payload:
         return None
     try:
-        return from_json(payload, allow_inf_nan=False)
-    except ValueError:
+        return parse_json(payload)
+    except NotJson:
         return payload.decode(errors="replace")

@@ -15,6 +15,8 @@ from dskity.bus import topics
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.complaints import Complaints
 from dskity.bus.database import Database
+from dskity.bus.jsontext import NotJson, parse_json
+from dskity.handlers.dead_letter import ERROR
 from dskity.modules.dead_letters.bounds import Bounds
 from dskity.modules.dead_letters.letter import DeadLetter, Entry
 
@@ -175,9 +177,7 @@ def _page(
         f" FROM letters{_CHOSEN} AND id > :after ORDER BY id LIMIT :limit",
         words,
     )
-    entries = [
-        Entry.of(id, topic, json.loads(headers), *rest) for id, topic, headers, *rest in rows
-    ]
+    entries = [Entry.of(id, topic, _headers(headers), *rest) for id, topic, headers, *rest in rows]
     return entries, int(total)
 
 
@@ -198,9 +198,21 @@ def _get(ids: Sequence[str], db: sqlite3.Connection) -> list[DeadLetter]:
         (json.dumps(ids),),
     )
     return [
-        DeadLetter(id, topic, bytes(payload), json.loads(headers), *rest)
+        DeadLetter(id, topic, bytes(payload), _headers(headers), *rest)
         for id, topic, payload, headers, *rest in rows
     ]
+
+
+def _headers(text: str) -> dict[str, str]:
+    """The headers of a row. Where the file is damaged they are lost, which the list shows; the
+    payload may be whole, so the letter can still be sent back or dropped."""
+    try:
+        found = parse_json(text)
+    except (NotJson, TypeError):
+        found = None
+    if isinstance(found, dict) and all(isinstance(value, str) for value in found.values()):
+        return found
+    return {ERROR: "its headers are damaged in the file of dead letters, and lost"}
 
 
 def _known(ids: Sequence[str], db: sqlite3.Connection) -> list[str]:

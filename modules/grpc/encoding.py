@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from dskity.bus import message as bus
 from dskity.bus.errors import InvalidPayload
+from dskity.bus.jsontext import NotJson, parse_json
 from dskity.modules import contract
 from dskity.modules.grpc.v1 import dskity_pb2 as pb
 
@@ -15,8 +16,8 @@ from dskity.modules.grpc.v1 import dskity_pb2 as pb
 def json_of(what: str, data: bytes) -> Any:
     """JSON bytes as a value; `InvalidPayload` says where they stop being JSON."""
     try:
-        return from_json(data)
-    except ValueError as error:
+        return parse_json(data)
+    except NotJson as error:
         raise InvalidPayload(f"{what} is not JSON: {error}") from error
 
 

@@ -6,19 +6,23 @@ watching is for watching. What must not be missed, expiry, comes from the sweep.
 
 from __future__ import annotations
 
-import json
 import logging
+import math
 from collections.abc import Callable
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from dskity.bus.clock import Clock
+from dskity.bus.jsontext import parse_json
 from dskity.modules.kv.store import StoreChange
 
 _RETRY = 0.5
 _PING = 5.0
 """Seconds of silence after which the connection is tried; a reply is due after as many more."""
+
+_KINDS = frozenset({"set", "deleted", "expired"})
 
 log = logging.getLogger(__name__)
 
@@ -74,19 +78,26 @@ class RedisFeed:
 
     def _hear(self, data: bytes) -> None:
         try:
-            told = json.loads(data)
-            change = StoreChange(
-                told["kind"],
-                told["key"],
-                int(told["version"]),
-                int(told["previous"]),
-                seconds(told["ttl"]),
-                told["value"].encode(),
-            )
-        except (ValueError, KeyError, TypeError, AttributeError):
+            told = parse_json(data)
+            change = _change(told)
+            origin = told["origin"].encode()
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
             log.warning("somebody else's message on the redis channel %s: ignored", self._channel)
             return
-        self._tell(change, told["origin"].encode())
+        self._tell(change, origin)
+
+
+def _change(told: Any) -> StoreChange:
+    """The change in a message; one of many errors where it is somebody else's."""
+    kind, key, value = told["kind"], told["key"], told["value"].encode()
+    if kind not in _KINDS or not isinstance(key, str):
+        raise ValueError("no change of ours")
+    if kind == "set":
+        parse_json(value)  # watchers read it
+    ttl = seconds(told["ttl"])
+    if ttl is not None and not math.isfinite(ttl):
+        raise ValueError("a time to live that is no number")
+    return StoreChange(kind, key, int(told["version"]), int(told["previous"]), ttl, value)
 
 
 def seconds(ttl: str | bytes) -> float | None:

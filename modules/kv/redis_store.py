@@ -18,7 +18,8 @@ from redis.exceptions import RedisError
 
 from dskity.bus.alarm import Alarm
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
-from dskity.bus.errors import InvalidSettings, StoreUnavailable
+from dskity.bus.errors import DSkityError, InvalidSettings, StoreUnavailable
+from dskity.bus.jsontext import NotJson
 from dskity.modules.contract import Entry
 from dskity.modules.kv import redis_scripts as scripts
 from dskity.modules.kv.redis_feed import RedisFeed, seconds
@@ -112,7 +113,7 @@ class RedisStore:
     async def get(self, key: str, default: Any) -> Any:
         """See `Store`."""
         found = await self._call(self._read, key)
-        return thaw(found[0]) if found else default
+        return _value(key, found[0]) if found else default
 
     async def entry(self, key: str) -> Entry | None:
         """See `Store`."""
@@ -120,7 +121,7 @@ class RedisStore:
         if not found:
             return None
         left = int(found[2]) / _MICRO if found[2] else None
-        return Entry(key, thaw(found[0]), int(found[1]), left)
+        return Entry(key, _value(key, found[0]), int(found[1]), left)
 
     async def put(self, key: str, value: Any, ttl: float | None, if_version: int | None) -> int:
         """See `Store`."""
@@ -154,11 +155,11 @@ class RedisStore:
         pattern = re.sub(r"([*?\[\]\\^-])", r"\\\1", base + prefix) + "*"
         async with self._translated():
             walk: AsyncIterator[bytes] = self._client.scan_iter(match=pattern, count=1_000)
-            found = {key.decode().removeprefix(base) async for key in walk}
+            found = {_name(key).removeprefix(base) async for key in walk}
             instant, micro = await self._client.time()
             now = instant * 1_000_000 + micro
             due = await self._client.zrangebyscore(f"{self._prefix}:deadlines", "-inf", now)
-        return sorted(found - {key.decode() for key in cast("list[bytes]", due)})
+        return sorted(found - {_name(key) for key in cast("list[bytes]", due)})
 
     async def _call(self, script: AsyncScript, *arguments: str | bytes) -> list[Any]:
         async with self._translated(), asyncio.timeout(TIMEOUT):
@@ -208,7 +209,7 @@ class RedisStore:
         """End the keys that are due; the seconds until the next sweep."""
         store, claimed, left = await self._call(self._sweep, str(_CLAIMS))
         for key, *expired in claimed:
-            self._report_expired(key.decode(), expired, store)
+            self._report_expired(_name(key), expired, store)
         if not left:
             return _POLL
         return min(max(int(left), 0) / _MICRO, _POLL)
@@ -232,6 +233,19 @@ def _client(url: str) -> Redis:
             f"kv.redis.url: {error}; write redis://host:6379/0, rediss:// for TLS"
         ) from error
     return Redis.from_pool(pool)
+
+
+def _value(key: str, data: bytes) -> Any:
+    """The value of a key; another program may have written anything there."""
+    try:
+        return thaw(data)
+    except NotJson as error:
+        raise DSkityError(f"key {key!r} has no JSON in redis: {error}") from error
+
+
+def _name(key: bytes) -> str:
+    """A key of ours, which is UTF-8; another program's may be anything."""
+    return key.decode(errors="backslashreplace")
 
 
 def _text(number: float | None) -> str:

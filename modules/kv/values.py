@@ -11,19 +11,23 @@ import math
 from types import NoneType
 from typing import Any, TypeAlias
 
-from pydantic_core import from_json
 from pydantic_core import to_json as encode_plain
 
 from dskity.bus.errors import InvalidInput
+from dskity.bus.jsontext import parse_json
+from dskity.bus.text import fault_in
 
 Frozen: TypeAlias = str | int | float | bool | bytes | None
 
 MAX_KEY_BYTES = 16_384
 """With every byte percent-encoded such a key still fits in an event's topic (65,535 bytes)."""
+_SHOWN = 100  # characters of a key in an error
 MIN_TTL = 0.001
 MAX_TTL = 1e9
 """32 years: in microseconds and added to the Unix time it is still an exact double (for Redis)."""
 
+_SURELY_FLAT = 199
+"""So many arrays and objects can be read in any arrangement: the decoder takes 200 levels."""
 _SCALARS = frozenset({str, int, bool, NoneType})
 _TEXT = frozenset({str})
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -41,18 +45,21 @@ def freeze(value: Any) -> Frozen:
 
 def thaw(frozen: Frozen) -> Any:
     """A new value, equal to what was frozen."""
-    return from_json(frozen) if type(frozen) is bytes else frozen
+    return parse_json(frozen) if type(frozen) is bytes else frozen
 
 
 def to_json(value: Any) -> bytes:
     """The JSON bytes of `value`; `InvalidInput` where it is not JSON."""
     try:
-        return encode_plain(value) if _plain(value) else _encode(value).encode()
+        encoded = encode_plain(value) if _plain(value) else _encode(value).encode()
+        if encoded.count(b"[") + encoded.count(b"{") > _SURELY_FLAT:
+            parse_json(encoded)  # what could not be read again is told now
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput(
             f"a {type(value).__name__} cannot be stored: {error}; a value is JSON: "
             "str, int, finite float, bool, None, and lists and dicts of these"
         ) from error
+    return encoded
 
 
 def _plain(value: Any) -> bool:
@@ -72,12 +79,12 @@ def check_key(key: Any) -> None:
     """`InvalidInput` where `key` cannot be a key."""
     if not isinstance(key, str) or not key:
         raise InvalidInput(f"key {key!r}: write a text of at least one character")
-    if key.isascii() and len(key) <= MAX_KEY_BYTES:
+    if len(key) <= MAX_KEY_BYTES and key.isascii() and key.isprintable():
         return
-    try:
-        size = len(key.encode())
-    except UnicodeEncodeError as error:
-        raise InvalidInput(f"key {key!r} is not valid UTF-8: {error.reason}") from error
+    fault = fault_in(key)
+    if fault is not None:
+        raise InvalidInput(f"key {key[:_SHOWN]!r} has {fault}: leave it out")
+    size = len(key.encode())
     if size > MAX_KEY_BYTES:
         raise InvalidInput(f"a key of {size} bytes: at most {MAX_KEY_BYTES} are allowed")
 

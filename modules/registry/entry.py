@@ -15,8 +15,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dskity.bus.errors import InvalidInput, InvalidPayload
+from dskity.bus.jsontext import NotJson, parse_json
+from dskity.bus.text import fault_in
 from dskity.bus.topics import quote
 from dskity.modules.contract import Instance
+
+MOST_BYTES = 64 * 1024
+"""Of an entry, or of a runtime's state: every runtime on the broker keeps those of all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,9 @@ def encode(record: Record) -> dict[str, Any]:
 def decode(service: str, instance: str, payload: bytes, now: float) -> Record:
     """The entry of a payload; `InvalidPayload` where it is none. Times left out are `now`."""
     try:
-        entry = _Entry.model_validate_json(payload)
+        entry = _Entry.model_validate(parse_json(payload, most=MOST_BYTES))
+    except NotJson as error:
+        raise InvalidPayload(f"no registry entry: {error}") from error
     except ValidationError as error:
         raise InvalidPayload(f"no registry entry: {error.errors()[0]['msg']}") from error
     found = Instance(
@@ -77,3 +84,6 @@ def check_name(what: str, name: str) -> None:
     """`InvalidInput` where `name` cannot be one level of a topic."""
     if not name or "/" in name:
         raise InvalidInput(f"{what} {name!r}: write a name of at least one character, without '/'")
+    fault = fault_in(name)
+    if fault is not None:
+        raise InvalidInput(f"{what} {name!r} has {fault}: leave it out")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 from collections.abc import Mapping
 
@@ -11,9 +10,10 @@ from dskity.bus.bus import Bus
 from dskity.bus.consumer import Accept
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidPayload
+from dskity.bus.jsontext import NotJson, parse_json
 from dskity.bus.subscriptions import Subscription
 from dskity.bus.topics import unquote
-from dskity.modules.registry.entry import Record, decode
+from dskity.modules.registry.entry import MOST_BYTES, Record, decode
 from dskity.modules.registry.own import OwnInstances
 from dskity.modules.registry.presence import Presence
 
@@ -75,8 +75,8 @@ class Hearing:
         self.returned = self.returned or connected
 
     def _on_state(self, delivery: Delivery, captures: Mapping[str, str]) -> None:
-        with contextlib.suppress(ValueError):  # a stranger's payload says nothing
-            body = json.loads(delivery.payload)
+        with contextlib.suppress(NotJson):  # a stranger's payload says nothing
+            body = parse_json(delivery.payload, most=MOST_BYTES)
             if isinstance(body, dict):
                 state = str(body.get("state"))
                 now = self._bus.clock.monotonic()

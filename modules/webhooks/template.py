@@ -9,9 +9,6 @@ from typing import Self
 from dskity.bus import topics
 from dskity.bus.errors import InvalidTopic
 
-# As `topics.quote`, and besides what could make more levels (`/`) or leave our tree (`$`).
-_QUOTED = str.maketrans({"%": "%25", "+": "%2B", "#": "%23", "\0": "%00", "/": "%2F", "$": "%24"})
-
 
 @dataclass(frozen=True, slots=True)
 class TopicTemplate:
@@ -44,4 +41,4 @@ class TopicTemplate:
 
 
 def _level(value: str) -> str:
-    return value.translate(_QUOTED) or "%"
+    return topics.quote_level(value).replace("$", "%24")  # `$` would leave our tree

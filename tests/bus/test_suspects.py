@@ -1,10 +1,11 @@
-"""A message that ends each connection it is sent on is found, and holds up nobody."""
+"""A message that ends each connection it is sent on is found, and holds up nobody: also where the
+broker takes no connection for a quarantine."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -32,6 +33,10 @@ class HangsUp(MemoryTransport):
         super().__init__(broker, "sender")
         self.hung_up = 0
         self.deaf = False
+
+    async def publish_apart(self, messages: Sequence[Message]) -> list[Exception | None]:
+        """It takes one connection of each of us, and no more."""
+        raise NotConnected("refused")
 
     async def publish(self, message: Message) -> bool | None:
         if self._session is None:

@@ -127,7 +127,9 @@ def test_a_rest_capture_takes_one_level_or_more() -> None:
         ("{b...}/c", "must be the last level"),
         ("$share/g/a", "group="),
         ("a" * 65_536, "65535"),
-        ("\ud800", "UTF-8"),
+        ("\ud800", "lone surrogate U+D800"),
+        ("a/\x1b]0;", "control character U+001B"),
+        ("a\ufffe", "non-character U+FFFE"),
     ],
 )
 def test_an_invalid_filter_says_what_to_write(text: str, hint: str) -> None:

@@ -109,9 +109,38 @@ def test_payloads_from_a_file_and_from_standard_input(dskity: Dskity, folder: Pa
     blob = parsed(dskity("sub", "blob", "--count", "1", "--timeout", "10", "--json"))
     assert base64.b64decode(blob["payload_base64"]) == b"\xff\x00"
     assert (blob["topic"], blob["retain"]) == ("blob", True)
-    assert dskity("sub", "blob", "-n", "1", "-t", "10").stdout == "blob \\xff\x00\n"
+    assert dskity("sub", "blob", "-n", "1", "-t", "10").stdout == "blob \\xff\\x00\n"
     text = dskity("sub", "+", "--count", "2", "--timeout", "10").stdout
     assert "text grün\n" in text
+
+
+HOSTILE = "\x1b[31mred\x1b]0;title\x07\r\nforged [bold]line\x9b2J\x7f"
+
+
+@pytest.mark.parametrize("verb", ["sub", "request"])
+def test_a_payload_does_not_steer_the_terminal(
+    dskity: Dskity, client: paho.Client, verb: str
+) -> None:
+    """Escaped, on one line of `sub`; `--json` has all of it, escaped by JSON."""
+    client.publish("hostile", HOSTILE, qos=1, retain=True).wait_for_publish(10)
+
+    def answer(message: paho.MQTTMessage) -> None:
+        properties: Any = message.properties
+        echo = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        echo.CorrelationData = properties.CorrelationData
+        client.publish(properties.ResponseTopic, HOSTILE, qos=1, properties=echo)
+
+    subscribe(client, "ask", answer)
+    args = ("sub", "hostile", "-n", "1", "-t", "10") if verb == "sub" else ("request", "ask")
+    shown = dskity(*args).stdout
+    quoted = r"\x1b[31mred\x1b]0;title\x07\x0d|forged [bold]line\x9b2J\x7f"
+    if verb == "sub":
+        assert shown == "hostile " + quoted.replace("|", r"\x0a") + "\n"
+    else:
+        assert shown == quoted.replace("|", "\n") + "\n"
+    raw = dskity(*args, "--json").stdout
+    assert raw.isprintable() or raw[:-1].isprintable()
+    assert json.loads(raw)["payload"] == HOSTILE
 
 
 def test_sub_prints_what_foreign_clients_publish(broker: ServerProcess) -> None:

@@ -65,13 +65,18 @@ def test_a_payload_cannot_have_an_id_of_its_own() -> None:
     [
         (Opening(percent=40), {"percent": 40}),
         (Closing(slowly=True), {"slowly": True}),
-        ({"at": math.nan}, {"at": None}),
         ((1, 2), [1, 2]),
     ],
 )
 def test_a_payload_becomes_json_values(payload: Any, expected: Any) -> None:
-    """Models and dataclasses too; JSON has no NaN."""
+    """Models and dataclasses too."""
     assert jsonable(payload) == expected
+
+
+@pytest.mark.parametrize("payload", [{"at": math.nan}, [math.inf], "\ud800"])
+def test_a_payload_that_json_has_no_form_for_is_refused(payload: Any) -> None:
+    with pytest.raises(InvalidPayload, match="must be JSON"):
+        jsonable(payload)
 
 
 @pytest.mark.parametrize("payload", [object(), b"\xff", {"deep": object()}])

@@ -151,3 +151,17 @@ async def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     with pytest.raises(StateUnusable, match="the file of dead letters"):
         async with opened(tmp_path / "d.db"):
             pass
+
+
+@pytest.mark.parametrize("damage", ["'{'", "'[]'", "'{\"a\": 1}'", "cast(x'ff' AS TEXT)", "x'00'"])
+async def test_a_damaged_row_costs_its_headers_only(damage: str) -> None:
+    """The others are listed, and the payload can still be sent back."""
+    statement = f"UPDATE letters SET headers = {damage} WHERE number = 1"
+    async with opened() as store:
+        for topic in ("a", "b"):
+            await store.add(letter(topic))
+        await store._database.run(lambda db: db.execute(statement).rowcount)
+        assert sorted(await topics(store)) == ["a", "b"]
+        [found, whole] = await store.get([letter("a").id, letter("b").id])
+        assert "damaged" in found.entry().error
+        assert (found.again().payload, whole) == (letter("a").payload, letter("b"))

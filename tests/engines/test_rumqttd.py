@@ -15,7 +15,6 @@ from dskity.broker.listen import Listen
 from dskity.broker.probe import speaks_mqtt
 from dskity.broker.rumqttd import ManagedRumqttd
 from dskity.broker.rumqttd_conf import render
-from dskity.bus import suspects
 from dskity.bus.bus import Bus
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import EngineError, NotConnected, TooLarge, Unsupported
@@ -228,11 +227,8 @@ async def test_a_message_above_16_mib_ends_the_connection(house: House) -> None:
     assert knowing.downs == []
 
 
-async def test_the_outbox_sets_aside_what_it_hangs_up_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_outbox_sets_aside_what_it_hangs_up_on(tmp_path: Path) -> None:
     """Unknown as its limit is, of a broker that is there: all behind it arrives."""
-    monkeypatch.setattr(suspects, "PATIENCE", 0.0)
     async with open_house(Cell("mqttium", "rumqttd")) as house:
         outbox = Outbox(tmp_path / "outbox.db")
         bus = Bus(mqtt(house.cell, "sender", house.broker.port), Dispatcher(), outbox=outbox)

@@ -166,3 +166,21 @@ async def test_request_ends_with_its_timeout_or_the_deadline(door: Door) -> None
             )
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     release.set()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"topic": "a\x01b"},
+        {"headers": {"a": "b\n"}},
+        {"headers": {"a\x9b": "b"}},
+        {"content_type": "\x7f"},
+    ],
+)
+async def test_text_that_may_not_travel_is_an_invalid_argument(
+    door: Door, fields: dict[str, Any]
+) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await BusStub(door.channel).Publish(pb.PublishRequest(**{"topic": "a", **fields}))
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "U+" in (caught.value.details() or "")

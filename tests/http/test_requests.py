@@ -14,7 +14,7 @@ async def test_the_reply_is_the_response(door: Door) -> None:
             message,
             b"fine: " + message.payload,
             content_type="text/x-verdict",
-            headers={"Grün": "ja\nnein", "ce-id": "7"},
+            headers={"Grün": "ja ☂", "ce-id": "7"},
         )
 
     await door.house.bus.subscribe("devices/d1/diagnose", diagnose)
@@ -22,7 +22,7 @@ async def test_the_reply_is_the_response(door: Door) -> None:
     assert response.status_code == 200
     assert response.content == b"fine: fan"
     assert response.headers["content-type"] == "text/x-verdict"
-    assert response.headers["dskity-header-gr%c3%bcn"] == "ja%0Anein"
+    assert response.headers["dskity-header-gr%c3%bcn"] == "ja %E2%98%82"
     assert response.headers["ce-id"] == "7"
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from dskity.bus.errors import StoreUnavailable
+from dskity.bus.errors import DSkityError, StoreUnavailable
 from dskity.bus.memory import MemoryBroker
 from dskity.modules.kv.module import build_kv
 from dskity.modules.kv.redis_store import RedisStore
@@ -225,6 +225,45 @@ async def test_a_value_outlives_its_deadline_in_redis_only_where_nobody_sweeps(
     await store.stop()
 
 
+def told(**changes: object) -> bytes:
+    """A change as the scripts publish it, but for these."""
+    change = {"kind": "set", "key": "x", "version": 1, "previous": 0, "ttl": "", "value": "1"}
+    return json.dumps({**change, "origin": "o", **changes}).encode()
+
+
+GARBAGE = (
+    b"\xff",
+    b"{}",
+    b'{"kind":"set","ttl":[]}',
+    b"7",
+    b"[" * 100_000,
+    told(kind="other"),
+    told(kind=[]),
+    told(key=7),
+    told(version="9" * 5000),
+    told(ttl="nan"),
+    told(value="{"),
+    told(value="[" * 1000),
+    told(origin=None),
+)
+
+
+async def test_strangers_keys_and_values_fail_alone(redis_url: str, prefix: str) -> None:
+    """A value that is no JSON is an error of ours, a key that is no UTF-8 is listed escaped."""
+    async with (
+        runtime(MemoryBroker(), "one", redis_url, prefix) as (_, kv),
+        Redis.from_url(redis_url) as client,
+    ):
+        await kv.put("bad", 1, ttl_seconds=0)
+        await kv.put("good", 2, ttl_seconds=0)
+        await client.hset(f"{prefix}:value:bad", "value", "[" * 1000)
+        with pytest.raises(DSkityError, match="'bad' has no JSON"):
+            await kv.get("bad")
+        await client.set(f"{prefix}:value:\udcff".encode(errors="surrogateescape"), b"x")
+        assert r"\xff" in await kv.keys()
+        assert await kv.get("good") == 2
+
+
 async def test_strangers_messages_on_the_channel_do_no_harm(
     shared_redis: ServerProcess, redis_url: str, prefix: str
 ) -> None:
@@ -235,7 +274,7 @@ async def test_strangers_messages_on_the_channel_do_no_harm(
         watch = kv.watch()
         change = asyncio.ensure_future(anext(watch))
         while not change.done():
-            for garbage in (b"\xff", b"{}", b'{"kind":"set","ttl":[]}', b"7"):
+            for garbage in GARBAGE:
                 await client.publish(f"{prefix}:changes", garbage)
             await kv.put("k", 1)
             await asyncio.wait((change,), timeout=0.02)

@@ -412,6 +412,11 @@ async def test_garbage_in_the_tree_does_no_harm(
 async def test_a_name_that_is_no_level_of_a_topic_is_refused(
     one: tuple[House, ServiceRegistry], service: str, instance: str
 ) -> None:
+    for name in ("a\n", "a\x1b", "\ud800"):
+        with pytest.raises(InvalidInput, match=r"U\+"):
+            await one[1].register(name, "i", "")
+        with pytest.raises(InvalidInput, match=r"U\+"):
+            await one[1].register("s", name, "")
     with pytest.raises(InvalidInput, match="without '/'"):
         await one[1].register(service, instance, "")
 

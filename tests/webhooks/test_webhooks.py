@@ -252,3 +252,20 @@ def test_bad_settings_name_their_key(options: WebhookOptions, says: str) -> None
     with pytest.raises(InvalidSettings) as refused:
         WebhooksModule({"x": options})
     assert str(refused.value).startswith(says)
+
+
+@pytest.mark.parametrize("text", ["a\\n", "\\u001b]0;x", "\\u009b2J", "\\ufffe"])
+async def test_a_type_with_text_that_may_not_travel_is_refused(hooks: Hooks, text: str) -> None:
+    """The sender is told; nothing of it reaches the bus."""
+    response = await hooks.post("any", b'{"type": "%s"}' % text.encode(), {"X-Id": "1"})
+    assert response.status_code == 400
+    assert " U+" in response.json()["detail"]
+    assert hooks.messages == []
+
+
+@pytest.mark.parametrize("body", [b"[" * 1024, b'{"type": "\\ud800"}', b'{"type": NaN}', b"\xff"])
+async def test_a_body_that_is_no_json_has_no_type(hooks: Hooks, body: bytes) -> None:
+    response = await hooks.post("any", body, {"X-Id": "1"})
+    assert response.status_code == 202
+    await until(lambda: hooks.messages, "it")
+    assert hooks.messages[0].topic == "webhook/any"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from dskity.bus.errors import InvalidInput, InvalidPayload
+from dskity.bus.jsontext import NotJson, parse_json
 
 NO_TYPE = "webhook"
 """The type of an event whose sender names none."""
@@ -53,8 +53,8 @@ def required(headers: Mapping[str, str], name: str) -> str:
 def json_object(body: bytes) -> Mapping[str, Any]:
     """The body as a JSON object; `InvalidPayload` where it is none."""
     try:
-        value = json.loads(body)
-    except ValueError as error:
+        value = parse_json(body)
+    except NotJson as error:
         raise InvalidPayload(f"the delivery's body is not JSON: {error}") from error
     if not isinstance(value, dict):
         raise InvalidPayload("the delivery's body is not a JSON object")
