@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
+import os
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from dskity.assembly import (
     built_in_modules,
 )
 from dskity.banner import banner
+from dskity.broker.engine import ExternalBroker
 from dskity.bus import tasks
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.transport import Transport
@@ -45,8 +46,10 @@ from dskity.modules.http.server import HttpServer, ServerTls
 from dskity.modules.security import Guard
 from dskity.modules.supervisor import Supervisor
 from dskity.readiness import Readiness
+from dskity.running import Running, published
 from dskity.runtime import Runtime
 from dskity.state_dir import StateDir
+from dskity.stopping import Stopping
 from dskity.unknown_modules import unknown_modules
 from dskity.version import VERSION
 
@@ -108,6 +111,7 @@ async def start(
             )
         if settings.common.registry.enabled:
             announce_modules(runtime, services.registry)
+        await stack.enter_async_context(published(settings.state_dir, _running(runtime)))
         stack.callback(core.presence.tell, "draining")
         stack.callback(readiness.drain)
         core.presence.tell("ready")
@@ -117,6 +121,19 @@ async def start(
             _logger.warning(line)
         runtime.closing = stack.pop_all()
         return runtime
+
+
+def _running(runtime: Runtime) -> Running:
+    """Addresses as callers on this machine need them; those of an app of somebody else are not
+    known to us."""
+    settings, engine, http = runtime.settings, runtime.core.engine, runtime.http
+    scheme = "https" if settings.http.tls.cert_file else "http"
+    return Running(
+        os.getpid(),
+        None if isinstance(engine, ExternalBroker) else engine.url,
+        None if http is None else f"{scheme}://{http.host}:{http.port}",
+        None if runtime.grpc is None else f"{settings.grpc.host}:{runtime.grpc.port}",
+    )
 
 
 def make_app(settings: DSkitySettings, guard: Guard) -> FastAPI:
@@ -239,15 +256,15 @@ async def _serve_grpc(
 
 
 async def serve(settings: DSkitySettings | None = None, **options: Any) -> None:
-    """Run until SIGTERM or SIGINT, then drain. `options` are those of `start`."""
-    told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
-    async with await start(settings, **options):
-        heap.settle()
-        await told.wait()
-        _logger.info("told to stop: draining")
+    """Run until SIGTERM or SIGINT, then drain. `options` are those of `start`.
+
+    A second SIGINT ends the process at once, with status 130.
+    """
+    with Stopping() as stopping:
+        async with await start(settings, **options) as stopping.runtime:
+            heap.settle()
+            await stopping.told.wait()
+            _logger.info("told to stop: draining; Ctrl-C (again) ends at once")
 
 
 def run(settings: DSkitySettings) -> int:

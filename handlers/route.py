@@ -106,6 +106,11 @@ class HandlerRoute:
         """See `Consumer`."""
         return self.policy.best_effort
 
+    @property
+    def unfinished(self) -> int:
+        """Messages that were accepted, and are neither acknowledged nor given up."""
+        return self._open
+
     def open(self) -> None:
         """See `Consumer`."""
         self._live[self.identity] = self
