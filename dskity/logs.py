@@ -8,6 +8,8 @@ import sys
 from datetime import UTC, datetime
 from typing import Literal
 
+from dskity.modules.http.request_id import current
+
 _TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _NOISY = ("amqtt", "transitions", "httpx", "httpcore", "mqtt", "asyncio", "uvicorn")
 """Libraries that tell of each connection or call at INFO."""
@@ -32,9 +34,18 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
+def name_request(record: logging.LogRecord) -> bool:
+    """A log filter: `request_id` of what is logged while an HTTP call is served."""
+    id = current.get()
+    if id is not None and not hasattr(record, "request_id"):
+        record.request_id = id
+    return True
+
+
 def configure(level: str, form: Literal["text", "json"]) -> None:
     """Send everything of `level` and above to standard error."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(name_request)
     handler.setFormatter(JsonFormatter() if form == "json" else logging.Formatter(_TEXT))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in _NOISY:

@@ -24,7 +24,7 @@ from dskity.handlers.dead_letter import dead_letter, dead_letters
 from dskity.handlers.dedupe import Duplicate
 from dskity.handlers.lanes import Lanes
 from dskity.handlers.ordering import Key
-from dskity.handlers.outcome import Drop, Outcome, Reject, Retry, in_words
+from dskity.handlers.outcome import Drop, Outcome, Reject, Retry, in_words, is_answer
 from dskity.handlers.rest import BLOCKED_SECONDS, Rest
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ class HandlerRoute:
         self.policy = policy
         self._bus = bus
         self._answers = binding.answers if policy.reply is None else policy.reply
+        self._returned = binding.returned
         self._start = binding.starter()
         self._key = key
         self._crew = crew
@@ -332,6 +333,14 @@ class HandlerRoute:
 
     def _log(self, delivery: Delivery, error: Exception, attempts: int) -> None:
         self.stats.failed += 1
+        if self._owes_reply(delivery) and is_answer(error):
+            _logger.info(
+                "handler %s answered a request on %s with %s",
+                self.name,
+                delivery.topic,
+                in_words(error),
+            )
+            return
         expected = isinstance(error, InvalidPayload | Outcome | TimeoutError)
         _logger.warning(
             "handler %s gave up on a message of %s after %d attempt(s): %s",
@@ -376,7 +385,7 @@ class HandlerRoute:
         """Success: publish the reply, if one is wanted, and be done."""
         if self._owes_reply(delivery, result):
             try:
-                await self._bus.reply(delivery, result)
+                await self._bus.reply(delivery, self._returned(result))
             except InvalidPayload as error:
                 _logger.warning("%s returned what cannot be sent: %s", self.name, error)
                 await self._reply_error(delivery, DSkityError(f"no result: {error}"))
