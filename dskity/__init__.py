@@ -13,6 +13,7 @@ Layout; the four folders below `dskity/` are imported under this name and know n
     connections.py  one connection's parts   presence.py   the runtime's own state
     core.py     broker and connections       http_client.py  `clients.http_client`
     assembly.py services, built-in modules   readiness.py  what `/health/ready` asks
+    provided.py what handlers get by type    unknown_keys.py  settings that no module reads
     runtime.py  holds and closes             banner.py, unknown_modules.py  what a start tells
     bootstrap.py  the composition root       logs.py, heap.py, version.py   of the process
     demo/       the demo and its checks      testing/      the kit for testing modules

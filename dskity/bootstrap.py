@@ -35,21 +35,22 @@ from dskity.config.sections.connections import DEFAULT
 from dskity.config.sections.doors import CorsSettings, ServerTlsSettings
 from dskity.core import Core, start_core
 from dskity.guarding import guarding
-from dskity.handlers import Dispatcher
 from dskity.http_client import SharedHttpClient
 from dskity.logs import configure
-from dskity.modules.contract import KV, Commands, Registry, TransportClients
+from dskity.modules.contract import TransportClients
 from dskity.modules.discovery import discover
 from dskity.modules.http.app import Cors, Limits, create_app, furnish
 from dskity.modules.http.guard import OPEN_PATHS, OpenPath
 from dskity.modules.http.server import HttpServer, ServerTls
 from dskity.modules.security import Guard
 from dskity.modules.supervisor import Supervisor
+from dskity.provided import provide
 from dskity.readiness import Readiness
 from dskity.running import Running, published
 from dskity.runtime import Runtime
 from dskity.state_dir import StateDir
 from dskity.stopping import Stopping
+from dskity.unknown_keys import unknown_keys
 from dskity.unknown_modules import unknown_modules
 from dskity.version import VERSION
 
@@ -93,7 +94,7 @@ async def start(
         served = app or make_app(settings, doors.guard)
         clients = build_clients(services, core.bus, served, http_client)
         for connection in core.connections.values():
-            _provide(connection.dispatcher, clients, settings)
+            provide(connection.dispatcher, clients, settings)
         readiness = Readiness(core.bus, core.engine, core.others, health)
         supervisor = _supervisor(settings, core, services, clients, readiness, health, modules)
         runtime = Runtime(settings, core, clients, supervisor, served)
@@ -162,15 +163,6 @@ def _cors(cors: CorsSettings) -> Cors | None:
     return Cors(cors.allow_origins, cors.allow_methods, cors.allow_headers, cors.allow_credentials)
 
 
-def _provide(dispatcher: Dispatcher, clients: TransportClients, settings: DSkitySettings) -> None:
-    """What handlers get by type, beside what the binding itself knows."""
-    dispatcher.provide(KV, clients.kv)
-    dispatcher.provide(Registry, clients.registry)
-    dispatcher.provide(Commands, clients.commands)
-    dispatcher.provide(DSkitySettings, settings)
-    dispatcher.provide_by_name("httpx", "AsyncClient", clients.make_http_client)
-
-
 def _supervisor(
     settings: DSkitySettings,
     core: Core,
@@ -185,6 +177,8 @@ def _supervisor(
         explicit="modules_search_paths" in settings.model_fields_set,
         disabled=[name for name, entry in settings.modules.items() if not entry.enabled],
     )
+    for line in unknown_keys(settings, found):
+        _logger.warning(line)
     ours = built_in_modules(
         settings, services, lambda: _enabled(supervisor), readiness, health, core.bus.clock
     )
