@@ -96,6 +96,7 @@ async def start(
         for connection in core.connections.values():
             provide(connection.dispatcher, clients, settings)
         readiness = Readiness(core.bus, core.engine, core.others, health)
+        readiness.add("kv", services.kv.check)
         supervisor = _supervisor(settings, core, services, clients, readiness, health, modules)
         runtime = Runtime(settings, core, clients, supervisor, served)
         stack.push_async_callback(supervisor.stop)

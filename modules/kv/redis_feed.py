@@ -6,6 +6,7 @@ watching is for watching. What must not be missed, expiry, comes from the sweep.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from dskity.bus.clock import Clock
+from dskity.modules.kv.outage import Outage
 from dskity.modules.kv.store import StoreChange
 
 _RETRY = 0.5
@@ -38,26 +40,37 @@ class RedisFeed:
         channel: str,
         tell: FeedListener,
         opened: Callable[[], None],
+        outage: Outage,
         clock: Clock,
     ) -> None:
         self._client = client
         self._channel = channel
         self._tell = tell
         self._opened = opened
+        self._outage = outage
         self._clock = clock
 
     async def run(self) -> None:
         """Listen; returns never."""
         while True:
+            pause = _RETRY
             try:
                 await self._listen()
             except (RedisError, OSError) as error:
-                log.info("no news from redis: %s; trying again in %g s", error, _RETRY)
-            await self._clock.sleep(_RETRY)
+                pause = self._outage.failed("feed", unusable(error))
+                await self._drop_idle()
+            await self._clock.sleep(pause)
+
+    async def _drop_idle(self) -> None:
+        """What this connection has lost, idle ones in the pool have lost too: the next call of each
+        would fail, after Redis is back."""
+        with contextlib.suppress(RedisError, OSError):
+            await self._client.connection_pool.disconnect(inuse_connections=False)
 
     async def _listen(self) -> None:
         async with self._client.pubsub(ignore_subscribe_messages=True) as pubsub:
             await pubsub.subscribe(self._channel)
+            self._outage.works("feed")
             self._opened()
             silent = False
             while True:
@@ -87,6 +100,11 @@ class RedisFeed:
             log.warning("somebody else's message on the redis channel %s: ignored", self._channel)
             return
         self._tell(change, told["origin"].encode())
+
+
+def unusable(error: Exception, without_text: str = "no answer") -> str:
+    """What is said of an error of Redis' or the network's."""
+    return f"redis (kv.redis.url) cannot be used: {str(error) or without_text}"
 
 
 def seconds(ttl: str | bytes) -> float | None:
