@@ -126,7 +126,7 @@ async def start(
 
 
 def _running(runtime: Runtime) -> Running:
-    """Its addresses, with the ports it got; those of an app of somebody else are not known to us."""
+    """Its addresses, with the ports it got; what serves an app of somebody else has others."""
     settings, engine, http = runtime.settings, runtime.core.engine, runtime.http
     scheme = "https" if settings.http.tls.cert_file else "http"
     return Running(
