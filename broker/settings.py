@@ -30,7 +30,8 @@ class ConnectionSettings:
     `clean_start` begins with an empty session instead. `will` is published by the broker when we
     vanish. `max_in_flight` bounds our publishes of QoS ≥ 1 that are not acknowledged yet; more of
     them wait. `protocol` "auto" is MQTT 5, and 3.1.1 where the broker has no 5. `limits` are
-    what we know of the broker, and it does not tell.
+    what we know of the broker, and it does not tell. `trial` is whether to publish messages of our
+    own to find out what CONNACK does not tell; a client of one message leaves it out.
     """
 
     url: Urls = field(repr=False)
@@ -46,6 +47,7 @@ class ConnectionSettings:
     max_in_flight: int = 1_000
     protocol: ProtocolChoice = "auto"
     limits: Limits = NO_LIMITS
+    trial: bool = True
     addresses: tuple[BrokerUrl, ...] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -23,7 +23,7 @@ from dskity.broker.settings import ConnectionSettings
 from dskity.broker.sizes import LARGEST, publish_size
 from dskity.broker.subscriptions import Subscription, Subscriptions
 from dskity.broker.tls import client_context
-from dskity.broker.trial import Findings, tells_no_match, try_out
+from dskity.broker.trial import UNTRIED, Findings, tells_no_match, try_out
 from dskity.broker.url import listed
 from dskity.broker.wire import Opening, Welcome, Wire, WireFactory
 from dskity.bus import tasks
@@ -51,8 +51,8 @@ class MqttTransport:
         self._subscriptions = Subscriptions()
         self._connections: dict[Lane, Connection] = {}
         self._capabilities = Capabilities()
-        self._findings: Findings | None = None
-        self._tells_no_match: bool | None = None
+        self._findings: Findings | None = None if settings.trial else UNTRIED
+        self._tells_no_match: bool | None = None if settings.trial else False
         self._learning = asyncio.Lock()
         self._connected = False
         self._reason = "the transport is not started"

@@ -64,6 +64,10 @@ class Findings:
             )
 
 
+UNTRIED = Findings(shared=True)
+"""What is assumed where nothing is tried: the broker then refuses what it cannot do."""
+
+
 async def try_out(opening: Opening, make_wire: WireFactory) -> Findings:
     """The findings about the broker that `opening` has just connected to."""
     trial = _Trial(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -344,10 +344,7 @@ class Bus:
             return await self.connection(connection).subscribe(
                 filter, handler, lane=lane, as_published=as_published, replies=replies, **policy
             )
-        pattern = topics.parse(filter)
-        if not replies:
-            self._check_not_ours(pattern)
-        consumer = self._dispatcher.consumer(self, pattern, handler, policy)
+        pattern, consumer = self._consumer(filter, handler, policy, replies=replies)
         return await self.attach(
             pattern,
             consumer.accept,
@@ -358,6 +355,23 @@ class Bus:
             as_published=as_published,
             consumer=consumer,
         )
+
+    def check(
+        self, filter: str, handler: AnyHandler, *, connection: str | None = None, **policy: Any
+    ) -> None:
+        """Raise what `subscribe` would raise before a broker is asked; nothing is subscribed."""
+        bus = self if connection is None else self.connection(connection)
+        pattern, consumer = bus._consumer(filter, handler, policy)  # noqa: SLF001  # one of us
+        _check_qos(consumer.qos)
+        bus._wire_filter(pattern, consumer.group, best_effort=consumer.best_effort)  # noqa: SLF001
+
+    def _consumer(
+        self, filter: str, handler: AnyHandler, policy: Mapping[str, Any], *, replies: bool = False
+    ) -> tuple[topics.Pattern, Consumer]:
+        pattern = topics.parse(filter)
+        if not replies:
+            self._check_not_ours(pattern)
+        return pattern, self._dispatcher.consumer(self, pattern, handler, policy)
 
     async def attach(
         self,

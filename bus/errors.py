@@ -151,8 +151,12 @@ class StateUnusable(DSkityError):
 
 
 class ModuleFailed(DSkityError):
-    """One module could not be imported, registered or started; `module` names it."""
+    """One module could not be imported, registered or started; `module` names it.
 
-    def __init__(self, module: str, message: str) -> None:
+    `at` is the file and line to look at, where the traceback does not tell it.
+    """
+
+    def __init__(self, module: str, message: str, at: tuple[str, int] | None = None) -> None:
         super().__init__(f"module {module!r}: {message}")
         self.module = module
+        self.at = at

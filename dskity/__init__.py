@@ -9,9 +9,11 @@ Layout; the four folders below `dskity/` are imported under this name and know n
     config/     the settings                 cli/          the command, one file a verb
     wires.py    which client library         client.py     a bus without a runtime
     state_dir.py  what outlives the process  guarding.py   who may pass the doors
+    running.py  where a runtime is           stopping.py   from SIGTERM and Ctrl-C to the end
     connections.py  one connection's parts   presence.py   the runtime's own state
     core.py     broker and connections       http_client.py  `clients.http_client`
     assembly.py services, built-in modules   readiness.py  what `/health/ready` asks
+    provided.py what handlers get by type    unknown_keys.py  settings that no module reads
     runtime.py  holds and closes             banner.py, unknown_modules.py  what a start tells
     bootstrap.py  the composition root       ending.py     its end, held up by nobody
     logs.py, heap.py, version.py   of the process

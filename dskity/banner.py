@@ -8,6 +8,7 @@ from pathlib import Path
 from dskity.bus.bus import Bus
 from dskity.config.sections.connections import DEFAULT
 from dskity.runtime import Runtime
+from dskity.unknown_modules import BUILT_IN, no_modules
 
 
 def banner(runtime: Runtime, version: str, token_file: Path | None) -> Iterator[str]:
@@ -28,9 +29,14 @@ def banner(runtime: Runtime, version: str, token_file: Path | None) -> Iterator[
     states = runtime.supervisor.states().values()
     started = [status.name for status in states if status.state == "started"]
     yield f"modules started: {', '.join(started)}"
+    if {status.name for status in states} <= set(BUILT_IN):
+        yield no_modules(settings)
+    failed = [status.name for status in states if status.state == "failed"]
+    if failed:
+        yield f"modules failed, for the reasons above: {', '.join(failed)}"
     for status in states:
-        if status.state in {"failed", "quarantined"}:
-            yield f"module {status.name} {status.state}: {status.reason}"
+        if status.state == "quarantined":
+            yield f"module {status.name} quarantined: {status.reason}"
     for sentence in (*engine.cannot, *runtime.core.client.cannot):
         yield f"note: {sentence}"
 

@@ -6,10 +6,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
-import signal
+import os
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from dskity.assembly import (
     built_in_modules,
 )
 from dskity.banner import banner
+from dskity.broker.engine import ExternalBroker
 from dskity.bus import tasks
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.transport import Transport
@@ -35,10 +35,9 @@ from dskity.config.sections.doors import CorsSettings, ServerTlsSettings
 from dskity.core import Core, start_core
 from dskity.ending import run_to_the_end
 from dskity.guarding import guarding
-from dskity.handlers import Dispatcher
 from dskity.http_client import SharedHttpClient
 from dskity.logs import configure
-from dskity.modules.contract import KV, Commands, Registry, TransportClients
+from dskity.modules.contract import TransportClients
 from dskity.modules.discovery import discover
 from dskity.modules.http.app import Cors, Limits, create_app, furnish
 from dskity.modules.http.guard import OPEN_PATHS, OpenPath
@@ -46,9 +45,13 @@ from dskity.modules.http.server import HttpServer, ServerTls
 from dskity.modules.security import Guard
 from dskity.modules.supervisor import Supervisor
 from dskity.modules.unit import Limits as UnitLimits
+from dskity.provided import provide
 from dskity.readiness import Readiness
+from dskity.running import Running, published
 from dskity.runtime import Runtime
 from dskity.state_dir import StateDir
+from dskity.stopping import Stopping
+from dskity.unknown_keys import unknown_keys
 from dskity.unknown_modules import unknown_modules
 from dskity.version import VERSION
 
@@ -92,8 +95,9 @@ async def start(
         served = app or make_app(settings, doors.guard)
         clients = build_clients(services, core.bus, served, http_client)
         for connection in core.connections.values():
-            _provide(connection.dispatcher, clients, settings)
+            provide(connection.dispatcher, clients, settings)
         readiness = Readiness(core.bus, core.engine, core.others, health)
+        readiness.add("kv", services.kv.check)
         supervisor = _supervisor(settings, core, services, clients, readiness, health, modules)
         runtime = Runtime(settings, core, clients, supervisor, served)
         stack.push_async_callback(supervisor.stop)
@@ -110,6 +114,7 @@ async def start(
             )
         if settings.common.registry.enabled:
             announce_modules(runtime, services.registry)
+        await stack.enter_async_context(published(settings.state_dir, _running(runtime)))
         stack.callback(core.presence.tell, "draining")
         stack.callback(readiness.drain)
         core.presence.tell("ready")
@@ -119,6 +124,18 @@ async def start(
             _logger.warning(line)
         runtime.closing = stack.pop_all()
         return runtime
+
+
+def _running(runtime: Runtime) -> Running:
+    """Its addresses, with the ports it got; what serves an app of somebody else has others."""
+    settings, engine, http = runtime.settings, runtime.core.engine, runtime.http
+    scheme = "https" if settings.http.tls.cert_file else "http"
+    return Running(
+        os.getpid(),
+        None if isinstance(engine, ExternalBroker) else engine.url,
+        None if http is None else f"{scheme}://{http.host}:{http.port}",
+        None if runtime.grpc is None else f"{settings.grpc.host}:{runtime.grpc.port}",
+    )
 
 
 def make_app(settings: DSkitySettings, guard: Guard) -> FastAPI:
@@ -147,15 +164,6 @@ def _cors(cors: CorsSettings) -> Cors | None:
     return Cors(cors.allow_origins, cors.allow_methods, cors.allow_headers, cors.allow_credentials)
 
 
-def _provide(dispatcher: Dispatcher, clients: TransportClients, settings: DSkitySettings) -> None:
-    """What handlers get by type, beside what the binding itself knows."""
-    dispatcher.provide(KV, clients.kv)
-    dispatcher.provide(Registry, clients.registry)
-    dispatcher.provide(Commands, clients.commands)
-    dispatcher.provide(DSkitySettings, settings)
-    dispatcher.provide_by_name("httpx", "AsyncClient", clients.make_http_client)
-
-
 def _supervisor(
     settings: DSkitySettings,
     core: Core,
@@ -170,6 +178,8 @@ def _supervisor(
         explicit="modules_search_paths" in settings.model_fields_set,
         disabled=[name for name, entry in settings.modules.items() if not entry.enabled],
     )
+    for line in unknown_keys(settings, found):
+        _logger.warning(line)
     ours = built_in_modules(
         settings, services, lambda: _enabled(supervisor), readiness, health, core.bus.clock
     )
@@ -242,15 +252,15 @@ async def _serve_grpc(
 
 
 async def serve(settings: DSkitySettings | None = None, **options: Any) -> None:
-    """Run until SIGTERM or SIGINT, then drain. `options` are those of `start`."""
-    told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
-    async with await start(settings, **options):
-        heap.settle()
-        await told.wait()
-        _logger.info("told to stop: draining")
+    """Run until SIGTERM or SIGINT, then drain. `options` are those of `start`.
+
+    A second SIGINT ends the process at once, with status 130.
+    """
+    with Stopping() as stopping:
+        async with await start(settings, **options) as stopping.runtime:
+            heap.settle()
+            await stopping.told.wait()
+            _logger.info("told to stop: draining; Ctrl-C (again) ends at once")
 
 
 def run(settings: DSkitySettings) -> int:

@@ -6,25 +6,34 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator
 
+from dskity.broker.listen import Listen
+from dskity.broker.url import Urls
 from dskity.bus.bus import Bus
+from dskity.bus.errors import NotConnected
+from dskity.bus.threads import blocking
 from dskity.config import DSkitySettings
 from dskity.handlers import Dispatcher
+from dskity.running import find_running
 from dskity.wires import choose_client, connection
 
 
 @contextlib.asynccontextmanager
-async def open_bus(settings: DSkitySettings, *, client_id: str | None = None) -> AsyncIterator[Bus]:
-    """A bus on the broker that the settings name.
+async def open_bus(
+    settings: DSkitySettings, *, client_id: str | None = None, trial: bool = True
+) -> AsyncIterator[Bus]:
+    """A bus on the broker of `broker_url`.
 
-    Raises `NotConnected` where the broker does not answer within `common.mqtt.connect_timeout`.
+    Without `trial` it publishes nothing of its own to find out what the broker can do. Raises
+    `NotConnected` where the broker does not answer within `common.mqtt.connect_timeout`.
     """
-    mqtt, broker = settings.common.mqtt, settings.broker
+    mqtt = settings.common.mqtt
     transport = choose_client(mqtt.client).make(
         connection(
             mqtt,
-            url=mqtt.url or f"mqtt://{broker.host}:{broker.port}",
+            url=await blocking(broker_url, settings),
             client_id=client_id or f"dskity-{secrets.token_hex(6)}",
             clean_start=True,
+            trial=trial,
         )
     )
     dispatcher = Dispatcher()
@@ -36,3 +45,21 @@ async def open_bus(settings: DSkitySettings, *, client_id: str | None = None) ->
     finally:
         await dispatcher.close()
         await bus.close()
+
+
+def broker_url(settings: DSkitySettings) -> Urls:
+    """`common.mqtt.url`, or else our own broker: that of the runtime which runs on `state_dir`, or
+    the one that the settings describe. `NotConnected` where they have port 0 and none runs."""
+    if settings.common.mqtt.url is not None:
+        return settings.common.mqtt.url
+    running = find_running(settings.state_dir)
+    if running is not None and running.broker is not None:
+        return running.broker
+    broker = settings.broker
+    if broker.port == 0:
+        raise NotConnected(
+            f"broker.port is 0, and no runtime runs on state_dir {str(settings.state_dir)!r}: "
+            "start `dskity`, or name the broker with --url"
+        )
+    listen = Listen(broker.host, broker.port, broker.websocket_port, broker.users_file)
+    return listen.url(broker.port)

@@ -15,6 +15,7 @@ from numbers import Number
 from typing import Any, Literal
 
 from dskity.bus.text import escape, escape_json, escape_lines
+from dskity.modules.http.request_id import current
 
 _TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _NOISY = ("amqtt", "transitions", "httpx", "httpcore", "mqtt", "asyncio", "uvicorn")
@@ -90,9 +91,18 @@ def _quoted(value: object) -> object:
     return value if isinstance(value, Number) else _Quoted(value)  # `%d` needs the number itself
 
 
+def name_request(record: logging.LogRecord) -> bool:
+    """A log filter: `request_id` of what is logged while an HTTP call is served."""
+    id = current.get()
+    if id is not None and not hasattr(record, "request_id"):
+        record.request_id = id
+    return True
+
+
 def configure(level: str, form: Literal["text", "json"]) -> None:
     """Send everything of `level` and above to standard error."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(name_request)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in _NOISY:

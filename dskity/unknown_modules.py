@@ -14,6 +14,11 @@ BUILT_IN = tuple(
 )
 
 
+def no_modules(settings: DSkitySettings) -> str:
+    """What is said where only the built-in modules are there."""
+    return f"no modules in {', '.join(settings.modules_search_paths)}; `dskity init` makes one"
+
+
 def unknown_modules(settings: DSkitySettings, found: Iterable[str]) -> list[str]:
     """A line for each name that is neither a built-in module nor one that was `found`, and for
     each key of a built-in one, which has its settings elsewhere."""

@@ -5,7 +5,7 @@ Layout, lowest first:
     outcome.py     Drop, Reject, Retry          policy.py      RetryPolicy, RoutePolicy
     declare.py     @on                          ordering.py    order_by
     provided.py    what goes by type            binding.py     a signature, bound once
-    dead_letter.py what failed for good
+    dead_letter.py what failed for good         returning.py   what is returned, checked
     flow.py        the bound on what is open    rest.py        a coroutine, step by step
     lanes.py       order and concurrency        crew.py        the workers
     stats.py       what became of messages      attempt.py     time-outs and failures of one run

@@ -25,6 +25,7 @@ from dskity.bus.errors import InvalidHandler, InvalidPayload
 from dskity.bus.message import Message, decode_json
 from dskity.bus.threads import ThreadPool
 from dskity.bus.topics import Pattern
+from dskity.handlers.returning import Returned, as_it_is, checked
 
 Getter: TypeAlias = Callable[[Delivery, Mapping[str, str]], Any]
 Call: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
@@ -36,7 +37,8 @@ _EMPTY = inspect.Parameter.empty
 class Binding:
     """`call(*[get(delivery, captures) for get in getters])` is the handler's coroutine.
 
-    A getter raises `InvalidPayload`; nothing else. `answers` is whether the handler is there to
+    A getter raises `InvalidPayload`; nothing else. `returned` makes what is sent of what the
+    handler returned, see `returning.py`. `answers` is whether the handler is there to
     answer requests: True where it is declared to return something, False where `None`, and None
     where its signature does not say.
     """
@@ -45,6 +47,7 @@ class Binding:
     call: Call
     getters: tuple[Getter, ...]
     answers: bool | None = None
+    returned: Returned = as_it_is
 
     def starter(self) -> Start:
         """The call as one function; few parameters, as nearly all have, need no list."""
@@ -83,7 +86,8 @@ def bind(handler: AnyHandler, pattern: Pattern, bus: Bus, provided: Mapping[type
     answers = hints["return"] is not type(None) if "return" in hints else None
     owner = f"{bus.owner}.{name}" if bus.owner else name
     call = _coroutine(handler, bus.threads, f"handler {owner} on {pattern.text}")
-    return Binding(name, call, tuple(getters), answers)
+    returned = checked(hints["return"], name) if answers else as_it_is
+    return Binding(name, call, tuple(getters), answers, returned)
 
 
 def handler_name(handler: AnyHandler) -> str:

@@ -46,6 +46,11 @@ def on(filter: str, *, connection: str | None = None, **policy: Any) -> Callable
     return mark
 
 
+def is_marked(function: object) -> bool:
+    """Whether `@on` has marked it."""
+    return hasattr(function, _MARK)
+
+
 def declared(owner: object) -> list[Declaration]:
     """What `@on` marked in `owner` (an instance or a Python module), in the order of definition."""
     found: list[Declaration] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dskity.bus.errors import DSkityError
+
 
 class Outcome(Exception):  # these are decisions, not errors
     """The base of the three; `reason` goes into the log and the dead letter."""
@@ -33,3 +35,9 @@ def in_words(error: BaseException) -> str:
         return f"{type(error).__name__}: {error}"
     except BaseException:  # noqa: BLE001  # a user's `__str__` may raise anything
         return type(error).__name__
+
+
+def is_answer(error: BaseException) -> bool:
+    """Whether `error` says something to the requester, as `NotFound` does: it is no fault of the
+    handler's. A bare `DSkityError` is what becomes of such a fault."""
+    return isinstance(error, DSkityError) and type(error) is not DSkityError

@@ -26,7 +26,7 @@ from dskity.handlers.dead_letter import dead_letter, dead_letters
 from dskity.handlers.dedupe import Duplicate
 from dskity.handlers.lanes import Lanes
 from dskity.handlers.ordering import Key
-from dskity.handlers.outcome import Drop, Outcome, Reject, Retry, in_words
+from dskity.handlers.outcome import Drop, Outcome, Reject, Retry, in_words, is_answer
 from dskity.handlers.rest import BLOCKED_SECONDS, UNBEGUN, Rest
 from dskity.handlers.stats import RouteStats
 
@@ -64,6 +64,7 @@ class HandlerRoute:
         self.policy = policy
         self._bus = bus
         self._answers = binding.answers if policy.reply is None else policy.reply
+        self._returned = binding.returned
         self._start = binding.starter()
         self._key = key
         self._attempts = Attempts(name, policy.timeout, self.stats, crew, bus.threads, bus.clock)
@@ -90,6 +91,11 @@ class HandlerRoute:
     def best_effort(self) -> bool:
         """See `Consumer`."""
         return self.policy.best_effort
+
+    @property
+    def unfinished(self) -> int:
+        """Messages that were accepted, and are neither acknowledged nor given up."""
+        return self._open
 
     def open(self) -> None:
         """See `Consumer`."""
@@ -355,6 +361,14 @@ class HandlerRoute:
 
     def _log(self, delivery: Delivery, error: BaseException, attempts: int) -> None:
         self.stats.failed += 1
+        if self._owes_reply(delivery) and is_answer(error):
+            _logger.info(
+                "handler %s answered a request on %s with %s",
+                self.name,
+                delivery.topic,
+                in_words(error),
+            )
+            return
         expected = isinstance(error, InvalidPayload | Outcome | TimeoutError)
         _logger.warning(
             "handler %s gave up on a message of %s after %d attempt(s): %s",
@@ -404,7 +418,7 @@ class HandlerRoute:
 
     async def _reply(self, delivery: Delivery, result: Any) -> None:
         try:
-            payload, content_type = encode_payload(result)
+            payload, content_type = encode_payload(self._returned(result))
         except BaseException as error:  # noqa: BLE001  # a user's serializer may raise anything
             _logger.warning("%s returned what cannot be sent: %s", self.name, in_words(error))
             await self._reply_error(delivery, DSkityError(f"no result: {in_words(error)}"))

@@ -5,7 +5,8 @@ Layout, lowest first; each file imports only from those above it:
     contract.py       what modules are written against, and what they are given
     contracts.py      the same under the name that DSkity 1 gave it
     shape.py          whether an object is a module, and what its meta says
-    failure.py        an error as one sentence, a place and a digest
+    failure.py        an error as one sentence, a place, a report and a digest
+    slips.py          hooks under wrong names         shadowed.py   routes that nobody can reach
     found.py          what discovery returns          order.py      dependency order
     loading.py        imports under private names     discovery.py  search paths → modules
     tasks.py          tasks with a name and a parent  calls.py      async and plain handlers

@@ -78,9 +78,13 @@ class _Place:
         except (OSError, TypeError):
             return shown(self.file)
 
-    def fails(self, reason: str, name: str | None = None) -> Found:
+    def fails(
+        self, reason: str, name: str | None = None, cause: BaseException | None = None
+    ) -> Found:
         name = name or self.name
-        return Found(name, shown(self.file), error=ModuleFailed(name, reason))
+        error = ModuleFailed(name, reason)
+        error.__cause__ = cause
+        return Found(name, shown(self.file), error=error, home=self.home)
 
 
 def _roots(path: str, *, explicit: bool) -> list[_Root]:
@@ -158,7 +162,7 @@ def _read(place: _Place, disabled: Collection[str]) -> Iterator[Found]:
         try:
             code = load(place.name, place.target, place.home, place.root.folder)
         except ModuleFailed as error:
-            yield Found(place.name, shown(place.file), error=error)
+            yield Found(place.name, shown(place.file), error=error, home=place.home)
         else:
             yield from _modules(code, place)
 
@@ -206,10 +210,12 @@ def _make(maker: Callable[[], Any], place: _Place) -> Found:
             module = module()
     except (Exception, SystemExit) as error:  # noqa: BLE001  # a constructor runs anything
         return place.fails(
-            f"{label}() failed: {describe(error, place.home)}: it is called without arguments", name
+            f"{label}() failed: {describe(error, place.home)}: it is called without arguments",
+            name,
+            error,
         )
     try:
         check_register(module)
-        return Found(meta_of(module).name, shown(place.file), module)
+        return Found(meta_of(module).name, shown(place.file), module, home=place.home)
     except InvalidInput as error:
         return place.fails(f"{label}: {error}", name)

@@ -18,13 +18,15 @@ class Found:
     """One module, or why there is none.
 
     `source` is its file, or `built-in`. Where both `module` and `error` are None, the settings
-    disable it and it was not imported.
+    disable it and it was not imported. `home` is the dotted name that its code lies under, where it
+    was found in a search path.
     """
 
     name: str
     source: str
     module: Any = None
     error: ModuleFailed | None = None
+    home: str = ""
 
 
 def built_in(module: Any) -> Found:
@@ -64,4 +66,4 @@ def _renamed(entry: Found, owner: Found | None, taken: set[str]) -> Found:
         f"{entry.source}: the name {entry.name!r} is taken by {owner.source}: "
         "give one of them another meta.name",
     )
-    return Found(name, entry.source, error=error)
+    return Found(name, entry.source, error=error, home=entry.home)

@@ -49,7 +49,7 @@ def enabled(name: str, config: Config) -> bool:
 def hydrate(module: Any, name: str, config: Config) -> None:
     """Put an instance of the module's settings model at `modules.<name>.additional_settings`."""
     section = config.modules.entry(name)
-    model = _model(module, name)
+    model = settings_model(module, name)
     if model is None:
         return
     try:
@@ -58,7 +58,8 @@ def hydrate(module: Any, name: str, config: Config) -> None:
         raise InvalidSettings("; ".join(_faults(error, name))) from None  # it shows the values
 
 
-def _model(module: Any, name: str) -> type[BaseModel] | None:
+def settings_model(module: Any, name: str) -> type[BaseModel] | None:
+    """The model that a module offers, None for a free mapping."""
     offered = getattr(module, "additional_settings_model", None)
     model = offered if offered is None or _is_model(offered) else offered()
     if model is not None and not _is_model(model):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from dskity.bus.tasks import spawn
 from dskity.modules.contract import TransportClients
 from dskity.modules.events_client import BusEvents
 from dskity.modules.mqtt_client import BusMqttClient
+from dskity.modules.shadowed import shadowed
 from dskity.modules.tasks import Tasks
 
 _logger = logging.getLogger(__name__)
@@ -37,6 +38,10 @@ class Scope:
         self._drain_timeout = drain_timeout
         self._suspended: tuple[Subscription, ...] = ()
         self._routes = _Routes(own.http)
+
+    def shadowed(self) -> Iterator[tuple[str, str]]:
+        """See `shadowed.py`: of the HTTP routes that the module has added."""
+        return self._routes.shadowed()
 
     def complete(self) -> None:
         """The module has started: what it adds from now on is its own affair."""
@@ -124,6 +129,9 @@ class _Routes:
     @property
     def _present(self) -> list[Any]:
         return [] if self._app is None else self._app.router.routes
+
+    def shadowed(self) -> Iterator[tuple[str, str]]:
+        return shadowed(self._present, self._new())
 
     def complete(self) -> None:
         self._added = self._new()

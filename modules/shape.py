@@ -44,7 +44,7 @@ def meta_of(module: Any) -> ModuleMeta:
         )
     return ModuleMeta(
         _name(meta.name),
-        _text("base_path", meta.base_path or ""),
+        _path(meta.base_path or ""),
         _names(getattr(meta, "depends_on", ()) or ()),
         _text("version", getattr(meta, "version", "0")),
     )
@@ -69,6 +69,13 @@ def _name(value: object) -> str:
     text = _text("name", value)
     if not text.strip() or "/" in text:
         raise InvalidInput(f"meta.name is {text!r}: at least one character, and no '/'")
+    return text
+
+
+def _path(value: object) -> str:
+    text = _text("base_path", value)
+    if text and not text.startswith("/"):
+        raise InvalidInput(f"meta.base_path is {text!r}: begin it with a slash: {f'/{text}'!r}")
     return text
 
 

@@ -19,7 +19,7 @@ from dskity.bus.events import ModuleChanged
 from dskity.bus.threads import blocking
 from dskity.modules.contract import TransportClients
 from dskity.modules.events_client import BusEvents
-from dskity.modules.failure import describe, digest
+from dskity.modules.failure import describe, digest, report
 from dskity.modules.found import Found, built_in, unique
 from dskity.modules.hydrate import Config, enabled
 from dskity.modules.order import order
@@ -172,7 +172,12 @@ class Supervisor:
         text = await blocking(describe, error, unit.home)  # it asks the file system
         reason = text.removeprefix(f"module {unit.name!r}: ")
         self._change(unit, "failed", reason, digest(error))
-        _logger.error("module %s failed: %s", unit.name, reason, exc_info=error)
+        shown = await blocking(report, error, unit.home, reason)
+        _logger.error(  # one text: the line breaks of an argument would be escaped
+            f"module {unit.name} failed: {shown.lstrip()}\n  correct it and restart, or leave it "  # noqa: G004
+            f"out with modules.{unit.name}.enabled: false"
+        )
+        _logger.debug("module %s failed", unit.name, exc_info=error)
         if self._strict:
             raise ModuleFailed(unit.name, reason) from error
 
@@ -190,7 +195,7 @@ class Supervisor:
             digest,
         )
         self._events.announcer.put(self._clients.bus.event_message(changed))
-        if state != "failed":  # which is logged with its traceback
+        if state != "failed":  # which is logged with a report
             _logger.info("module %s %s%s", unit.name, changed.state, reason and f": {reason}")
 
     def _in_state(self, name: str, *states: State) -> Unit:

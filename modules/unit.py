@@ -9,15 +9,19 @@ from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from dskity.bus.errors import ModuleFailed
+from dskity.bus.bus import Bus
+from dskity.bus.errors import DSkityError, ModuleFailed
 from dskity.bus.subscriptions import Subscription
-from dskity.handlers.declare import declared
+from dskity.bus.threads import blocking
+from dskity.handlers.declare import Declaration, declared
 from dskity.modules.contract import ModuleMeta, TransportClients
 from dskity.modules.events_client import BusEvents
+from dskity.modules.failure import misdeclared
 from dskity.modules.found import Found
 from dskity.modules.hydrate import Config, hydrate
 from dskity.modules.scope import Scope
 from dskity.modules.shape import meta_of
+from dskity.modules.slips import slips
 
 _logger = logging.getLogger(__name__)
 State: TypeAlias = Literal[
@@ -69,7 +73,7 @@ class Unit:
     @property
     def home(self) -> str:
         """The dotted name that the module's code lies under."""
-        return type(self.found.module).__module__
+        return self.found.home or type(self.found.module).__module__
 
     @property
     def loaded(self) -> bool:
@@ -101,22 +105,44 @@ class Unit:
         except BaseException:
             await scope.close()
             raise
+        await self._warn(scope)
         scope.complete()
         self._scope = scope
+
+    async def _warn(self, scope: Scope) -> None:
+        """Of what is no fault, and works otherwise than it seems to."""
+        for sentence in await blocking(slips, self.found.module):
+            _logger.warning("module %s: %s", self.name, sentence)
+        for route, other in scope.shadowed():
+            _logger.warning(
+                "module %s: %s is never reached: %s takes its calls; begin the path with the "
+                "module's own base_path%s",
+                self.name,
+                route,
+                other,
+                f", {self.meta.base_path}" if self.meta.base_path else "",
+            )
 
     async def _steps(self, module: Any, scope: Scope, config: Config) -> None:
         hydrate(module, self.name, config)
         await _finish(module.register(scope.clients, config))
         for declaration in declared(module):
-            await scope.clients.bus.subscribe(
+            await self._subscribe(declaration, scope.clients.bus)
+        await scope.tasks.settle()
+        await self._hook("on_startup", scope, self._limits.startup)
+        await scope.tasks.settle()
+
+    async def _subscribe(self, declaration: Declaration, bus: Bus) -> None:
+        try:
+            await bus.subscribe(
                 declaration.filter,
                 declaration.handler,
                 connection=declaration.connection,
                 **declaration.policy,
             )
-        await scope.tasks.settle()
-        await self._hook("on_startup", scope, self._limits.startup)
-        await scope.tasks.settle()
+        except DSkityError as error:
+            name, handler = self.name, declaration.handler
+            raise await blocking(misdeclared, name, handler, error) from error
 
     async def stop(self, drain: float | None = None) -> None:
         """End its handlers, run `on_shutdown`, take the rest away. A failing hook is logged.

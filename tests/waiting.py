@@ -1,16 +1,7 @@
-"""Waiting for a fact instead of sleeping."""
+"""Waiting for a fact instead of sleeping: what users of the testing kit have."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from dskity.testing.waiting import until
 
-
-async def until(condition: Callable[[], object], what: str, within: float = 10.0) -> None:
-    """Return once `condition()` is true; fail with `what` was awaited after `within` seconds."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + within
-    while not condition():
-        if loop.time() > deadline:
-            raise AssertionError(f"not within {within:g} s: {what}")
-        await asyncio.sleep(0.005)
+__all__ = ["until"]

@@ -4,7 +4,8 @@ Layout, lowest first:
 
     output.py      text or JSON out, errors to stderr     options.py  options that verbs share
     group.py       the default verb, errors → exit codes  reading.py  options → DSkitySettings
-    survey.py      the modules that there are             scaffold.py the files of a new project
+    unconnected.py a bus to bind handlers to               scaffold.py the files of a new project
+    survey.py      the modules that there are
     run.py demo.py init.py list.py validate.py pub.py sub.py request.py      the verbs
     dead_letters.py                                        those of `dskity dead-letters`
     doctor.py, with meanings.py (of findings) and promises.py (of routes)

@@ -161,7 +161,7 @@ async def _request(
 ) -> Any:
     from dskity.client import open_bus
 
-    async with open_bus(settings) as bus:
+    async with open_bus(settings, trial=False) as bus:
         reply = await bus.request(f"{bus.root}/dead-letters/{verb}", question, timeout=timeout)
         return reply.json()
 
@@ -185,8 +185,9 @@ def _selection(
 
 
 def _rows(letters: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """Errors have line breaks, as pydantic's; a row has none."""
     names = ("id", "topic", "handler", "attempts", "replays", "error")
-    return [tuple(str(letter[name]) for name in names) for letter in letters]
+    return [tuple(" ".join(str(letter[name]).split()) for name in names) for letter in letters]
 
 
 def _dead_letters(number: int) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from dskity.bus.threads import blocking
 from dskity.cli.group import FAILED
 from dskity.cli.options import Config, Json, Set, Url
 from dskity.cli.output import note, print_json, print_table
@@ -46,13 +47,15 @@ async def _examine(settings: DSkitySettings, names: Sequence[str]) -> dict[str, 
     """Each connection's broker; names that the settings do not have are left out."""
     from dskity.broker.limits import NO_LIMITS
     from dskity.broker.rumqttd import ManagedRumqttd
+    from dskity.client import broker_url
     from dskity.config.sections.connections import DEFAULT
     from dskity.wires import choose_client, connection
 
-    mqtt, broker = settings.common.mqtt, settings.broker
+    mqtt = settings.common.mqtt
     places = {name: (entry, entry.url) for name, entry in settings.mqtt.items() if name in names}
-    own = mqtt.url or f"mqtt://{broker.host}:{broker.port}"
-    ours = mqtt.url is None and broker.engine == "rumqttd"  # what no examination brings to light
+    own = await blocking(broker_url, settings)
+    ours = mqtt.url is None and settings.broker.engine == "rumqttd"
+    # What no examination brings to light.
     limits = {DEFAULT: ManagedRumqttd.limits if ours else NO_LIMITS}
     client_id = f"dskity-doctor-{secrets.token_hex(6)}"
     return {

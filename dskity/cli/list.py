@@ -13,12 +13,13 @@ def list_modules(config: Config = None, assignments: Set = None, as_json: Json =
     """List the modules of the search paths: enabled, disabled, or broken and why."""
     settings = read_settings(config, assignments, {})
     from dskity.cli.survey import survey
+    from dskity.unknown_modules import no_modules
 
-    rows = survey(settings)
+    rows = survey(settings).rows
     if as_json:
         print_json([asdict(row) for row in rows])
     elif rows:
         table = [(row.name, row.state, row.source, row.reason) for row in rows]
         print_table(("module", "state", "source", "reason"), table)
     else:
-        note(f"no modules in {', '.join(settings.modules_search_paths)}; `dskity init` makes one")
+        note(no_modules(settings))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -28,7 +29,11 @@ def print_line(text: str) -> None:
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Columns, as wide as the terminal allows; the first one names the row, and is not folded."""
+    """Columns. On a terminal they are folded to its width, but for the first, which names the row;
+    in a pipe each row is one line, however long."""
+    if not sys.stdout.isatty():
+        _print_lines(head, rows)
+        return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -39,6 +44,16 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*(Text(escape(cell)) for cell in row))
     Console(highlight=False, markup=False).print(table)
+
+
+def _print_lines(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from dskity.bus.text import escape
+
+    lines = [head, *([escape(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        typer.echo("  ".join(cells).rstrip())
 
 
 def note(text: str) -> None:

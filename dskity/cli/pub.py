@@ -66,5 +66,5 @@ async def _publish(
 ) -> Receipt:
     from dskity.client import open_bus
 
-    async with open_bus(settings) as bus:
+    async with open_bus(settings, trial=False) as bus:
         return await bus.publish(topic, payload, **words)

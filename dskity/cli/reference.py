@@ -23,7 +23,10 @@ error one JSON object on standard error. Exit codes: 0 done, 1 failed, 2 the com
 `--debug`, anywhere on the line, shows the traceback of an error.
 
 `pub`, `sub`, `request`, `doctor` and `dead-letters` talk to the broker of a running instance: the
-one at `--url`, else at `common.mqtt.url`, else our own at `broker.host` and `broker.port`.
+one at `--url`, else at `common.mqtt.url`, else the broker of the runtime that runs on `state_dir`
+(it writes its addresses to `runtime.json` there, also where a port is 0), else the one at
+`broker.host` and `broker.port`. Tables are folded to the width of a terminal;
+in a pipe each row is one line.
 """
 
 

@@ -52,5 +52,5 @@ async def _request(
 ) -> Message:
     from dskity.client import open_bus
 
-    async with open_bus(settings) as bus:
+    async with open_bus(settings, trial=False) as bus:
         return await bus.request(topic, payload, **words)

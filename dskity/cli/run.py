@@ -25,7 +25,10 @@ def run(
     broker_port: BrokerPort = None,
     as_json: Json = False,
 ) -> None:
-    """Start the runtime; this is what `dskity` alone does. SIGTERM and Ctrl-C drain and end it."""
+    """Start the runtime; this is what `dskity` alone does. SIGTERM and Ctrl-C drain and end it.
+
+    A second Ctrl-C ends it at once and says what it cut off; the exit code is then 130.
+    """
     heap.hold()
     options = {
         "host": host,

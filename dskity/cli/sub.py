@@ -63,7 +63,7 @@ async def _print(
     from dskity.client import open_bus
 
     printed = 0
-    async with open_bus(settings) as bus, bus.stream(filter, qos=qos) as messages:
+    async with open_bus(settings, trial=False) as bus, bus.stream(filter, qos=qos) as messages:
         note(f"subscribed to {filter}")
         try:
             async with asyncio.timeout(timeout):

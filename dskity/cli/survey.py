@@ -5,13 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from dskity.bus.errors import InvalidInput
+from dskity.bus.bus import Bus
+from dskity.bus.errors import DSkityError
+from dskity.cli.unconnected import unconnected_bus
 from dskity.config import DSkitySettings
+from dskity.handlers import declared
 from dskity.modules.discovery import discover
+from dskity.modules.failure import misdeclared
 from dskity.modules.found import Found
 from dskity.modules.hydrate import hydrate
 from dskity.modules.order import order
 from dskity.modules.shape import meta_of
+from dskity.modules.slips import slips
+from dskity.unknown_keys import unknown_keys
 from dskity.unknown_modules import BUILT_IN
 
 State: TypeAlias = Literal["enabled", "disabled", "broken"]
@@ -36,18 +42,29 @@ def find(settings: DSkitySettings) -> list[Found]:
     )
 
 
-def survey(settings: DSkitySettings) -> list[Row]:
-    """Every module of the search paths, with its state."""
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Every module of the search paths, with its state; and what is wrong without being a fault."""
+
+    rows: list[Row]
+    warnings: list[str]
+
+
+def survey(settings: DSkitySettings) -> Survey:
+    """Look at all of them; their handlers are bound as a start binds them."""
     found, off = find(settings), _off(settings)
-    faults = _dependency_faults(found)
-    return [_row(entry, off, faults.get(entry.name), settings) for entry in found]
+    warnings = unknown_keys(settings, found)
+    warnings += [f"module {e.name}: {line}" for e in found if e.module for line in slips(e.module)]
+    faults, bus = _dependency_faults(found), unconnected_bus(settings)
+    rows = [_row(entry, off, faults.get(entry.name), settings, bus) for entry in found]
+    return Survey(rows, warnings)
 
 
 def _off(settings: DSkitySettings) -> set[str]:
     return {name for name, module in settings.modules.items() if not module.enabled}
 
 
-def _row(entry: Found, off: set[str], fault: str | None, settings: DSkitySettings) -> Row:
+def _row(entry: Found, off: set[str], fault: str | None, settings: DSkitySettings, bus: Bus) -> Row:
     row = Row(entry.name, "enabled", entry.source)
     if entry.error is not None:
         reason = str(entry.error).removeprefix(f"module {entry.name!r}: ")
@@ -56,9 +73,18 @@ def _row(entry: Found, off: set[str], fault: str | None, settings: DSkitySetting
         return replace(row, state="disabled")
     try:
         hydrate(entry.module, entry.name, settings)
-    except InvalidInput as error:
-        fault = str(error)
+        _check_routes(entry, bus)
+    except DSkityError as error:
+        fault = str(error).removeprefix(f"module {entry.name!r}: ")
     return row if fault is None else replace(row, state="broken", reason=fault)
+
+
+def _check_routes(entry: Found, bus: Bus) -> None:
+    for route in declared(entry.module):
+        try:
+            bus.check(route.filter, route.handler, connection=route.connection, **route.policy)
+        except DSkityError as error:
+            raise misdeclared(entry.name, route.handler, error) from error
 
 
 def _dependency_faults(found: list[Found]) -> dict[str, str]:

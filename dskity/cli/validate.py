@@ -33,7 +33,10 @@ class Findings:
 def validate(
     config: Config = None, assignments: Set = None, strict: Strict = False, as_json: Json = False
 ) -> None:
-    """Check the settings, and find and import the modules. Exit 1 where something is wrong."""
+    """Check the settings, find and import the modules, and bind their handlers.
+
+    Exit 1 where something is wrong. What `register` adds is known only at a start.
+    """
     findings = _check(config, assignments)
     valid = not findings.faults and not (strict and findings.warnings)
     if as_json:
@@ -48,18 +51,19 @@ def _check(config: Path | None, assignments: list[str] | None) -> Findings:
     try:
         settings = read_settings(config, assignments, {})
         from dskity.cli.survey import survey
-        from dskity.unknown_modules import unknown_modules
+        from dskity.unknown_modules import no_modules, unknown_modules
 
-        rows = survey(settings)
+        seen = survey(settings)
     except InvalidSettings as error:
         findings.faults.append(str(error))
         return findings
+    rows = seen.rows
     findings.modules = [asdict(row) for row in rows]
     findings.faults = [f"module {r.name}: {r.reason}" for r in rows if r.state == "broken"]
     findings.faults += _webhook_faults(settings)
-    findings.warnings = unknown_modules(settings, [row.name for row in rows])
+    findings.warnings = unknown_modules(settings, [row.name for row in rows]) + seen.warnings
     if not rows:
-        findings.warnings.append(f"no modules in {', '.join(settings.modules_search_paths)}")
+        findings.warnings.append(no_modules(settings))
     return findings
 
 

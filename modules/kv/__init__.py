@@ -4,7 +4,7 @@ Layout, lowest first:
 
     values.py         what a key, a value and a time to live may be
     store.py          what a store must do
-    memory_store.py   the store `inmemory`
+    memory_store.py   the store `inmemory`        outage.py      whether a server can be used
     redis_scripts.py  what runs inside Redis      redis_feed.py  changes that others made there
     redis_store.py    the store `redis`
     events.py         a change as an event        watch.py       changes as an async iterator

@@ -69,6 +69,11 @@ class MemoryStore:
         """See `Store`."""
         self._made, self._seen, self._pace = made, seen, pace
 
+    @property
+    def trouble(self) -> str:
+        """See `Store`: there is no server that could be away."""
+        return ""
+
     async def start(self) -> None:
         """See `Store`."""
         if not self._running:

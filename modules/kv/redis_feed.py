@@ -6,6 +6,7 @@ watching is for watching. What must not be missed, expiry, comes from the sweep.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from redis.exceptions import RedisError
 
 from dskity.bus.clock import Clock
 from dskity.bus.jsontext import parse_json
+from dskity.modules.kv.outage import Outage
 from dskity.modules.kv.store import StoreChange
 
 _RETRY = 0.5
@@ -42,26 +44,37 @@ class RedisFeed:
         channel: str,
         tell: FeedListener,
         opened: Callable[[], None],
+        outage: Outage,
         clock: Clock,
     ) -> None:
         self._client = client
         self._channel = channel
         self._tell = tell
         self._opened = opened
+        self._outage = outage
         self._clock = clock
 
     async def run(self) -> None:
         """Listen; returns never."""
         while True:
+            pause = _RETRY
             try:
                 await self._listen()
             except (RedisError, OSError) as error:
-                log.info("no news from redis: %s; trying again in %g s", error, _RETRY)
-            await self._clock.sleep(_RETRY)
+                pause = self._outage.failed("feed", unusable(error))
+                await self._drop_idle()
+            await self._clock.sleep(pause)
+
+    async def _drop_idle(self) -> None:
+        """What this connection has lost, idle ones in the pool have lost too: the next call of each
+        would fail, after Redis is back."""
+        with contextlib.suppress(RedisError, OSError):
+            await self._client.connection_pool.disconnect(inuse_connections=False)
 
     async def _listen(self) -> None:
         async with self._client.pubsub(ignore_subscribe_messages=True) as pubsub:
             await pubsub.subscribe(self._channel)
+            self._outage.works("feed")
             self._opened()
             silent = False
             while True:
@@ -98,6 +111,11 @@ def _change(told: Any) -> StoreChange:
     if ttl is not None and not math.isfinite(ttl):
         raise ValueError("a time to live that is no number")
     return StoreChange(kind, key, int(told["version"]), int(told["previous"]), ttl, value)
+
+
+def unusable(error: Exception, without_text: str = "no answer") -> str:
+    """What is said of an error of Redis' or the network's."""
+    return f"redis (kv.redis.url) cannot be used: {str(error) or without_text}"
 
 
 def seconds(ttl: str | bytes) -> float | None:

@@ -22,7 +22,8 @@ from dskity.bus.errors import DSkityError, InvalidSettings, StoreUnavailable
 from dskity.bus.jsontext import NotJson
 from dskity.modules.contract import Entry
 from dskity.modules.kv import redis_scripts as scripts
-from dskity.modules.kv.redis_feed import RedisFeed, seconds
+from dskity.modules.kv.outage import Outage
+from dskity.modules.kv.redis_feed import RedisFeed, seconds, unusable
 from dskity.modules.kv.store import Listener, Pace, StoreChange, conflict
 from dskity.modules.kv.values import thaw, to_json
 from dskity.modules.tasks import Tasks
@@ -73,13 +74,19 @@ class RedisStore:
         self._may_sweep = may_sweep
         self._clock = clock
         self._alarm = Alarm(clock, "kv sweep")
+        self._outage = Outage("redis (kv.redis.url)", clock)
         register = self._client.register_script
         self._read: AsyncScript = register(scripts.READ)
         self._put: AsyncScript = register(scripts.PUT)
         self._delete: AsyncScript = register(scripts.DELETE)
         self._sweep: AsyncScript = register(scripts.SWEEP)
         self._feed = RedisFeed(
-            self._client, f"{key_prefix}:changes", self._hear, self._sweep_soon, clock
+            self._client,
+            f"{key_prefix}:changes",
+            self._hear,
+            self._sweep_soon,
+            self._outage,
+            clock,
         )
         self._running = False
         self._feeding = Tasks(log)
@@ -91,6 +98,11 @@ class RedisStore:
     def listen(self, made: Listener, seen: Listener, pace: Pace) -> None:
         """See `Store`."""
         self._made, self._seen, self._pace = made, seen, pace
+
+    @property
+    def trouble(self) -> str:
+        """See `Store`: found out by the sweep, every 5 s, and by the feed, at once."""
+        return self._outage.reason
 
     async def start(self) -> None:
         """See `Store`."""
@@ -172,8 +184,7 @@ class RedisStore:
         try:
             yield
         except (RedisError, OSError) as error:
-            reason = str(error) or f"no answer within {TIMEOUT:g} s"
-            raise StoreUnavailable(f"redis (kv.redis.url) cannot be used: {reason}") from error
+            raise StoreUnavailable(unusable(error, f"no answer within {TIMEOUT:g} s")) from error
 
     def _report_expired(self, key: str, expired: list[bytes], store: bytes) -> None:
         """What a write found at the end of its time, and ended."""
@@ -200,9 +211,10 @@ class RedisStore:
             if self._may_sweep():
                 try:
                     pause = await self._sweep_once()
+                    self._outage.works("sweep")
                     await self._pace()
                 except StoreUnavailable as error:
-                    log.info("no sweep of expired keys: %s", error)
+                    pause = self._outage.failed("sweep", str(error))
             await self._alarm.sleep_until(self._clock.monotonic() + pause)
 
     async def _sweep_once(self) -> float:

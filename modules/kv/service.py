@@ -41,6 +41,10 @@ class KeyValue:
         )
         store.listen(self.events.put, self._watchers.tell, self.events.room)
 
+    async def check(self) -> str | None:
+        """See `Check`: for readiness."""
+        return self._store.trouble or None
+
     async def start(self) -> None:
         """Begin to expire keys and to publish events; returns at once."""
         self.events.start()

@@ -56,6 +56,11 @@ class Store(Protocol):
         after every bunch of expired keys."""
         ...
 
+    @property
+    def trouble(self) -> str:
+        """Why the store cannot be used at the moment; empty while it can, as far as is known."""
+        ...
+
     async def start(self) -> None:
         """Begin to expire keys; returns at once, also where a server is away."""
         ...

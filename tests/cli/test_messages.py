@@ -84,6 +84,26 @@ def test_pub_reaches_a_foreign_client_with_all_that_mqtt_5_carries(
     assert properties.MessageExpiryInterval <= 60
 
 
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_pub_publishes_nothing_but_its_message(
+    dskity: Dskity, client: paho.Client, protocol: str
+) -> None:
+    """Neither a trial of the broker nor a presence."""
+    ended = threading.Event()
+    topics: list[str] = []
+
+    def take(message: paho.MQTTMessage) -> None:
+        topics.append(message.topic)
+        if message.topic == "end":
+            ended.set()
+
+    subscribe(client, "#", take)
+    assert dskity("pub", "a/b", "x", f"--set=common.mqtt.protocol={protocol}").exit_code == 0
+    client.publish("end", qos=1)
+    assert ended.wait(10)
+    assert topics == ["a/b", "end"]
+
+
 @pytest.mark.parametrize(
     ("args", "line"),
     [

@@ -141,7 +141,7 @@ async def still_works(stage: Stage) -> None:
 async def test_one_module_fails_and_the_others_work(
     folder: Folder, way: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is `failed` with reason and digest; one log record, with the traceback, and one event."""
+    """It is `failed` with reason and digest; one log record, without traceback, and one event."""
     body, says = FAILING[way]
     write(folder, body)
     events: list[dict[str, Any]] = []
@@ -164,7 +164,8 @@ async def test_one_module_fails_and_the_others_work(
         assert len(bad.digest) == 12
     errors = [r for r in caplog.records if r.levelno >= logging.ERROR]
     assert [r.name for r in errors] == ["dskity.modules"]
-    assert errors[0].exc_info is not None
+    assert errors[0].exc_info is None
+    assert says.removesuffix(" (") in errors[0].getMessage()
 
 
 @pytest.mark.parametrize("way", ["failing register", "failing on_startup"])
@@ -186,6 +187,31 @@ async def test_the_reason_names_the_line_in_the_module(folder: Folder) -> None:
     async with staged(folder.path) as stage:
         await stage.supervisor.start()
         assert "bad.py:10)" in stage.supervisor.states()["bad"].reason
+
+
+REPORTS = {
+    "failing register": 'bad.py:10: raise ValueError("no licence")\n  ValueError: no licence\n',
+    "failing import": "bad.py:5: 1 / 0\n  its import failed: ZeroDivisionError: division by zero\n",
+    "syntax error": "bad.py:5: def :\n  invalid syntax: def :\n",
+    "wrong signature": 'bad.py:8: @on("devices/{device}/telemetry")\n  Bad.telemetry: ',
+}
+
+
+@pytest.mark.parametrize("way", REPORTS)
+async def test_the_log_of_a_failure_begins_with_the_line_of_the_module(
+    folder: Folder, way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Then the error, then what to do; the traceback is there at DEBUG."""
+    write(folder, FAILING[way][0])
+    caplog.set_level(logging.DEBUG, "dskity.modules")
+    async with staged(folder.path) as stage:
+        await stage.supervisor.start()
+    report, trace = [r for r in caplog.records if "failed" in r.getMessage()]
+    assert (report.levelname, trace.levelname) == ("ERROR", "DEBUG")
+    text = report.getMessage()
+    assert text.startswith(f"module bad failed: {folder.path}/{REPORTS[way]}")
+    assert text.endswith("leave it out with modules.bad.enabled: false")
+    assert trace.exc_info is not None
 
 
 async def test_settings_that_are_refused_are_not_logged(

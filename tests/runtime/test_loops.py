@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -109,9 +108,15 @@ async def test_each_runtime_shows_its_own_tasks(
         try:
             other = await runtimes(name="other", clock=stage.clock)
             async with http_client(other.app) as its_http:
+
+                async def shown() -> list[int]:
+                    return sorted([len(await reasons(http)), len(await reasons(its_http))])
+
+                async def by_one() -> bool:
+                    return await shown() == [0, 1]
+
                 await loop.poke(stage)
-                await asyncio.sleep(0)
-                both = [await reasons(http), await reasons(its_http)]
-                assert sorted(map(len, both)) == [0, 1]
+                await until(by_one, "one of them shows it")
+                assert await shown() == [0, 1]
         finally:
             await runtimes.close()

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from dskity.banner import banner
 from dskity.bus.errors import ModuleFailed
+from dskity.unknown_modules import no_modules
 from tests.engines.device import device
 from tests.runtime.house import COUNTER, on_broker, started, write_module
 from tests.servers import mosquitto
@@ -63,7 +65,8 @@ async def test_a_name_in_the_settings_that_is_no_module_is_told(
     write_module(tmp_path, "counter.py", COUNTER)
     names = {name: {"enabled": False} for name in ("conuter", "webhooks", "grpc")}
     async with started(tmp_path, broker={"engine": "amqtt"}, modules=names):
-        warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
+        ours = [record for record in caplog.records if record.name == "dskity"]
+        warnings = [record.message for record in ours if record.levelname == "WARNING"]
         assert warnings == [
             "modules.conuter: no module of this name was found; did you mean counter?"
         ]
@@ -96,3 +99,44 @@ async def test_two_runtimes_fit_in_one_process(tmp_path: Path) -> None:
             answer = await other.runtime.bus.request("devices/d1/mean")
             assert answer.json() == {"handled": 0}
         assert await one.unready() == {}
+
+
+KEYED = """
+    from pydantic import BaseModel
+
+    from dskity.modules import Module, ModuleMeta
+
+    class Own(BaseModel):
+        limit: int = 5
+
+    class Keyed(Module):
+        meta = ModuleMeta("keyed", "/keyed")
+        additional_settings_model = Own
+
+        def register(self, clients, config):
+            clients.http.add_api_route("/health/live", lambda: 1)
+"""
+
+
+async def test_keys_that_nobody_reads_and_routes_that_ours_shadow_are_told_at_the_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The module runs, without them."""
+    write_module(tmp_path, "keyed.py", KEYED)
+    modules = {"keyed": {"limit": 1, "additional_settings": {"limt": 2}}}
+    async with started(tmp_path, broker={"engine": "amqtt"}, modules=modules):
+        text = caplog.text
+    assert "modules.keyed.limit: did you mean modules.keyed.additional_settings.limit?" in text
+    assert "additional_settings.limt: Own has no such field; did you mean limit?" in text
+    assert "module keyed: GET /health/live is never reached: /health/live takes its calls" in text
+
+
+async def test_a_folder_without_modules_is_told_as_list_tells_it(tmp_path: Path) -> None:
+    """One who started in the wrong folder sees why nothing happens."""
+    async with started(tmp_path, broker={"engine": "amqtt"}) as house:
+        told = no_modules(house.runtime.settings)
+        assert told == f"no modules in {tmp_path / 'modules'}; `dskity init` makes one"
+        assert told in list(banner(house.runtime, "1", None))
+    write_module(tmp_path, "counter.py", COUNTER)
+    async with started(tmp_path, broker={"engine": "amqtt"}) as house:
+        assert told not in list(banner(house.runtime, "1", None))

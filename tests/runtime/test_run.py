@@ -6,6 +6,7 @@ import contextlib
 import json
 import signal
 import socket
+import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
@@ -93,6 +94,75 @@ async def test_told_to_stop_it_drains_and_exits_with_0(
         it.wait_for("slow: shut down", 0)
     await until(lambda: states(observer)[-1] == "stopped", "it is told")
     assert states(observer) == ["starting", "ready", "draining", "stopped"]
+
+
+STUCK = """
+    import asyncio
+
+    from dskity.modules import Bus, Module, ModuleMeta, on
+
+    class Stuck(Module):
+        meta = ModuleMeta("stuck")
+
+        @on("work")
+        async def work(self, bus: Bus) -> None:
+            await bus.publish("work/begun")
+            await asyncio.Event().wait()
+
+"""
+BLOCKED = """
+    import time
+
+    from dskity.modules import Module, ModuleMeta
+
+    class Blocked(Module):
+        meta = ModuleMeta("blocked")
+
+        async def on_startup(self, clients) -> None:
+            print("blocked", flush=True)
+            time.sleep(60)
+"""
+
+
+async def test_a_second_ctrl_c_ends_at_once_and_says_what_it_cut_off(
+    broker: ServerProcess, observer: Device, tmp_path: Path
+) -> None:
+    """Status 130; the handler, its message and the modules that had not stopped are named."""
+    write_module(tmp_path, "stuck.py", STUCK)
+    with dskity_run(tmp_path, on(broker) | {"shutdown_grace_seconds": "60"}) as it:
+        it.wait_for(READY)
+        await observer.publish("work", b"1")
+        await until(lambda: _heard(observer, "work/begun"), "the handler has begun")
+        it.tell(signal.SIGINT)
+        it.wait_for("told to stop: draining; Ctrl-C")
+        it.tell(signal.SIGINT)
+        assert it.ended() == 130, it.output
+        it.wait_for(r"cut off: handlers still running.*: stuck\.Stuck\.work \(1\)", 0)
+        it.wait_for("cut off: messages in flight: 1;", 0)
+        it.wait_for(r"cut off: modules not stopped: .*\bstuck\b", 0)
+    await until(lambda: states(observer)[-1] == "lost", "the will is sent")
+
+
+def test_a_second_ctrl_c_ends_a_loop_that_is_blocked(tmp_path: Path) -> None:
+    """Nothing in it hears the first one. Two that come together count as one."""
+    write_module(tmp_path, "blocked.py", BLOCKED)
+    with dskity_run(tmp_path) as it:
+        it.wait_for("blocked")
+        for _ in range(100):
+            it.tell(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                assert it.ended(0.1) == 130, it.output
+                break
+        it.wait_for("cut off: the start had not ended", 0)
+
+
+def test_a_second_sigterm_lets_it_drain(tmp_path: Path) -> None:
+    """Supervisors send it twice; the one who wants more sends SIGKILL."""
+    with dskity_run(tmp_path) as it:
+        it.wait_for(READY)
+        it.tell(signal.SIGTERM)
+        it.tell(signal.SIGTERM)
+        assert it.ended() == 0, it.output
 
 
 async def test_killed_it_is_lost_and_comes_back_as_itself(
