@@ -11,7 +11,8 @@ from dskity.broker.keeper import Crash, Keeper
 from dskity.broker.limits import NO_LIMITS, Limits
 from dskity.broker.listen import Listen, with_free_ports
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
-from dskity.bus.errors import EngineError
+from dskity.bus.errors import EngineError, StateUnusable
+from dskity.bus.private import private_folder, write_private
 
 
 class ManagedBroker(ABC):
@@ -106,11 +107,11 @@ class ManagedBroker(ABC):
         listen = with_free_ports(self._listen)
         text = self._render(listen)
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._conf.write_text(text, encoding="utf-8")
-        except OSError as error:
+            private_folder(self._folder, f"the folder of {self.name}")
+            write_private(self._conf, text.encode(), f"the configuration of {self.name}")
+        except (OSError, StateUnusable) as error:
             raise EngineError(
-                f"{self._folder} cannot be written: {error.strerror}; set state_dir to a folder "
+                f"{self._folder} cannot be written: {error}; set state_dir to a folder "
                 "that this user may write"
             ) from error
         return listen

@@ -6,7 +6,7 @@ Layout, lowest first; each file imports only from those above it:
     message.py     Message, payloads, Receipt    clock.py     time as a value
     complaints.py  a warning once a minute       counters.py  what came and went
     tasks.py       tasks whose end is seen       text.py      which text may travel
-    jsontext.py    JSON from outside, in bounds
+    jsontext.py    JSON from outside, in bounds  private.py   files for one user alone
     topics.py      filters, captures, quoting    router.py    topic → routes
     delivery.py    a message until it is acked   transport.py what a wire must do
     memory.py      the in-process transport      envelope.py  MQTT 5 fields on 3.1.1

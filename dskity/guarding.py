@@ -7,7 +7,8 @@ from pathlib import Path
 
 from dskity.bus.errors import InvalidSettings
 from dskity.config.sections.security import SecuritySettings, TokenSettings
-from dskity.modules.security import Guard, Token, load_or_create_token
+from dskity.modules.security import Guard, Token
+from dskity.modules.token_file import load_or_create_token
 
 TOKEN_FILE = "token"  # noqa: S105  # a file's name
 

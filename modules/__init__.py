@@ -14,9 +14,9 @@ Layout, lowest first; each file imports only from those above it:
     scope.py          all that one module has added   unit.py       one module's life
     supervisor.py     start, stop, failure and state of all
 
-`security.py`, `doors.py`, `request_id.py` and `direct_route.py` are what the doors share, the
-folders (`kv/`, `registry/`, …) the built-ins' own. What a module's author needs is importable from
-here.
+`rights.py`, `security.py`, `token_file.py`, `doors.py`, `request_id.py` and `direct_route.py` are
+what the doors share, the folders (`kv/`, `registry/`, …) the built-ins' own. What a module's author
+needs is importable from here.
 """
 
 from dskity.bus.bus import Bus

@@ -13,7 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dskity.bus.errors import Unauthenticated
 from dskity.modules.http.problems import respond
-from dskity.modules.security import Guard, Principal, is_forwarding_header
+from dskity.modules.rights import Principal
+from dskity.modules.security import Guard, is_forwarding_header
 
 _READ = frozenset({"GET", "HEAD"})
 _ELSEWHERE = frozenset({"cross-site", "same-site"})  # the latter: another port of this very host

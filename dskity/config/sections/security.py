@@ -28,17 +28,26 @@ class TokenSettings(Section):
     """The token, of 16 characters at least."""
     token_file: Path | None = None
     """A file that holds the token, instead of `token`."""
-    publish: Filters = ("#",)
-    """Filters of the topics that may be published to."""
-    subscribe: Filters = ("#",)
-    """Filters that may be subscribed to."""
+    publish: Filters = ()
+    """Filters of the topics that may be published to; what is not listed is denied."""
+    subscribe: Filters = ()
+    """Filters that may be subscribed to; what is not listed is denied."""
     admin: bool = False
-    """May see the settings and manage the runtime; nothing asks for it yet."""
+    """May do everything."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.token is None) == (self.token_file is None):
             raise ValueError("set either token or token_file")
+        return self
+
+    @model_validator(mode="after")
+    def _may_do_something(self) -> Self:
+        if not (self.publish or self.subscribe or self.admin):
+            raise ValueError(
+                f"the token {self.name!r} may do nothing: list topic filters under `publish` and "
+                '`subscribe` ("#" is every topic), or set `admin: true`'
+            )
         return self
 
 
