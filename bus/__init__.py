@@ -21,6 +21,7 @@ Layout, lowest first; each file imports only from those above it:
     link.py        is the broker there           subscriptions.py  who is subscribed to what
     consumer_faults.py  what consumers raise
     sending.py     what leaves                   receiving.py what arrives
+    replying.py    where a reply may go
     bus.py         publish, subscribe, stream, request, over these
     announcer.py   publishing that neither blocks nor fails its caller
 

@@ -50,6 +50,10 @@ def read(bus: Bus, health: TaskHealth) -> Iterator[Metric]:
     yield Metric(
         "dskity_messages_published_total", "counter", "Messages published.", counters.published
     )
+    yield Metric(
+        "dskity_replies_refused_total", "counter", "Replies that may not go to their address.",
+        counters.replies_refused,
+    )  # fmt: skip
     yield Metric("dskity_broker_connected", "gauge", "1 while connected.", int(bus.connected))
     yield Metric(
         "dskity_broker_connections_total", "counter", "Connections made.", bus.link.connections

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from blockbuster import BlockBuster
 
 from dskity.bus.database import Database
 from dskity.bus.errors import InvalidSettings, StateUnusable
@@ -21,7 +20,6 @@ from dskity.state_dir import StateDir
 from tests.runtime.house import started
 
 SOMEBODY = 12_345
-TESTED = "test_a_runtime_makes_a_folder_and_files_for_its_user_alone"
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 
 
@@ -37,15 +35,6 @@ def state(tmp_path: Path) -> Path:
         made.client_id()
     load_or_create_token(folder / "token")
     return folder
-
-
-@pytest.fixture
-def watched_loop(watched_loop: BlockBuster) -> BlockBuster:
-    """As everywhere, but that a start reads files: nothing is served yet."""
-    for function in watched_loop.functions.values():
-        function.can_block_in("dskity/bootstrap.py", {"start"})
-        function.can_block_in("tests/security/test_state_dir.py", {TESTED})
-    return watched_loop
 
 
 @pytest.fixture(params=[0o000, 0o077, 0o777])

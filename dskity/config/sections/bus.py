@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ByteSize, Field
 
 from dskity.bus.topics import check_topic, parse
+from dskity.config.sections.filters import Filters
 from dskity.config.sections.section import MIB, Section
 
 
@@ -80,6 +81,8 @@ class BusSettings(Section):
     """QoS 0 messages at the bound: the sender's TCP waits, or old ones are dropped and counted."""
     dedupe_max_window_seconds: float = Field(default=86_400, gt=0)
     """Seconds for which the keys of handlers with `dedupe` are kept; no window may be longer."""
+    reply_topics: Filters | None = None
+    """Filters of the topics that replies may go to, beside `{root}/reply/`; null: all but ours."""
     outbox: OutboxSettings = OutboxSettings.defaults()
     """Publishes that wait for the broker."""
     inbox: InboxSettings = InboxSettings.defaults()

@@ -1,22 +1,12 @@
 """`security`: who may pass the doors."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
-from dskity.bus.topics import parse
+from dskity.config.sections.filters import Filters
 from dskity.config.sections.section import Section
-
-
-def _filters(filters: tuple[str, ...]) -> tuple[str, ...]:
-    for text in filters:
-        if parse(text).names:
-            raise ValueError(f"filter {text!r}: write + or # instead of a capture")
-    return filters
-
-
-Filters = Annotated[tuple[str, ...], AfterValidator(_filters)]
 
 
 class TokenSettings(Section):
