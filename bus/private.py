@@ -149,7 +149,7 @@ def _cannot(path: Path, what: str, error: OSError) -> StateUnusable:
     if path.is_symlink():  # ELOOP for a file, ENOTDIR for a folder
         return StateUnusable(
             f"{what} {path} is a symbolic link, which could lead to somebody else's file: remove "
-            "it, or set state_dir to the folder itself"
+            "it, or have the settings name the place itself"
         )
     if error.errno in {errno.EEXIST, errno.ENOTDIR}:
         return StateUnusable(f"{what} {path} is not a folder: remove it, or set another state_dir")

@@ -33,10 +33,11 @@ from dskity.config import DSkitySettings, load_settings
 from dskity.config.sections.connections import DEFAULT
 from dskity.config.sections.doors import CorsSettings, ServerTlsSettings
 from dskity.core import Core, start_core
-from dskity.guarding import guarding
+from dskity.guarding import Guarding, guarding
 from dskity.handlers import Dispatcher
 from dskity.http_client import SharedHttpClient
 from dskity.logs import configure
+from dskity.modules.audit.counters import AccessCounters
 from dskity.modules.contract import KV, Commands, Registry, TransportClients
 from dskity.modules.discovery import discover
 from dskity.modules.http.app import Cors, Limits, create_app, furnish
@@ -79,7 +80,8 @@ async def start(
     health = tasks.observe()
     async with AsyncExitStack() as stack:
         state = stack.enter_context(StateDir(settings.state_dir))
-        doors = guarding(settings.security, settings.state_dir)
+        doors = _doors(settings, app, clock)
+        await _open_audit(doors.guard, stack)
         client_id = settings.common.mqtt.client_id or state.client_id()
         given = {DEFAULT: transport} if transport is not None else {}
         core = await start_core(settings, client_id, stack, {**(transports or {}), **given}, clock)
@@ -92,7 +94,16 @@ async def start(
         for connection in core.connections.values():
             _provide(connection.dispatcher, clients, settings)
         readiness = Readiness(core.bus, core.engine, core.others, health)
-        supervisor = _supervisor(settings, core, services, clients, readiness, health, modules)
+        supervisor = _supervisor(
+            settings,
+            core,
+            services,
+            clients,
+            readiness,
+            health,
+            doors.guard.access.counters,
+            modules,
+        )
         runtime = Runtime(settings, core, clients, supervisor, served)
         stack.push_async_callback(supervisor.stop)
         stack.callback(core.leave)
@@ -117,6 +128,20 @@ async def start(
             _logger.warning(line)
         runtime.closing = stack.pop_all()
         return runtime
+
+
+def _doors(settings: DSkitySettings, app: FastAPI | None, clock: Clock) -> Guarding:
+    """The guard: of an app that is served elsewhere, the one that it has."""
+    has = None if app is None else getattr(app.state, "guard", None)
+    if has is not None:
+        return Guarding(has, None)
+    return guarding(settings.security, settings.state_dir, settings.bus.root, clock)
+
+
+async def _open_audit(guard: Guard, stack: AsyncExitStack) -> None:
+    if guard.access.audit is not None:
+        await asyncio.to_thread(guard.access.audit.open)
+        stack.push_async_callback(asyncio.to_thread, guard.access.audit.close)
 
 
 def make_app(settings: DSkitySettings, guard: Guard) -> FastAPI:
@@ -161,6 +186,7 @@ def _supervisor(
     clients: TransportClients,
     readiness: Readiness,
     health: tasks.TaskHealth,
+    access: AccessCounters,
     modules: Iterable[Any],
 ) -> Supervisor:
     found = discover(
@@ -169,7 +195,7 @@ def _supervisor(
         disabled=[name for name, entry in settings.modules.items() if not entry.enabled],
     )
     ours = built_in_modules(
-        settings, services, lambda: _enabled(supervisor), readiness, health, core.bus.clock
+        settings, services, lambda: _enabled(supervisor), readiness, health, access, core.bus.clock
     )
     supervisor = Supervisor(
         clients,
@@ -263,7 +289,7 @@ def bootstrap(app: FastAPI | None = None, settings: DSkitySettings | None = None
     `app` may be an application of your own: modules add their routes to it.
     """
     settings = settings or load_settings()
-    guard = guarding(settings.security, settings.state_dir).guard
+    guard = guarding(settings.security, settings.state_dir, settings.bus.root).guard
     if app is None:
         served = make_app(settings, guard)
     else:

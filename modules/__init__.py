@@ -15,8 +15,8 @@ Layout, lowest first; each file imports only from those above it:
     supervisor.py     start, stop, failure and state of all
 
 `rights.py`, `security.py`, `token_file.py`, `doors.py`, `request_id.py` and `direct_route.py` are
-what the doors share, the folders (`kv/`, `registry/`, …) the built-ins' own. What a module's author
-needs is importable from here.
+what the doors share, and so is `audit/`; the other folders (`kv/`, `registry/`, …) are the
+built-ins' own. What a module's author needs is importable from here.
 """
 
 from dskity.bus.bus import Bus

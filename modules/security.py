@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from dskity.bus import topics
 from dskity.bus.errors import InvalidSettings, Unauthenticated
+from dskity.modules.audit.access import Access
 from dskity.modules.rights import LOOPBACK, Principal
 
 _FORWARDING = frozenset({"forwarded", "via", "x-real-ip"})
@@ -50,7 +51,15 @@ class Token:
 class Guard:
     """Decides who a call comes from; both doors ask it."""
 
-    def __init__(self, tokens: Iterable[Token] = (), *, loopback_open: bool = False) -> None:
+    def __init__(
+        self,
+        tokens: Iterable[Token] = (),
+        *,
+        loopback_open: bool = False,
+        access: Access | None = None,
+    ) -> None:
+        self.access = access or Access()
+        """What the doors tell of the calls that they let pass and refuse."""
         self._tokens = tuple(tokens)
         self._loopback_open = loopback_open
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import ByteSize, Field, SecretStr, model_validator
 
 from dskity.config.sections.filters import Filters
-from dskity.config.sections.section import Section
+from dskity.config.sections.section import MIB, Section
 
 
 class TokenSettings(Section):
@@ -48,3 +48,9 @@ class SecuritySettings(Section):
     """Known tokens; with none, one is made in `state_dir` and shown once."""
     loopback: Literal["auto", "open", "closed"] = "auto"
     """Whether calls from this machine pass without a token; auto: while `tokens` is empty."""
+    audit_file: Path | None = None
+    """File for a JSON line for each denied and each privileged call; null: none."""
+    audit_max_bytes: ByteSize = Field(default=ByteSize(10 * MIB), ge=1024)
+    """Bytes of that file, after which it is renamed to `audit_file.1` and a new one begins."""
+    audit_files: int = Field(default=4, ge=0, le=1000)
+    """Renamed files to keep."""
