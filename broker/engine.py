@@ -119,9 +119,11 @@ def choose_engine(
                 "broker.engine is rumqttd, which is not installed: pip install 'dskity[rumqttd]', "
                 "or set broker.engine to auto"
             )
+        listen.check_pages(wanted)
         return ManagedRumqttd(listen, state_dir, on_crash=on_crash, clock=clock)
     program = None if wanted == "amqtt" else find()
     if program is not None:
+        listen.check_pages("mosquitto")
         return ManagedMosquitto(program, listen, state_dir, on_crash=on_crash, clock=clock)
     if wanted == "mosquitto":
         raise EngineError(
