@@ -103,12 +103,16 @@ class ManagedBroker(ABC):
     def _hear(self, line: str) -> None:
         """Log a line that it wrote."""
 
+    def _furnish(self) -> None:  # noqa: B027  # most need nothing
+        """Make what it needs beside its configuration."""
+
     def _prepare(self) -> Listen:
         listen = with_free_ports(self._listen)
         text = self._render(listen)
         try:
             private_folder(self._folder, f"the folder of {self.name}")
             write_private(self._conf, text.encode(), f"the configuration of {self.name}")
+            self._furnish()
         except (OSError, StateUnusable) as error:
             raise EngineError(
                 f"{self._folder} cannot be written: {error}; set state_dir to a folder "

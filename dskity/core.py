@@ -164,6 +164,7 @@ def _engine(settings: DSkitySettings) -> Engine:
             websocket_origins=broker.websocket_origins,
         ),
         state_dir=settings.state_dir,
+        user=broker.user,
     )
 
 

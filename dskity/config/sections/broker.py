@@ -33,6 +33,9 @@ class BrokerSettings(Section):
     users_file: Path | None = None
     """File of users and password hashes, as mosquitto_passwd writes it."""
 
+    user: str | None = Field(default=None, min_length=1)
+    """The user that mosquitto becomes where root starts it; null: mosquitto, or else nobody."""
+
     @model_validator(mode="after")
     def _open_only_with_users(self) -> Self:
         if self.engine != "none":
