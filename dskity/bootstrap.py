@@ -193,6 +193,7 @@ def _supervisor(
         settings.modules_search_paths,
         explicit="modules_search_paths" in settings.model_fields_set,
         disabled=[name for name, entry in settings.modules.items() if not entry.enabled],
+        writable_by_others=settings.modules_writable_by_others,
     )
     ours = built_in_modules(
         settings, services, lambda: _enabled(supervisor), readiness, health, access, core.bus.clock

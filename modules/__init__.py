@@ -7,7 +7,8 @@ Layout, lowest first; each file imports only from those above it:
     shape.py          whether an object is a module, and what its meta says
     failure.py        an error as one sentence, a place and a digest
     found.py          what discovery returns          order.py      dependency order
-    loading.py        imports under private names     discovery.py  search paths → modules
+    loading.py        imports under private names     trust.py      who may write that code
+    discovery.py      search paths → modules
     tasks.py          tasks with a name and a parent  calls.py      async and plain handlers
     hydrate.py        `additional_settings`       answering.py  requests, answered by one of several
     mqtt_client.py    `clients.mqtt`                  events_client.py  `clients.events`
