@@ -93,7 +93,8 @@ def _own(descriptor: int, path: Path, what: str) -> None:
     if owner != os.geteuid():
         raise StateUnusable(
             f"{what} {path} belongs to the user {owner}, and this is the user {os.geteuid()}: "
-            f"look at what is in it, then `chown {os.geteuid()} {path}`, or set another state_dir"
+            f"look at what is in it, then `chown {os.geteuid()} {path}`; or set state_dir to a "
+            "folder that is not there yet"
         )
 
 

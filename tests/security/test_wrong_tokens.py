@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from pathlib import Path
 
 import grpc
 import httpx
 import pytest
 
+from dskity.bootstrap import bootstrap
 from dskity.bus.clock import VirtualClock
 from dskity.bus.errors import Unauthenticated
 from dskity.modules.audit.access import Access
@@ -21,6 +23,7 @@ from dskity.modules.security import Guard, Token
 from tests.grpc.doors import open_door as open_grpc
 from tests.http.conftest import clients_of, open_door
 from tests.http.test_guard import bearer
+from tests.runtime.house import settings_in
 from tests.waiting import until
 
 TOKEN = "o" * 32
@@ -135,6 +138,20 @@ async def test_over_grpc_a_wrong_token_waits_and_a_good_one_does_not() -> None:
         assert not attempt.done()
         await clock.advance(0.11)
         assert await attempt is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_an_app_that_another_server_serves_has_the_guard_of_its_runtime(
+    tmp_path: Path,
+) -> None:
+    """One token file, one audit log, and counters that its metrics show."""
+    settings = settings_in(tmp_path, broker={"engine": "amqtt"})
+    app = await asyncio.to_thread(bootstrap, settings=settings)
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app, client=("127.0.0.1", 4711))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            assert (await client.get("/kv", headers=bearer(WRONG))).status_code == 401
+            lines = (await client.get("/metrics")).text.splitlines()
+    assert "dskity_wrong_tokens_total 1" in lines
 
 
 async def test_answers_that_wait_are_bounded() -> None:
