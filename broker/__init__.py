@@ -24,6 +24,7 @@ Layout, lowest first; each file imports only from those above it:
 
     listen.py, users.py, probe.py                where our own brokers listen, who may enter
     child.py, keeper.py, managed.py              a program that is kept running; a broker as one
+    unprivileged.py                              the user that it becomes where we are root
     mosquitto*.py, rumqttd*.py                   such brokers (rumqttd: extra `rumqttd`)
     amqtt_*.py, embedded.py                      the broker in our own process
     engine.py                                    which of them it is

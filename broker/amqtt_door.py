@@ -7,6 +7,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import Callable
+from http import HTTPStatus
 
 import websockets.asyncio.server as websocket
 from amqtt.adapters import (
@@ -17,9 +18,11 @@ from amqtt.adapters import (
     WebSocketsWriter,
     WriterAdapter,
 )
+from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from dskity.broker.amqtt_broker import LISTENER, MqttBroker
+from dskity.broker.amqtt_origin import Origins
 from dskity.broker.amqtt_reader import PacketReader
 
 log = logging.getLogger(__name__)
@@ -52,8 +55,9 @@ class _StreamWriter(StreamWriterAdapter):
 class Door:
     """Accepts connections on sockets that are given to it, and hands them to `broker`."""
 
-    def __init__(self, broker: MqttBroker) -> None:
+    def __init__(self, broker: MqttBroker, origins: Origins) -> None:
         self._broker = broker
+        self._origins = origins
         self._servers: list[asyncio.Server | websocket.Server] = []
         self._connections: dict[asyncio.Task[None], Callable[[], None]] = {}
 
@@ -67,6 +71,7 @@ class Door:
                 sock=sock,
                 subprotocols=[Subprotocol("mqtt")],
                 max_size=MAX_PACKET,
+                process_request=self._check,
                 compression=None,  # of telemetry in small frames it costs more than it saves
             )
             self._servers.append(server)
@@ -92,6 +97,18 @@ class Door:
         """Cut all connections, without flushing what waits to be sent."""
         for abort in self._connections.values():
             abort()
+
+    def _check(self, connection: websocket.ServerConnection, request: Request) -> Response | None:
+        """403 for a handshake that is refused."""
+        headers = request.headers
+        hosts = headers.get_all("Host")
+        fault = self._origins.refusal(
+            headers.get_all("Origin"), hosts[0] if len(hosts) == 1 else None
+        )
+        if fault is None:
+            return None
+        log.warning("a WebSocket from %s is refused: %s", connection.remote_address, fault)
+        return connection.respond(HTTPStatus.FORBIDDEN, f"{fault}\n")
 
     async def _on_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self._connection(

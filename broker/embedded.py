@@ -10,6 +10,7 @@ from typing import Final
 from dskity.broker.amqtt_broker import MqttBroker
 from dskity.broker.amqtt_door import MAX_PACKET, Door
 from dskity.broker.amqtt_fanout import Access
+from dskity.broker.amqtt_origin import Origins
 from dskity.broker.limits import Limits
 from dskity.broker.listen import Listen, bind
 from dskity.broker.users import Users
@@ -70,7 +71,7 @@ class EmbeddedBroker:
         if web:
             self._websocket_port = web[0].getsockname()[1]
         self._broker = MqttBroker(users, self._access)
-        self._door = Door(self._broker)
+        self._door = Door(self._broker, Origins(self._listen))
         await self._broker.start()
         await self._door.open(tcp, web)
 

@@ -92,6 +92,7 @@ def choose_engine(
     *,
     listen: Listen,
     state_dir: Path,
+    user: str | None = None,
     on_crash: Callable[[Crash], None] | None = None,
     clock: Clock = SYSTEM_CLOCK,
     find: Callable[[], str | None] = find_mosquitto,
@@ -99,7 +100,8 @@ def choose_engine(
     """The engine for `broker.engine` (`wanted`) and `common.mqtt.url`.
 
     A URL is a broker that is there. Without one, `auto` takes mosquitto where it is installed and
-    amqtt where it is not; rumqttd is an extra, and comes by name. `find` says where mosquitto is.
+    amqtt where it is not; rumqttd is an extra, and comes by name. `user` is the one that mosquitto
+    becomes where we are root. `find` says where mosquitto is.
     """
     if url is not None:
         if wanted not in {"auto", "none"}:
@@ -119,10 +121,14 @@ def choose_engine(
                 "broker.engine is rumqttd, which is not installed: pip install 'dskity[rumqttd]', "
                 "or set broker.engine to auto"
             )
+        listen.check_pages(wanted)
         return ManagedRumqttd(listen, state_dir, on_crash=on_crash, clock=clock)
     program = None if wanted == "amqtt" else find()
     if program is not None:
-        return ManagedMosquitto(program, listen, state_dir, on_crash=on_crash, clock=clock)
+        listen.check_pages("mosquitto")
+        return ManagedMosquitto(
+            program, listen, state_dir, user=user, on_crash=on_crash, clock=clock
+        )
     if wanted == "mosquitto":
         raise EngineError(
             "broker.engine is mosquitto, which is not installed (looked on PATH and in /usr/sbin): "

@@ -23,7 +23,8 @@ class Listen:
 
     Port 0 takes a free one at each start. `users_file` is in the format of `mosquitto_passwd`;
     without one everybody who reaches the port may do everything, so the address must then be
-    loopback. `acl_file` is in mosquitto's format.
+    loopback. `acl_file` is in mosquitto's format. `websocket_origins` are those of the web pages
+    that may connect, on a broker that can tell them apart.
     """
 
     host: str = "127.0.0.1"
@@ -31,6 +32,7 @@ class Listen:
     websocket_port: int | None = None
     users_file: Path | None = None
     acl_file: Path | None = None
+    websocket_origins: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.users_file is None and not is_loopback(self.host):
@@ -38,6 +40,21 @@ class Listen:
                 f"broker.host {self.host} opens the broker to the network without passwords: "
                 "set broker.users_file (mosquitto_passwd -c FILE NAME makes one), "
                 "or broker.host to 127.0.0.1"
+            )
+
+    def check_pages(self, engine: str) -> None:
+        """`InvalidSettings` where web pages could get in at an engine that looks at no `Origin`."""
+        if self.websocket_origins:
+            raise InvalidSettings(
+                f"broker.websocket_origins: {engine} does not look at a page's origin: leave it "
+                "out, or set broker.engine to amqtt"
+            )
+        if self.websocket_port is not None and self.users_file is None:
+            raise InvalidSettings(
+                f"broker.websocket_port: with {engine}, which does not look at a page's origin, "
+                "every web page that is open in a browser on this machine could connect: set "
+                "broker.engine to amqtt, or to mosquitto with broker.users_file "
+                "(mosquitto_passwd -c FILE NAME makes one)"
             )
 
     @property

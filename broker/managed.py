@@ -10,7 +10,8 @@ from dskity.broker.keeper import Crash, Keeper
 from dskity.broker.limits import NO_LIMITS, Limits
 from dskity.broker.listen import Listen, with_free_ports
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
-from dskity.bus.errors import EngineError
+from dskity.bus.errors import EngineError, StateUnusable
+from dskity.bus.private import private_folder, write_private
 from dskity.bus.threads import blocking
 
 
@@ -102,15 +103,19 @@ class ManagedBroker(ABC):
     def _hear(self, line: str) -> None:
         """Log a line that it wrote."""
 
+    def _furnish(self) -> None:  # noqa: B027  # most need nothing
+        """Make what it needs beside its configuration."""
+
     def _prepare(self) -> Listen:
         listen = with_free_ports(self._listen)
         text = self._render(listen)
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._conf.write_text(text, encoding="utf-8")
-        except OSError as error:
+            private_folder(self._folder, f"the folder of {self.name}")
+            write_private(self._conf, text.encode(), f"the configuration of {self.name}")
+            self._furnish()
+        except (OSError, StateUnusable) as error:
             raise EngineError(
-                f"{self._folder} cannot be written: {error.strerror}; set state_dir to a folder "
+                f"{self._folder} cannot be written: {error}; set state_dir to a folder "
                 "that this user may write"
             ) from error
         return listen

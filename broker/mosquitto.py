@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from dskity.broker import mosquitto_conf
@@ -14,6 +15,7 @@ from dskity.broker.keeper import Crash
 from dskity.broker.listen import Listen
 from dskity.broker.managed import ManagedBroker
 from dskity.broker.probe import speaks_mqtt
+from dskity.broker.unprivileged import Account, account, check_port, furnish
 from dskity.broker.users import Users
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
 
@@ -21,7 +23,8 @@ log = logging.getLogger(__name__)
 
 # Debian keeps daemons where a user's PATH does not look; Homebrew has its own such place.
 _SYSTEM_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
-_KNOWN = "Warning: Mosquitto should not be run as root"  # decided in mosquitto_conf.py
+_DATABASE, _USERS, _ACL = "mosquitto.db", "users", "acl"  # in its folder
+_KNOWN = "Warning: Mosquitto should not be run as root"  # `broker.user: root`
 
 
 def find_mosquitto() -> str | None:
@@ -34,7 +37,8 @@ def find_mosquitto() -> str | None:
 class ManagedMosquitto(ManagedBroker):
     """An engine: a supervised mosquitto with the project's mosquitto.conf.
 
-    Its configuration and database lie in `{state_dir}/mosquitto`.
+    Its configuration lies in `{state_dir}/mosquitto`, its database in `data` there. Where we are
+    root it becomes `user`; None is `mosquitto`, or `nobody` where there is no such user.
     """
 
     cannot: tuple[str, ...] = (
@@ -48,6 +52,7 @@ class ManagedMosquitto(ManagedBroker):
         listen: Listen,
         state_dir: Path,
         *,
+        user: str | None = None,
         base: Path = mosquitto_conf.BASE,
         on_crash: Callable[[Crash], None] | None = None,
         clock: Clock = SYSTEM_CLOCK,
@@ -55,11 +60,17 @@ class ManagedMosquitto(ManagedBroker):
         super().__init__("mosquitto", listen, state_dir, on_crash=on_crash, clock=clock)
         self._program = program
         self._base = base
+        self._user = user
+        self._account: Account | None = None
 
     def save(self) -> None:
         """See `Engine`: SIGUSR1 asks for it, beside the save of every 30 s."""
         if self.healthy and self.pid is not None:
             os.kill(self.pid, signal.SIGUSR1)
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
 
     @property
     def _conf(self) -> Path:
@@ -68,10 +79,40 @@ class ManagedMosquitto(ManagedBroker):
     def _render(self, listen: Listen) -> str:
         if listen.users_file is not None:
             Users.load(listen.users_file)  # mosquitto drops a bad line and starts without the user
-        return mosquitto_conf.render(self._base.read_text(encoding="utf-8"), listen, self._folder)
+        self._account = account(self._user)
+        base = self._base.read_text(encoding="utf-8")
+        if self._account is None:
+            absolute = replace(
+                listen,
+                users_file=listen.users_file and listen.users_file.absolute(),
+                acl_file=listen.acl_file and listen.acl_file.absolute(),
+            )
+            return mosquitto_conf.render(base, absolute, self._data)
+        check_port(listen.port, "broker.port", self._account)
+        check_port(listen.websocket_port, "broker.websocket_port", self._account)
+        inside = replace(
+            listen,
+            users_file=listen.users_file and Path(_USERS),
+            acl_file=listen.acl_file and Path(_ACL),
+        )
+        return mosquitto_conf.render(base, inside, ".", self._account.name)
+
+    def _furnish(self) -> None:
+        self._data.mkdir(mode=0o700, exist_ok=True)
+        earlier = self._folder / _DATABASE  # where it was in earlier versions
+        if earlier.is_file() and not (self._data / _DATABASE).exists():
+            earlier.replace(self._data / _DATABASE)
+        if self._account is not None:
+            given = {_USERS: self._listen.users_file, _ACL: self._listen.acl_file}
+            copies = {name: file for name, file in given.items() if file is not None}
+            furnish(self._data, self._account, _DATABASE, copies)
 
     def _command(self) -> tuple[str, ...]:
-        return self._program, "-c", str(self._conf)
+        started = (self._program, "-c", str(self._conf))
+        if self._account is None:
+            return started
+        # Its files are relative to where it is started: as that user it cannot come there by path.
+        return "/bin/sh", "-c", 'cd "$0" && exec "$@"', str(self._data), *started
 
     async def _answers(self) -> bool:
         return await speaks_mqtt(self._open.near_host, self._open.port)

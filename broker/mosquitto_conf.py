@@ -26,16 +26,14 @@ _REPLACED = re.compile(
 )
 
 
-def render(base: str, listen: Listen, state: Path) -> str:
-    """The text for a broker that keeps its database in the folder `state`."""
+def render(base: str, listen: Listen, state: Path | str, user: str | None = None) -> str:
+    """The text for a broker that keeps its database in the folder `state`, and becomes `user` where
+    root starts it; None: it stays root."""
     lines = ["# Written at each start; change mosquitto.conf or the settings instead.", ""]
     lines += [line for line in base.splitlines() if _is_kept(line)]
     lines += [
         "",
-        # Started by root it would become `mosquitto`, who cannot enter most folders that root made.
-        # So it stays the runtime's own user: one identity owns `state_dir`, no file changes hands,
-        # and who wants it unprivileged runs the runtime so. Started by others, this does nothing.
-        "user root",
+        f"user {user or 'root'}",  # started by others than root, this does nothing
         "per_listener_settings false",
         "log_dest stderr",
         "log_timestamp false",
@@ -48,9 +46,9 @@ def render(base: str, listen: Listen, state: Path) -> str:
     if listen.users_file is None:
         lines += ["allow_anonymous true"]
     else:
-        lines += ["allow_anonymous false", f"password_file {listen.users_file.absolute()}"]
+        lines += ["allow_anonymous false", f"password_file {listen.users_file}"]
     if listen.acl_file is not None:
-        lines += [f"acl_file {listen.acl_file.absolute()}"]
+        lines += [f"acl_file {listen.acl_file}"]
     return "\n".join(lines) + "\n"
 
 

@@ -7,6 +7,7 @@ Layout, lowest first; each file imports only from those above it:
     complaints.py  a warning once a minute       counters.py  what came and went
     tasks.py       tasks whose end is seen       text.py      which text may travel
     jsontext.py    JSON from outside, in bounds  threads.py   threads for what blocks
+    private.py     files for one user alone
     topics.py      filters, captures, quoting    router.py    topic → routes
     delivery.py    a message until it is acked   transport.py what a wire must do
     memory.py      the in-process transport      envelope.py  MQTT 5 fields on 3.1.1
@@ -22,6 +23,7 @@ Layout, lowest first; each file imports only from those above it:
     link.py        is the broker there           subscriptions.py  who is subscribed to what
     consumer_faults.py  what consumers raise
     sending.py     what leaves                   receiving.py what arrives
+    replying.py    where a reply may go
     bus.py         publish, subscribe, stream, request, over these
     announcer.py   publishing that neither blocks nor fails its caller
 

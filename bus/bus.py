@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -37,6 +37,7 @@ from dskity.bus.message import (
 )
 from dskity.bus.outbox import Outbox
 from dskity.bus.receiving import Receiving
+from dskity.bus.replying import Replying
 from dskity.bus.requests import Replies, check_reply
 from dskity.bus.sending import Sending
 from dskity.bus.stream import MessageStream
@@ -63,6 +64,7 @@ class Bus:
 
     `root` is the prefix of our own topics. `dispatcher` makes consumers of handlers. `outbox`
     keeps publishes while the broker is away; without one they wait for `publish_timeout` seconds.
+    For `reply_topics` see `Replying`.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Bus:
         root: str = DEFAULT_ROOT,
         outbox: Outbox | None = None,
         publish_timeout: float = 5.0,
+        reply_topics: Iterable[str] | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         topics.check_topic(root)
@@ -87,6 +90,7 @@ class Bus:
         self._dispatcher = dispatcher
         self._subscriptions = Subscriptions()
         self._replies = Replies(f"{root}/{_REPLY}/{topics.quote(transport.client_id)}")
+        self._replying = Replying(root, reply_topics, self.counters, clock)
         self._receiving = Receiving(
             self._subscriptions, self._replies, self.counters, clock, transport.rest
         )
@@ -309,17 +313,32 @@ class Bus:
         headers: Headers | None = None,
         content_type: str | None = None,
     ) -> None:
-        """Answer a request in the form it came in; does nothing where no reply is wanted."""
+        """Answer a request in the form it came in; does nothing where no reply is wanted, or none
+        may go to its address (see `Replying`)."""
         meta = request.meta if isinstance(request, Delivery) else request
         if meta is None or meta.reply_to is None:
             return
         topics.check_topic(meta.reply_to)
+        if self._replying.refuses(meta.reply_to, self._handles):
+            return
         check_fields(headers, content_type)
         data, kind = encode_payload(payload, content_type)
         message = Message(
             meta.reply_to, data, 1, False, kind, headers or NO_HEADERS, None, meta.correlation
         )
         await self._sending.reply(message, enveloped=getattr(meta, "enveloped", False))
+
+    def protect(self, filter: str) -> None:
+        """Have no reply, on any connection, go to what matches the filter."""
+        for bus in (self, *self._others.values()):
+            bus._replying.protect(filter)  # noqa: SLF001  # of our kind
+
+    def _handles(self, topic: str) -> bool:
+        """Whether a route of any connection takes it: two of them may lead to one broker."""
+        return any(
+            bus._subscriptions.handles(topic)  # noqa: SLF001  # of our kind
+            for bus in (self, *self._others.values())
+        )
 
     # In
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 @dataclass(slots=True)
 class Counters:
     """`unrouted` arrived and was for nobody here; `expired` arrived too late, in an envelope;
-    `consumer_errors` are exceptions that consumers let out (a handler's are not among them)."""
+    `consumer_errors` are exceptions that consumers let out (a handler's are not among them);
+    `replies_refused` had an address that no reply may go to."""
 
     received: int = 0
     unrouted: int = 0
     expired: int = 0
     published: int = 0
     consumer_errors: int = 0
+    replies_refused: int = 0

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from dskity.bus.errors import StateUnusable, StoreUnavailable
+from dskity.bus.private import ensure_private
 from dskity.bus.threads import blocking
 
 T = TypeVar("T")
@@ -110,6 +111,8 @@ class Database:
             connection.close()
 
     def _connect(self) -> sqlite3.Connection:
+        if self._path is not None:
+            ensure_private(self._path, self._what)  # SQLite gives the mode to its other files too
         target = ":memory:" if self._path is None else str(self._path)
         connection = sqlite3.connect(target, isolation_level=None, timeout=5)
         connection.text_factory = _text

@@ -70,7 +70,11 @@ class InvalidSettings(InvalidInput):
 
 
 class Unauthenticated(DSkityError):
-    """No credential came with the call, or none that is known."""
+    """No credential came with the call, or one that is not known: a `wrong_token`."""
+
+    def __init__(self, message: str, *, wrong_token: bool = False) -> None:
+        super().__init__(message)
+        self.wrong_token = wrong_token
 
 
 class Forbidden(DSkityError):

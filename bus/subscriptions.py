@@ -83,6 +83,12 @@ class Subscriptions:
         self._qos[wire] = max(subscription.qos, self._qos.get(wire, 0))
         return self._qos[wire]
 
+    def handles(self, topic: str) -> bool:
+        """Whether a route, or a part of ours that listens on the control lane, takes the topic;
+        a stream only looks on."""
+        found = self._router.find(topic)
+        return any(entry.consumer is not None or entry.lane == "control" for entry, _ in found)
+
     def crowds(self, wire: str) -> bool:
         """Whether the group of a wire filter has another one before it."""
         return wire in topics.crowded((*self._wire, wire))

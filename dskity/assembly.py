@@ -15,6 +15,7 @@ from dskity.bus.tasks import TaskHealth
 from dskity.config import DSkitySettings
 from dskity.config.sections.webhooks import WebhookSettings
 from dskity.http_client import SharedHttpClient
+from dskity.modules.audit.counters import AccessCounters
 from dskity.modules.bridge.module import BridgeModule
 from dskity.modules.commands.module import CommandsModule
 from dskity.modules.commands.service import CommandService
@@ -101,6 +102,7 @@ def built_in_modules(
     enabled: Callable[[], Sequence[str]],
     checks: Mapping[str, Check],
     health: TaskHealth,
+    access: AccessCounters,
     clock: Clock,
 ) -> list[Any]:
     """Our own modules, in the order they start."""
@@ -111,7 +113,7 @@ def built_in_modules(
         CommandsModule(services.commands),
         HttpModule(settings.name, enabled),
         *_grpc(settings),
-        OpsModule(checks, health, serve_metrics=settings.metrics.enabled),
+        OpsModule(checks, health, access, serve_metrics=settings.metrics.enabled),
     ]
     if settings.bridge:
         modules.append(BridgeModule([rule.rule() for rule in settings.bridge]))

@@ -27,6 +27,7 @@ from dskity.banner import banner
 from dskity.broker.engine import ExternalBroker
 from dskity.bus import tasks
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.threads import blocking
 from dskity.bus.transport import Transport
 from dskity.client import open_bus
 from dskity.config import DSkitySettings, load_settings
@@ -34,9 +35,10 @@ from dskity.config.sections.connections import DEFAULT
 from dskity.config.sections.doors import CorsSettings, ServerTlsSettings
 from dskity.core import Core, start_core
 from dskity.ending import run_to_the_end
-from dskity.guarding import guarding
+from dskity.guarding import Guarding, guarding
 from dskity.http_client import SharedHttpClient
 from dskity.logs import configure
+from dskity.modules.audit.counters import AccessCounters
 from dskity.modules.contract import TransportClients
 from dskity.modules.discovery import discover
 from dskity.modules.http.app import Cors, Limits, create_app, furnish
@@ -84,7 +86,8 @@ async def start(
     health = tasks.observe()
     async with AsyncExitStack() as stack:
         state = stack.enter_context(StateDir(settings.state_dir))
-        doors = guarding(settings.security, settings.state_dir)
+        doors = _doors(settings, app, clock)
+        await _open_audit(doors.guard, stack)
         client_id = settings.common.mqtt.client_id or state.client_id()
         given = {DEFAULT: transport} if transport is not None else {}
         core = await start_core(settings, client_id, stack, {**(transports or {}), **given}, clock)
@@ -98,7 +101,16 @@ async def start(
             provide(connection.dispatcher, clients, settings)
         readiness = Readiness(core.bus, core.engine, core.others, health)
         readiness.add("kv", services.kv.check)
-        supervisor = _supervisor(settings, core, services, clients, readiness, health, modules)
+        supervisor = _supervisor(
+            settings,
+            core,
+            services,
+            clients,
+            readiness,
+            health,
+            doors.guard.access.counters,
+            modules,
+        )
         runtime = Runtime(settings, core, clients, supervisor, served)
         stack.push_async_callback(supervisor.stop)
         stack.callback(core.leave)
@@ -138,6 +150,20 @@ def _running(runtime: Runtime) -> Running:
     )
 
 
+def _doors(settings: DSkitySettings, app: FastAPI | None, clock: Clock) -> Guarding:
+    """The guard: of an app that is served elsewhere, the one that it has."""
+    has = None if app is None else getattr(app.state, "guard", None)
+    if has is not None:
+        return Guarding(has, None)
+    return guarding(settings.security, settings.state_dir, settings.bus.root, clock)
+
+
+async def _open_audit(guard: Guard, stack: AsyncExitStack) -> None:
+    if guard.access.audit is not None:
+        await blocking(guard.access.audit.open)
+        stack.push_async_callback(blocking, guard.access.audit.close)
+
+
 def make_app(settings: DSkitySettings, guard: Guard) -> FastAPI:
     """The guarded app, without routes yet."""
     return create_app(
@@ -171,17 +197,19 @@ def _supervisor(
     clients: TransportClients,
     readiness: Readiness,
     health: tasks.TaskHealth,
+    access: AccessCounters,
     modules: Iterable[Any],
 ) -> Supervisor:
     found = discover(
         settings.modules_search_paths,
         explicit="modules_search_paths" in settings.model_fields_set,
         disabled=[name for name, entry in settings.modules.items() if not entry.enabled],
+        writable_by_others=settings.modules_writable_by_others,
     )
     for line in unknown_keys(settings, found):
         _logger.warning(line)
     ours = built_in_modules(
-        settings, services, lambda: _enabled(supervisor), readiness, health, core.bus.clock
+        settings, services, lambda: _enabled(supervisor), readiness, health, access, core.bus.clock
     )
     supervisor = Supervisor(
         clients,
@@ -276,7 +304,7 @@ def bootstrap(app: FastAPI | None = None, settings: DSkitySettings | None = None
     `app` may be an application of your own: modules add their routes to it.
     """
     settings = settings or load_settings()
-    guard = guarding(settings.security, settings.state_dir).guard
+    guard = guarding(settings.security, settings.state_dir, settings.bus.root).guard
     if app is None:
         served = make_app(settings, guard)
     else:

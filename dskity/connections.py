@@ -57,7 +57,14 @@ async def connect(
         threads=threads,
     )
     outbox = _outbox(settings, name, clock)
-    bus = Bus(transport, dispatcher, root=settings.bus.root, outbox=outbox, clock=clock)
+    bus = Bus(
+        transport,
+        dispatcher,
+        root=settings.bus.root,
+        outbox=outbox,
+        reply_topics=settings.bus.reply_topics,
+        clock=clock,
+    )
     return Connection(where, client, dispatcher, bus)
 
 

@@ -162,8 +162,15 @@ def _engine(settings: DSkitySettings) -> Engine:
     return choose_engine(
         broker.engine,
         settings.common.mqtt.url,
-        listen=Listen(broker.host, broker.port, broker.websocket_port, broker.users_file),
+        listen=Listen(
+            broker.host,
+            broker.port,
+            broker.websocket_port,
+            broker.users_file,
+            websocket_origins=broker.websocket_origins,
+        ),
         state_dir=settings.state_dir,
+        user=broker.user,
     )
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from dskity.bus.errors import InvalidSettings
+from dskity.bus.errors import InvalidSettings, StateUnusable
+from dskity.bus.private import open_private, private_folder, read_private, write_private
 
 
 class StateDir:
-    """The folder, made with mode 0700 and locked while the block lasts."""
+    """The folder, ours alone (see `private_folder`), and locked while the block lasts."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -22,13 +23,10 @@ class StateDir:
 
     def __enter__(self) -> Self:
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise InvalidSettings(
-                f"state_dir {str(self.path)!r} cannot be used: {error.strerror}; make it writable, "
-                "or set state_dir to a folder that is"
-            ) from error
+            private_folder(self.path, "state_dir")
+            lock = open_private(self.path / "lock", os.O_RDWR | os.O_CREAT, "the lock of state_dir")
+        except StateUnusable as error:
+            raise InvalidSettings(str(error)) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -57,9 +55,9 @@ class StateDir:
         """The MQTT client id, made once: host name and 32 random bits."""
         file = self.path / "client_id"
         try:
-            return file.read_text().strip()
+            return read_private(file, "the client id").decode().strip()
         except FileNotFoundError:
             host = "".join(c for c in socket.gethostname() if c.isalnum() or c in "-_.")[:32]
             client_id = f"dskity-{host or 'host'}-{secrets.token_hex(4)}"
-            file.write_text(client_id + "\n")
+            write_private(file, f"{client_id}\n".encode(), "the client id")
             return client_id

@@ -8,16 +8,17 @@ Layout, lowest first; each file imports only from those above it:
     failure.py        an error as one sentence, a place, a report and a digest
     slips.py          hooks under wrong names         shadowed.py   routes that nobody can reach
     found.py          what discovery returns          order.py      dependency order
-    loading.py        imports under private names     discovery.py  search paths → modules
+    loading.py        imports under private names     trust.py      who may write that code
+    discovery.py      search paths → modules
     tasks.py          tasks with a name and a parent  calls.py      async and plain handlers
     hydrate.py        `additional_settings`       answering.py  requests, answered by one of several
     mqtt_client.py    `clients.mqtt`                  events_client.py  `clients.events`
     scope.py          all that one module has added   unit.py       one module's life
     supervisor.py     start, stop, failure and state of all
 
-`security.py`, `doors.py`, `request_id.py` and `direct_route.py` are what the doors share, the
-folders (`kv/`, `registry/`, …) the built-ins' own. What a module's author needs is importable from
-here.
+`rights.py`, `security.py`, `token_file.py`, `doors.py`, `request_id.py` and `direct_route.py` are
+what the doors share, and so is `audit/`; the other folders (`kv/`, `registry/`, …) are the
+built-ins' own. What a module's author needs is importable from here.
 """
 
 from dskity.bus.bus import Bus

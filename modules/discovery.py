@@ -22,6 +22,7 @@ from dskity.modules.failure import describe, shown
 from dskity.modules.found import Found, unique
 from dskity.modules.loading import load, private_package
 from dskity.modules.shape import check_register, claims, meta_of
+from dskity.modules.trust import Policy, refusal
 
 _OURS = Path(__file__).resolve().parent
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -32,16 +33,21 @@ def discover(
     *,
     explicit: bool = True,
     disabled: Collection[str] = (),
+    writable_by_others: Policy = "auto",
 ) -> list[Found]:
     """Every module of the search paths, in their order, then by name; each name is there once.
 
     A search path that is not there raises `InvalidSettings`, unless it is a default (`explicit`
-    false). Files and folders named in `disabled` are listed but not imported.
+    false). Files and folders named in `disabled` are listed but not imported, and so are, by the
+    policy `writable_by_others`, those of a search path that others may write.
     """
     importlib.invalidate_caches()  # a file may be younger than what the import system remembers
     roots = [root for path in search_paths for root in _roots(str(path), explicit=explicit)]
-    places = [place for root in roots for place in _places(root)]
-    return unique(found for place in places for found in _read(place, disabled))
+    return unique(
+        found
+        for root in roots
+        for found in _found(root, disabled, refusal(root.folder, writable_by_others))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,14 @@ def _package(name: str) -> list[Path]:
             f"modules_search_paths: {name!r} is one file: name the package that it lies in"
         )
     return [Path(location) for location in spec.submodule_search_locations]
+
+
+def _found(root: _Root, disabled: Collection[str], refused: str | None) -> Iterator[Found]:
+    for place in _places(root):
+        if refused is not None and place.name not in disabled:
+            yield place.fails(refused)
+        else:
+            yield from _read(place, disabled)
 
 
 def _places(root: _Root) -> list[_Place]:

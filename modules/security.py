@@ -1,4 +1,4 @@
-"""Who may pass a door: tokens, principals, and the loopback rule. Values in, a verdict out.
+"""Who may pass a door: tokens and the loopback rule. Values in, a verdict out.
 
 A call with a known token is its holder's. A call without one passes only where the guard is
 `loopback_open` and the call is plainly this machine's own: the peer is a loopback address, the host
@@ -8,56 +8,20 @@ no web page of another origin made it.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
 import ipaddress
-import secrets
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from dskity.bus import topics
-from dskity.bus.errors import Forbidden, InvalidSettings, Unauthenticated
+from dskity.bus.errors import InvalidSettings, Unauthenticated
+from dskity.modules.audit.access import Access
+from dskity.modules.rights import LOOPBACK, Principal
 
-EVERYTHING = ("#",)
 _FORWARDING = frozenset({"forwarded", "via", "x-real-ip"})
-_TOKEN_BYTES = 32  # 256 bits: beyond guessing, and one line when shown
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """A caller: its name for the log, and what it may do, as MQTT filters."""
-
-    name: str
-    publish: tuple[str, ...] = EVERYTHING
-    subscribe: tuple[str, ...] = EVERYTHING
-    admin: bool = False
-
-    def may_publish(self, topic: str) -> bool:
-        """Whether one of its filters matches the topic."""
-        return any(topics.matches(allowed, topic) for allowed in self.publish)
-
-    def may_subscribe(self, filter: str) -> bool:
-        """Whether everything that matches the MQTT filter is allowed to it."""
-        return any(covers(allowed, filter) for allowed in self.subscribe)
-
-    def require_publish(self, topic: str) -> None:
-        """`Forbidden` unless it may publish to the topic; `InvalidTopic` where nobody could."""
-        topics.check_topic(topic)
-        if not self.may_publish(topic):
-            raise Forbidden(f"{self.name} may not publish to {topic!r}")
-
-    def require_subscribe(self, filter: str) -> None:
-        """`Forbidden` unless it may subscribe to the MQTT filter."""
-        if not self.may_subscribe(filter):
-            raise Forbidden(f"{self.name} may not subscribe to {filter!r}")
-
-
-LOOPBACK = Principal("loopback", admin=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +37,12 @@ class Token:
         name: str,
         secret: str,
         *,
-        publish: Iterable[str] = EVERYTHING,
-        subscribe: Iterable[str] = EVERYTHING,
+        publish: Iterable[str] = (),
+        subscribe: Iterable[str] = (),
         admin: bool = False,
     ) -> Token:
-        """The token `secret` of the holder `name`; `InvalidTopic` where a filter is none."""
+        """The token `secret` of the holder `name`, who may do what is listed and nothing else;
+        `InvalidTopic` where a filter is none."""
         if not secret:
             raise InvalidSettings(f"security.tokens: the token of {name!r} is empty")
         return cls(Principal(name, _filters(publish), _filters(subscribe), admin), _digest(secret))
@@ -86,7 +51,15 @@ class Token:
 class Guard:
     """Decides who a call comes from; both doors ask it."""
 
-    def __init__(self, tokens: Iterable[Token] = (), *, loopback_open: bool = False) -> None:
+    def __init__(
+        self,
+        tokens: Iterable[Token] = (),
+        *,
+        loopback_open: bool = False,
+        access: Access | None = None,
+    ) -> None:
+        self.access = access or Access()
+        """What the doors tell of the calls that they let pass and refuse."""
         self._tokens = tuple(tokens)
         self._loopback_open = loopback_open
 
@@ -120,57 +93,13 @@ class Guard:
             if hmac.compare_digest(known.digest, digest):
                 found = known.principal
         if found is None:
-            raise Unauthenticated("nobody holds this token")
+            raise Unauthenticated("nobody holds this token", wrong_token=True)
         return found
 
 
 def is_forwarding_header(name: str) -> bool:
     """Whether a header of this lower-case name says that somebody passed the call on."""
     return name in _FORWARDING or name.startswith("x-forwarded-")
-
-
-def covers(allowed: str, filter: str) -> bool:
-    """Whether every topic that matches `filter` matches `allowed` too (both MQTT filters)."""
-    wide = allowed.split("/")
-    narrow = topics.split_share(filter)[1].split("/")
-    if narrow[0].startswith("$") and wide[0] in {"+", "#"}:
-        return False  # a leading wildcard never matches `$…` ([MQTT-4.7.2-1])
-    for index, level in enumerate(wide):
-        if level == "#":
-            return True
-        if index >= len(narrow) or narrow[index] == "#":
-            return False
-        if level not in {"+", narrow[index]}:
-            return False
-    return len(wide) == len(narrow)
-
-
-def load_or_create_token(path: Path) -> str:
-    """The token in a file, made on the first call (mode 0600); of two at once both get the same."""
-    if not path.exists():
-        _create_token(path)
-    try:
-        token = path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidSettings(f"token file {path} cannot be read: {error}") from error
-    if not token:
-        raise InvalidSettings(f"token file {path} is empty: delete it, and a new one is made")
-    return token
-
-
-def _create_token(path: Path) -> None:
-    """Write it aside and link it into place: a link appears whole, and only where nothing is."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".token-") as draft:  # 0600
-            draft.write(secrets.token_urlsafe(_TOKEN_BYTES) + "\n")
-            draft.flush()
-            with contextlib.suppress(FileExistsError):  # another runtime was first
-                path.hardlink_to(draft.name)
-    except OSError as error:
-        raise InvalidSettings(
-            f"token file {path} cannot be written: {error.strerror}; set `state_dir`"
-        ) from error
 
 
 def _filters(filters: Iterable[str]) -> tuple[str, ...]:

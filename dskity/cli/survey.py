@@ -39,6 +39,7 @@ def find(settings: DSkitySettings) -> list[Found]:
         settings.modules_search_paths,
         explicit="modules_search_paths" in settings.model_fields_set,
         disabled=_off(settings),
+        writable_by_others=settings.modules_writable_by_others,
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -64,6 +64,8 @@ class DSkitySettings(BaseSettings):
     """Seconds that handlers of all modules get to finish when the runtime is told to stop."""
     modules_search_paths: tuple[str, ...] = ("modules",)
     """Where modules are: folders, relative to the working directory, and dotted packages."""
+    modules_writable_by_others: Literal["auto", "refuse", "allow"] = "auto"
+    """Modules that other users may write; auto: refused where root runs this, else a warning."""
     modules: Modules = Modules()
     """Settings of each module, by its name."""
     common: CommonSettings = CommonSettings.defaults()

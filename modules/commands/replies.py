@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 from collections.abc import Mapping
 
@@ -22,7 +23,9 @@ class ReplyIntake:
     """
 
     def __init__(self, bus: Bus, replies: topics.Pattern, ledger: Ledger) -> None:
-        self.reply_to = f"{bus.root}/commands/reply/{topics.quote(bus.client_id)}"
+        # It cannot be guessed: whoever could have a handler reply here would answer for a device.
+        own = f"{topics.quote(bus.client_id)}.{secrets.token_hex(12)}"
+        self.reply_to = f"{bus.root}/reply/{own}"
         self.counts: Counter[str] = Counter()
         self._bus = bus
         self._replies = replies

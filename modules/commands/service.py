@@ -55,6 +55,7 @@ class CommandService:
     async def start(self) -> None:
         """Take replies, publish changes and time out, until `stop`."""
         if not self._running:
+            self._bus.protect(self._templates.requests)
             await self._intake.attach()
             self._ledger.start()
             self._running = True

@@ -45,6 +45,8 @@ class Templates:
         self.replies = topics.parse(reply)
         """The filter that takes the replies of all devices; captures `target`."""
         pattern = topics.parse(request)
+        self.requests = pattern.filter
+        """The filter of the topics that requests go out on."""
         wildcards = pattern.filter.count("+") + pattern.filter.count("#")
         if set(pattern.names) != {"target", "command"} or wildcards != len(pattern.names):
             raise InvalidSettings(

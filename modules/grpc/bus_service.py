@@ -7,7 +7,7 @@ from typing import Any
 
 from grpc.aio import ServicerContext
 
-from dskity.bus import topics
+from dskity.bus import envelope, topics
 from dskity.bus.bus import Bus
 from dskity.modules.doors import REQUEST_ID, publish_now, require_broker
 from dskity.modules.grpc import call, encoding
@@ -71,7 +71,7 @@ class BusService(BusServicer):
         require_broker(self._bus)
         reply = await self._bus.request(
             request.topic,
-            request.payload,
+            envelope.plain(request.payload),  # the reply is for this call, and nowhere else
             timeout=_timeout(request, context),
             headers={**request.headers, REQUEST_ID: caller.request_id},
             content_type=request.content_type if request.HasField("content_type") else None,
@@ -91,6 +91,7 @@ class BusService(BusServicer):
             content_type=request.content_type if request.HasField("content_type") else None,
             expires_in=request.expires_in if request.HasField("expires_in") else None,
             request_id=caller.request_id,
+            may_publish=caller.principal.may_publish,
         )
         return encoding.receipt(receipt)
 

@@ -6,7 +6,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from dskity.bus.errors import Unauthenticated
-from dskity.modules.security import Guard, Principal, is_forwarding_header
+from dskity.modules.rights import Principal
+from dskity.modules.security import Guard, is_forwarding_header
 
 Metadata = dict[str, str]
 

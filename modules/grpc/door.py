@@ -12,10 +12,12 @@ from typing import Any, TypeAlias, TypeVar
 import grpc
 from grpc_status import rpc_status
 
-from dskity.bus.errors import DSkityError, Unavailable, Unsupported
+from dskity.bus.errors import DSkityError, Unauthenticated, Unavailable, Unsupported
+from dskity.modules.audit.call import Call
 from dskity.modules.grpc import call
 from dskity.modules.grpc.status import status
 from dskity.modules.request_id import HEADER, request_id
+from dskity.modules.rights import Principal
 from dskity.modules.security import Guard
 
 Q = TypeVar("Q")
@@ -117,8 +119,7 @@ class Door(grpc.aio.ServerInterceptor):
         context.set_trailing_metadata(((HEADER, id),))
         try:
             if method.split("/")[1] not in OPEN:
-                principal = call.principal(self._guard, metadata, context.peer())
-                call.enter(call.Call(principal, id))
+                call.enter(call.Call(await self._admit(metadata, context.peer(), method, id), id))
             yield
         except grpc.aio.BaseError:
             raise  # the servicer has aborted the call itself
@@ -126,6 +127,16 @@ class Door(grpc.aio.ServerInterceptor):
             if not isinstance(error, DSkityError):
                 log.exception("gRPC %s failed", method, extra={"request_id": id})
             await _abort(context, error, id)
+
+    async def _admit(self, metadata: call.Metadata, peer: str, method: str, id: str) -> Principal:
+        """The caller, whose needs for rights are heard of; a wrong token is refused later."""
+        made = Call("gRPC", method, call.peer_host(peer), id)
+        try:
+            principal = call.principal(self._guard, metadata, peer)
+        except Unauthenticated as error:
+            await self._guard.access.refused(error, made)
+            raise
+        return self._guard.access.watched(principal, made)
 
 
 async def _not_served(request: Any, context: Context) -> None:

@@ -69,6 +69,7 @@ def furnish(
             Middleware(BodyLimit, limit=limits.body_bytes),
         )
     )
+    app.state.guard = guard
     app.state.streams = Streams(limits.streams)
     app.state.first_route = len(app.router.routes)
     answer_errors_with_problems(app)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.requests import Request
 
 from dskity.bus.message import decode_json
-from dskity.modules.security import Principal
+from dskity.modules.rights import Principal
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)

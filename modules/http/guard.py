@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dskity.bus.errors import Unauthenticated
+from dskity.modules.audit.call import Call
 from dskity.modules.http.problems import respond
-from dskity.modules.security import Guard, Principal, is_forwarding_header
+from dskity.modules.rights import Principal
+from dskity.modules.security import Guard, is_forwarding_header
 
 _READ = frozenset({"GET", "HEAD"})
 _ELSEWHERE = frozenset({"cross-site", "same-site"})  # the latter: another port of this very host
@@ -27,6 +29,8 @@ class OpenPath:
 
     path: str
     methods: frozenset[str] = _READ
+    tells_more: bool = False
+    """Whether it asks who calls all the same, because it tells more to those it knows."""
 
     def admits(self, method: str, path: str) -> bool:
         """Whether a call to `path` is open."""
@@ -34,11 +38,15 @@ class OpenPath:
         return below and method in self.methods
 
 
-OPEN_PATHS = (OpenPath("/health"), OpenPath("/webhooks", frozenset({"POST"})))
+OPEN_PATHS = (
+    OpenPath("/health/ready", tells_more=True),
+    OpenPath("/health"),
+    OpenPath("/webhooks", frozenset({"POST"})),
+)
 
 
 class HttpGuard:
-    """ASGI middleware: sets `request.state.principal`, or answers 401."""
+    """ASGI middleware: sets `request.state.principal`, or answers 401 (a wrong token, later)."""
 
     def __init__(self, app: ASGIApp, guard: Guard, open_paths: Iterable[OpenPath]) -> None:
         self._app = app
@@ -46,17 +54,34 @@ class HttpGuard:
         self._open_paths = tuple(open_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in {"http", "websocket"} and not self._is_open(scope):
+        if scope["type"] in {"http", "websocket"}:
             try:
-                scope.setdefault("state", {})["principal"] = self._authorize(scope)
+                self._admit(scope, self._open_path(scope))
             except Unauthenticated as error:
+                await self._guard.access.refused(error, _call(scope))
                 await _refuse(error, scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
-    def _is_open(self, scope: Scope) -> bool:
+    def _admit(self, scope: Scope, open_path: OpenPath | None) -> None:
+        """Set the caller; on an open path if it tells more to those it knows, and there is one."""
+        access = self._guard.access
+        if open_path is not None and not (open_path.tells_more and access.may_try(_peer(scope))):
+            return
+        try:
+            principal = self._authorize(scope)
+        except Unauthenticated as error:
+            if open_path is None:
+                raise
+            if error.wrong_token:
+                access.note_refused(error, _call(scope))
+            return
+        state = scope.setdefault("state", {})
+        state["principal"] = access.watched(principal, _call(scope))
+
+    def _open_path(self, scope: Scope) -> OpenPath | None:
         method, path = scope.get("method", ""), scope["path"]
-        return any(open_path.admits(method, path) for open_path in self._open_paths)
+        return next((one for one in self._open_paths if one.admits(method, path)), None)
 
     def _authorize(self, scope: Scope) -> Principal:
         headers = {
@@ -64,11 +89,20 @@ class HttpGuard:
         }
         return self._guard.authorize(
             _bearer(headers.get("authorization")),
-            scope["client"][0] if scope.get("client") else None,
+            _peer(scope),
             headers.get("host"),
             any(map(is_forwarding_header, headers)),
             _origin(headers),
         )
+
+
+def _peer(scope: Scope) -> str | None:
+    return scope["client"][0] if scope.get("client") else None
+
+
+def _call(scope: Scope) -> Call:
+    method = scope.get("method", "WebSocket")
+    return Call(method, scope["path"], _peer(scope), scope.get("state", {}).get("request_id"))
 
 
 def _origin(headers: Mapping[str, str]) -> str | None:

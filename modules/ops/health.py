@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
 from dskity.bus.errors import DSkityError
@@ -27,20 +27,28 @@ def routes(checks: Mapping[str, Check]) -> APIRouter:
         return {"status": "ok"}
 
     @router.get("/ready")
-    async def ready() -> JSONResponse:
-        """200 when every check is well, else 503; each with its reason."""
+    async def ready(request: Request) -> JSONResponse:
+        """200 when every check is well, else 503. A stranger hears which checks fail; a caller that
+        is known, of each check and its reason."""
         reasons = await ask(checks)
         well = not any(reasons.values())
+        known = getattr(request.state, "principal", None) is not None
         body = {
             "status": _word(None if well else "not ready"),
-            "checks": {
-                name: {"status": _word(reason), "reason": reason}
-                for name, reason in reasons.items()
-            },
+            "checks": _all(reasons) if known else _failed(reasons),
         }
         return JSONResponse(body, HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE)
 
     return router
+
+
+def _all(reasons: Mapping[str, str | None]) -> dict[str, Any]:
+    return {name: {"status": _word(reason), "reason": reason} for name, reason in reasons.items()}
+
+
+def _failed(reasons: Mapping[str, str | None]) -> dict[str, Any]:
+    """No reason: it may quote an exception, and that a password."""
+    return {name: {"status": _word(reason)} for name, reason in reasons.items() if reason}
 
 
 async def ask(checks: Mapping[str, Check]) -> dict[str, str | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Literal, NamedTuple
 
 from fastapi import APIRouter
@@ -11,6 +12,7 @@ from starlette.responses import PlainTextResponse
 from dskity.bus.bus import Bus
 from dskity.bus.tasks import TaskHealth
 from dskity.bus.text import escape
+from dskity.modules.audit.counters import AccessCounters
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -25,14 +27,15 @@ class Metric(NamedTuple):
     label: str = ""
 
 
-def routes(bus: Bus, health: TaskHealth) -> APIRouter:
+def routes(bus: Bus, health: TaskHealth, access: AccessCounters) -> APIRouter:
     """The metrics page."""
     router = APIRouter(tags=["metrics"])
 
     @router.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> PlainTextResponse:
         """The metrics as Prometheus scrapes them."""
-        return PlainTextResponse(render(read(bus, health)), media_type=CONTENT_TYPE)
+        figures = chain(read(bus, health), read_access(access))
+        return PlainTextResponse(render(figures), media_type=CONTENT_TYPE)
 
     return router
 
@@ -50,6 +53,10 @@ def read(bus: Bus, health: TaskHealth) -> Iterator[Metric]:
     yield Metric(
         "dskity_messages_published_total", "counter", "Messages published.", counters.published
     )
+    yield Metric(
+        "dskity_replies_refused_total", "counter", "Replies that may not go to their address.",
+        counters.replies_refused,
+    )  # fmt: skip
     yield Metric("dskity_broker_connected", "gauge", "1 while connected.", int(bus.connected))
     yield Metric(
         "dskity_broker_connections_total", "counter", "Connections made.", bus.link.connections
@@ -73,6 +80,29 @@ def read(bus: Bus, health: TaskHealth) -> Iterator[Metric]:
     yield Metric(
         "dskity_handler_threads_overdue", "gauge",
         "Threads of plain handlers that run on past their time-out.", bus.threads.overdue,
+    )  # fmt: skip
+
+
+def read_access(access: AccessCounters) -> Iterator[Metric]:
+    """What the doors have refused, and what they let pass that is privileged."""
+    yield Metric(
+        "dskity_wrong_tokens_total", "counter", "Calls with a token that nobody holds.",
+        access.wrong_tokens,
+    )  # fmt: skip
+    yield Metric(
+        "dskity_calls_unauthenticated_total", "counter", "Calls without a token that they needed.",
+        access.unauthenticated,
+    )  # fmt: skip
+    yield Metric(
+        "dskity_calls_denied_total", "counter", "Calls whose token lacks the right.", access.denied
+    )
+    yield Metric(
+        "dskity_calls_privileged_total", "counter", "Calls that change something of the runtime.",
+        access.privileged,
+    )  # fmt: skip
+    yield Metric(
+        "dskity_audit_lines_lost_total", "counter", "Lines that the audit log could not take.",
+        access.audit_lost,
     )  # fmt: skip
 
 

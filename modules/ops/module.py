@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from dskity.bus.tasks import TaskHealth
+from dskity.modules.audit.counters import AccessCounters
 from dskity.modules.contract import Check, Module, ModuleMeta, TransportClients
 from dskity.modules.ops import health, metrics
 
 
 class OpsModule(Module):
     """`checks` are what readiness asks, by name: `mqtt`, `module:<name>`; it may grow. `health`
-    has the errors of tasks, for the metrics."""
+    has the errors of tasks and `access` what the doors count, both for the metrics."""
 
     meta: ClassVar[ModuleMeta] = ModuleMeta(name="ops", version="1")
 
@@ -20,11 +21,13 @@ class OpsModule(Module):
         self,
         checks: Mapping[str, Check],
         health: TaskHealth | None = None,
+        access: AccessCounters | None = None,
         *,
         serve_metrics: bool = True,
     ) -> None:
         self._checks = checks
         self._health = health or TaskHealth()
+        self._access = access or AccessCounters()
         self._serve_metrics = serve_metrics
 
     def register(self, clients: TransportClients, config: Any) -> None:
@@ -32,4 +35,4 @@ class OpsModule(Module):
         del config  # all that it needs came to the constructor
         clients.http.include_router(health.routes(self._checks))
         if self._serve_metrics:
-            clients.http.include_router(metrics.routes(clients.bus, self._health))
+            clients.http.include_router(metrics.routes(clients.bus, self._health, self._access))

@@ -114,6 +114,14 @@ def test_wrong_keys_and_kinds(values: dict[str, Any], fault: str) -> None:
         ({"security": {"tokens": [{"name": "a"}]}}, "either token or token_file"),
         ({"security": {"tokens": [{"name": "a", "token": "short"}]}}, "at least 16"),
         (
+            {"security": {"tokens": [{"name": "a", "token": "x" * 16}]}},
+            "the token 'a' may do nothing: list topic filters under `publish` and `subscribe`",
+        ),
+        (
+            {"security": {"tokens": [{"name": "a", "token": "x" * 16, "publish": []}]}},
+            "or set `admin: true`",
+        ),
+        (
             {"security": {"tokens": [{"name": "a", "token": "x" * 16, "publish": ["a/#/b"]}]}},
             "'#' must be the last level",
         ),

@@ -14,7 +14,7 @@ SETTINGS = DSkitySettings.isolated(
     common={"mqtt": {"url": "mqtts://me:hush1@box", "password": "hush2"}},
     mqtt={"cloud": {"url": "mqtts://cloud", "password": "hush4"}},
     kv={"redis": {"url": "redis://:hush3@box"}},
-    security={"tokens": [{"name": "panel", "token": "hush5-hush5-hush5"}]},
+    security={"tokens": [{"name": "panel", "token": "hush5-hush5-hush5", "admin": True}]},
     webhooks={"a": {"preset": "github", "topic": "h", "secret": ["hush6", "hush7"]}},
     modules={
         "a": {

@@ -108,7 +108,7 @@ def test_overrides_are_read_as_text_or_taken_as_values() -> None:
             "grpc.enabled": "false",
             "http.max_body_bytes": "2MiB",
             "http.cors": {"allow_origins": ["https://a.example"]},
-            "security.tokens": '[{"name": "a", "token": "0123456789abcdef"}]',
+            "security.tokens": '[{"name": "a", "token": "0123456789abcdef", "admin": true}]',
         }
     )
     assert settings.broker.websocket_port is None

@@ -26,7 +26,7 @@ def small_disk(folder: Path, kibibytes: int) -> tuple[str, ...]:
     folder.mkdir(parents=True, exist_ok=True)
     if not may_mount():
         return ("prlimit", f"--fsize={kibibytes * 1024}")
-    mount = f'mount -t tmpfs -o size={kibibytes}k tmpfs "$0"; exec "$@"'
+    mount = f'mount -t tmpfs -o mode=0700,size={kibibytes}k tmpfs "$0"; exec "$@"'
     return ("unshare", "--mount", *_SHELL, mount, str(folder))
 
 

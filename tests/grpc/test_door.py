@@ -21,7 +21,7 @@ from tests.waiting import until
 
 GUARD = Guard(
     [
-        Token.of("all", "t-all"),
+        Token.of("all", "t-all", publish=["#"], subscribe=["#"]),
         Token.of("plant", "t-plant", publish=["plant/#"], subscribe=["plant/+/state"]),
     ]
 )

@@ -9,10 +9,11 @@ import httpx
 import pytest
 
 from dskity.bus.errors import StoreUnavailable
+from dskity.modules.audit.sources import TRIES
 from dskity.modules.contract import Check
 from dskity.modules.http import OPEN_PATHS, OpenPath, create_app
 from dskity.modules.ops import OpsModule, health
-from dskity.modules.security import Guard
+from dskity.modules.security import Guard, Token
 from tests.house_bus import House, memory_house
 from tests.http.conftest import clients_of, serving
 from tests.waiting import until
@@ -20,11 +21,11 @@ from tests.waiting import until
 
 @asynccontextmanager
 async def probed(
-    checks: dict[str, Check], open_paths: Any = OPEN_PATHS
+    checks: dict[str, Check], open_paths: Any = OPEN_PATHS, guard: Guard | None = None
 ) -> AsyncIterator[tuple[httpx.AsyncClient, House]]:
-    """The probes of a runtime whose door lets nobody else in."""
+    """The probes of a runtime whose door lets nobody else in, unless a guard is given."""
     async with memory_house() as house:
-        app = create_app("t", Guard(), open_paths=open_paths)
+        app = create_app("t", guard or Guard(), open_paths=open_paths)
         OpsModule(checks).register(clients_of(house, app), {})
         async with (
             serving(app) as server,
@@ -44,7 +45,7 @@ async def test_live_answers_without_a_token() -> None:
         assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
 
-async def test_ready_names_each_check_and_its_reason() -> None:
+async def test_ready_names_each_check_and_its_reason_to_who_may_know() -> None:
     """200 when all are well, else 503; a check that comes later counts too."""
     reasons: dict[str, str | None] = {"mqtt": None}
 
@@ -52,7 +53,7 @@ async def test_ready_names_each_check_and_its_reason() -> None:
         return reasons["mqtt"]
 
     checks: dict[str, Check] = {"mqtt": mqtt}
-    async with probed(checks) as (client, _):
+    async with probed(checks, guard=Guard(loopback_open=True)) as (client, _):
         response = await client.get("/health/ready")
         assert response.status_code == 200
         assert response.json() == {
@@ -70,6 +71,47 @@ async def test_ready_names_each_check_and_its_reason() -> None:
                 "module:climate": {"status": "ok", "reason": None},
             },
         }
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"authorization": "Bearer wrong"}, {"x-forwarded-for": "127.0.0.1"}],
+    ids=["no token", "wrong token", "forwarded"],
+)
+async def test_ready_tells_a_stranger_which_check_fails_and_nothing_else(
+    headers: dict[str, str],
+) -> None:
+    """A reason may quote an exception, and that a password; what is well is nobody's business."""
+
+    async def database() -> str | None:
+        raise StoreUnavailable("cannot connect to postgresql://me:hush@box")
+
+    guard = Guard([Token.of("operator", "o" * 32, admin=True)])
+    checks: dict[str, Check] = {"module:climate": database, "module:vents": well}
+    async with probed(checks, guard=guard) as (client, _):
+        response = await client.get("/health/ready", headers=headers)
+        assert response.status_code == 503
+        assert response.json() == {
+            "status": "failed",
+            "checks": {"module:climate": {"status": "failed"}},
+        }
+        known = await client.get("/health/ready", headers={"authorization": f"Bearer {'o' * 32}"})
+        assert known.json()["checks"]["module:climate"]["reason"].endswith("me:hush@box")
+        del checks["module:climate"]
+        response = await client.get("/health/ready", headers=headers)
+        assert response.json() == {"status": "ok", "checks": {}}
+
+
+async def test_ready_is_no_place_to_guess_tokens() -> None:
+    """After ten wrong ones from an address it looks at none from there, and makes nobody wait."""
+    guard = Guard([Token.of("operator", "o" * 32, admin=True)])
+    async with probed({"a": well}, guard=guard) as (client, _):
+        for number in range(TRIES):
+            wrong = {"authorization": f"Bearer {number}"}
+            assert (await client.get("/health/ready", headers=wrong)).json()["checks"] == {}
+        right = {"authorization": f"Bearer {'o' * 32}"}
+        assert (await client.get("/health/ready", headers=right)).json()["checks"] == {}
+        assert guard.access.counters.wrong_tokens == TRIES
 
 
 async def test_a_check_that_fails_or_hangs_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:

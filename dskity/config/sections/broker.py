@@ -1,12 +1,20 @@
 """`broker`: the MQTT broker that comes with the runtime."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from dskity.broker.listen import Listen
 from dskity.config.sections.section import Section
+
+
+def _origin(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or text != f"{parts.scheme}://{parts.netloc}":
+        raise ValueError(f"{text!r}: write scheme, host and port alone, as in http://box:8000")
+    return text
 
 
 class BrokerSettings(Section):
@@ -19,9 +27,14 @@ class BrokerSettings(Section):
     port: int = Field(default=1883, ge=0, le=65_535)
     """TCP port; 0 takes a free one."""
     websocket_port: int | None = Field(default=None, ge=0, le=65_535)
-    """Port for MQTT over WebSocket; null means none."""
+    """Port for MQTT over WebSocket; null: none. With mosquitto it needs `users_file`."""
+    websocket_origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = ()
+    """Origins of the web pages that may connect, as in `http://box:8000`; amqtt alone checks."""
     users_file: Path | None = None
     """File of users and password hashes, as mosquitto_passwd writes it."""
+
+    user: str | None = Field(default=None, min_length=1)
+    """The user that mosquitto becomes where root starts it; null: mosquitto, or else nobody."""
 
     @model_validator(mode="after")
     def _open_only_with_users(self) -> Self:

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, ByteSize, Field
 
 from dskity.bus.threads import HANDLER_THREADS
 from dskity.bus.topics import check_topic, parse
+from dskity.config.sections.filters import Filters
 from dskity.config.sections.section import MIB, Section
 
 
@@ -83,6 +84,8 @@ class BusSettings(Section):
     """Threads for handlers that are plain functions; one past its time-out does not count."""
     dedupe_max_window_seconds: float = Field(default=86_400, gt=0)
     """Seconds for which the keys of handlers with `dedupe` are kept; no window may be longer."""
+    reply_topics: Filters | None = None
+    """Filters of the topics that replies may go to, beside `{root}/reply/`; null: all but ours."""
     outbox: OutboxSettings = OutboxSettings.defaults()
     """Publishes that wait for the broker."""
     inbox: InboxSettings = InboxSettings.defaults()

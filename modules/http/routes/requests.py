@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from dskity.bus import envelope
 from dskity.bus.bus import Bus
 from dskity.modules.doors import REQUEST_ID, require_broker
 from dskity.modules.http.caller import caller, documented_body, request_id
@@ -32,7 +33,7 @@ def routes(bus: Bus) -> APIRouter:
         require_broker(bus)
         reply = await bus.request(
             topic,
-            body,
+            envelope.plain(body),  # the reply is for this call, and nowhere else
             timeout=timeout,
             qos=qos,
             headers={**message_headers(request.headers.raw), REQUEST_ID: request_id(request)},

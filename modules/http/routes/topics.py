@@ -37,7 +37,8 @@ def add_routes(app: FastAPI, bus: Bus) -> None:
     async def publish(request: Request) -> Response:
         """Publish the body; 202 once it is safe (QoS ≥ 1), 503 at once where it cannot be."""
         topic = request.path_params["topic"]
-        caller(request).require_publish(topic)
+        principal = caller(request)
+        principal.require_publish(topic)
         options = query(request, Options) if request.scope["query_string"] else _DEFAULTS
         receipt = await publish_now(
             bus,
@@ -49,6 +50,7 @@ def add_routes(app: FastAPI, bus: Bus) -> None:
             content_type=content_type(request.headers),
             expires_in=options.expires_in,
             request_id=request_id(request),
+            may_publish=principal.may_publish,
         )
         return json_response(
             {

@@ -112,7 +112,7 @@ async def managed(folder: Path, lines: Sequence[str] = ()) -> AsyncIterator[Mana
 async def saved(engine: ManagedMosquitto, folder: Path) -> None:
     """As a runtime with a broker of its own does once its handlers are there."""
     engine.save()
-    await reaches(lambda: int((folder / "mosquitto" / "mosquitto.db").exists()), 1)
+    await reaches(lambda: int((folder / "mosquitto" / "data" / "mosquitto.db").exists()), 1)
 
 
 async def kill(engine: ManagedMosquitto, runtime: Worker) -> None:
