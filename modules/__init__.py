@@ -14,7 +14,8 @@ Layout, lowest first; each file imports only from those above it:
     scope.py          all that one module has added   unit.py       one module's life
     supervisor.py     start, stop, failure and state of all
 
-`security.py`, `doors.py`, `request_id.py` and `direct_route.py` are what the doors share, the
+`peer_owner.py`, `loopback.py` (whether the person at this machine calls), `security.py`,
+`doors.py`, `request_id.py`, `documented.py` and `direct_route.py` are what the doors share, the
 folders (`kv/`, `registry/`, …) the built-ins' own. What a module's author needs is importable from
 here.
 """

@@ -14,6 +14,7 @@ from grpc_status import rpc_status
 
 from dskity.bus.errors import DSkityError, Unavailable, Unsupported
 from dskity.modules.grpc import call
+from dskity.modules.grpc.malformed import lenient, well_formed
 from dskity.modules.grpc.status import status
 from dskity.modules.request_id import HEADER, request_id
 from dskity.modules.security import Guard
@@ -30,10 +31,11 @@ log = logging.getLogger(__name__)
 
 
 class Door(grpc.aio.ServerInterceptor):
-    """The one interceptor."""
+    """The one interceptor; `port` tells where the server listens."""
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, port: Callable[[], int]) -> None:
         self._guard = guard
+        self._port = port
         self._streams: set[asyncio.Task[Any]] = set()
         self._closing = False
 
@@ -66,14 +68,14 @@ class Door(grpc.aio.ServerInterceptor):
         wrapped = wrap(behaviour, method)
         make = getattr(grpc, f"{kind}_rpc_method_handler")
         made: grpc.RpcMethodHandler[Q, A] = make(
-            wrapped, handler.request_deserializer, handler.response_serializer
+            wrapped, lenient(handler.request_deserializer), handler.response_serializer
         )
         return made
 
     def _single(self, behaviour: Behaviour, method: str) -> Behaviour:
         async def answer(request: Any, context: Context) -> Any:
             async with self._admitted(context, method):
-                return await behaviour(request, context)
+                return await behaviour(well_formed(request), context)
 
         return answer
 
@@ -82,6 +84,7 @@ class Door(grpc.aio.ServerInterceptor):
 
         async def answer(request: Any, context: Context) -> None:
             async with self._admitted(context, method), self._ending():
+                request = well_formed(request)
                 if not inspect.isasyncgenfunction(behaviour):
                     await behaviour(request, context)
                     return
@@ -117,7 +120,7 @@ class Door(grpc.aio.ServerInterceptor):
         context.set_trailing_metadata(((HEADER, id),))
         try:
             if method.split("/")[1] not in OPEN:
-                principal = call.principal(self._guard, metadata, context.peer())
+                principal = call.principal(self._guard, metadata, context.peer(), self._port())
                 call.enter(call.Call(principal, id))
             yield
         except grpc.aio.BaseError:

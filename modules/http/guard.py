@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dskity.bus.errors import Unauthenticated
+from dskity.modules.http.connections import PLACE
 from dskity.modules.http.problems import respond
-from dskity.modules.security import Guard, Principal, is_forwarding_header
+from dskity.modules.loopback import belongs_to_us, is_forwarding_header
+from dskity.modules.security import Guard, Principal
 
 _READ = frozenset({"GET", "HEAD"})
 _ELSEWHERE = frozenset({"cross-site", "same-site"})  # the latter: another port of this very host
 _UNTOLD = "null"  # RFC 6454 7.3: the origin that is not told
+_PROXIES = "1.0"  # the HTTP that nginx and others speak to what is behind them
 _POLICY_VIOLATION = 1008  # RFC 6455 7.4.1; before the handshake it becomes a 403
 
 
@@ -34,7 +37,8 @@ class OpenPath:
         return below and method in self.methods
 
 
-OPEN_PATHS = (OpenPath("/health"), OpenPath("/webhooks", frozenset({"POST"})))
+HEALTH = OpenPath("/health")
+OPEN_PATHS = (HEALTH, OpenPath("/webhooks", frozenset({"POST"})))
 
 
 class HttpGuard:
@@ -66,9 +70,26 @@ class HttpGuard:
             _bearer(headers.get("authorization")),
             scope["client"][0] if scope.get("client") else None,
             headers.get("host"),
-            any(map(is_forwarding_header, headers)),
+            scope.get("http_version") == _PROXIES or any(map(is_forwarding_header, headers)),
             _origin(headers),
+            lambda: _belongs_to_us(scope),
         )
+
+
+def _belongs_to_us(scope: Scope) -> bool:
+    """Whether the peer's socket is of our user or of root; asked once for each connection."""
+    place = scope["state"].get(PLACE)
+    if place is not None and place.is_ours is not None:
+        return bool(place.is_ours)
+    server = scope.get("server")
+    ours = (
+        server is not None
+        and server[1] is not None
+        and belongs_to_us(tuple(scope["client"]), tuple(server))
+    )
+    if place is not None:
+        place.is_ours = ours
+    return ours
 
 
 def _origin(headers: Mapping[str, str]) -> str | None:

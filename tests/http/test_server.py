@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import socket
 import time
@@ -148,15 +147,3 @@ async def test_a_users_lifespan_runs_and_its_failure_is_an_error() -> None:
     app.router.lifespan_context = failing
     with pytest.raises(EngineError, match="lifespan failed"):
         await HttpServer(app, "127.0.0.1", 0).start()
-
-
-async def test_connections_beyond_the_bound_are_answered_with_503() -> None:
-    """The door stays open for those that are in."""
-    async with serving(app_with_root(), connections=2) as server:
-        base = f"http://127.0.0.1:{server.port}"
-        async with contextlib.AsyncExitStack() as stack:
-            one, two, three = [
-                await stack.enter_async_context(httpx.AsyncClient(base_url=base)) for _ in range(3)
-            ]
-            statuses = [(await client.get("/")).status_code for client in (one, two, three)]
-        assert statuses == [200, 200, 503]
