@@ -29,6 +29,7 @@ _ANY = struct.pack("=III", 0, 0xFFFF_FFFF, 0xFFFF_FFFF)  # interface, and no coo
 _OWNER = struct.Struct("=II")  # struct inet_diag_msg: uid and inode, at its end
 _OWNER_AT = _HEADER.size + 4 + _ENDS.size + len(_ANY) + 12
 _LISTENS = 10  # TCP_LISTEN
+_NOBODY = -1
 
 
 class Unknown(LookupError):
@@ -44,7 +45,7 @@ def owner_of(peer: Address, local: Address) -> int:
         return _asked(*ends)
     except OSError:
         found = set(_listed(peer[1], ends[0], local[1]))
-    if len(found) != 1:
+    if len(found) != 1 or _NOBODY in found:
         raise Unknown(f"{peer[0]} port {peer[1]}")
     return found.pop()
 
@@ -91,7 +92,7 @@ def _listed(source_port: int, source: _IP, target_port: int) -> Iterator[int]:
         for row in rows:
             columns = row.split(None, _INODE + 1)
             if columns[_LOCAL] in ends and columns[_REMOTE].endswith(port):
-                yield int(columns[_UID]) if columns[_INODE] != b"0" else -1
+                yield int(columns[_UID]) if columns[_INODE] != b"0" else _NOBODY
 
 
 def _written(address: _IP) -> tuple[str, ...]:

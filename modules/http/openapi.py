@@ -17,6 +17,8 @@ from dskity.modules.documented import PROBLEM, responses
 _COMMON = (400, 401, 403, 408, 413, 422, 500, 503)
 """A bad request, the guard, rights, time-outs, bounds, values, and what is unexpected or cannot be
 at the moment."""
+_OF_PARAMETERS = (404, 405)
+"""What fits no route after all, or another one: a line break, a slash more."""
 _PROBLEM = {
     "type": "object",
     "title": PROBLEM,
@@ -51,8 +53,8 @@ def document_errors(app: FastAPI) -> None:
 def _add_to(document: dict[str, Any]) -> None:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas.setdefault(PROBLEM, _PROBLEM)
-    common = responses(*_COMMON)
-    for operations in document.get("paths", {}).values():
+    for path, operations in document.get("paths", {}).items():
+        common = responses(*_COMMON, *(_OF_PARAMETERS if "{" in path else ()))
         for operation in operations.values():
             told = operation.setdefault("responses", {})
             if _is_frameworks(told.get("422")):

@@ -16,7 +16,9 @@ _BAD_GATEWAY = 502
 
 def bad_reply(detail: str) -> RemoteError:
     """A reply that cannot be sent on."""
-    return RemoteError(detail, _BAD_GATEWAY, {"title": "Bad Gateway", "detail": detail})
+    return RemoteError(
+        detail, _BAD_GATEWAY, {"title": "Bad Gateway", "status": _BAD_GATEWAY, "detail": detail}
+    )
 
 
 def reply_headers(reply: Message) -> dict[str, str]:
@@ -32,6 +34,6 @@ def is_json(value: Any) -> bool:
     depth."""
     try:
         JSONResponse(value)
-    except (ValueError, RecursionError):
+    except (TypeError, ValueError, RecursionError):
         return False
     return True

@@ -19,3 +19,14 @@ async def test_the_banner_names_the_url_of_the_http_door(scheme: str, tmp_path: 
         assert house.runtime.http is not None
         line = f"HTTP on {scheme}://127.0.0.1:{house.runtime.http.port}"
         assert line in list(banner(house.runtime, "1", None))
+
+
+@pytest.mark.parametrize(("loopback", "told"), [("auto", True), ("closed", False)])
+async def test_a_start_says_what_an_open_loopback_cannot_tell_apart(
+    loopback: str, told: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once, in the log."""
+    with caplog.at_level("INFO"):
+        async with started(tmp_path, broker={"engine": "amqtt"}, security={"loopback": loopback}):
+            pass
+    assert caplog.text.count("cannot be told apart") == told

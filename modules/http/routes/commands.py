@@ -117,12 +117,9 @@ async def _changes(commands: Commands, execution: str) -> AsyncIterator[AsyncIte
 
 def _shown(execution: Execution) -> dict[str, Any]:
     """An execution as JSON; `RemoteError` where what its device said cannot be told as JSON."""
-    try:
-        shown: dict[str, Any] = _EXECUTION.dump_python(execution, mode="json", warnings="none")
-    except ValueError:  # PydanticSerializationError and UnicodeEncodeError are such
-        shown = {}
-    if not shown or not is_json(shown):
+    if not is_json((execution.result, execution.error, execution.progress)):
         raise bad_reply(f"what {execution.target!r} answered to {execution.id} is not JSON")
+    shown: dict[str, Any] = _EXECUTION.dump_python(execution, mode="json")
     return shown
 
 
