@@ -27,7 +27,7 @@ class OverHttptools(Bounded, HttpToolsProtocol):
             self._enter(Phase.HEAD)
         self._progress = False
         super().data_received(data)
-        if self._progress or self._phase not in {Phase.HEAD, Phase.BODY}:
+        if self._progress or self._phase is Phase.SERVED or self._phase is Phase.IDLE:
             self._without = 0
             return
         self._without += len(data)

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, cast
 from starlette.types import ASGIApp
 
 from dskity.bus.problem import PROBLEM_TYPE
-from dskity.modules.http.connections import LINGER, PLACE, Connections, Place
+from dskity.modules.http.connections import LINGER, PLACE, Place, TimeOuts
 from dskity.modules.http.listener import Listener
 from dskity.modules.http.reserve import health_only
 from dskity.modules.http.security_headers import STRICT
@@ -48,8 +48,10 @@ class Bounded(asyncio.Protocol):
     timeout_keep_alive: Any
     transport: asyncio.Transport
 
+    _now = staticmethod(time.monotonic)
     _phase = Phase.IDLE
     _place: Place
+    _time_outs: TimeOuts
     _refused = False
     _handed_on = False
 
@@ -59,7 +61,8 @@ class Bounded(asyncio.Protocol):
         self._place = self.listener.place_of(connection)
         self._place.cut, self._place.overdue = connection.abort, self._overdue
         self.app_state = {**self.app_state, PLACE: self._place}
-        self.timeout_keep_alive = self._connections.time_outs.idle
+        self._time_outs = self.listener.connections.time_outs
+        self.timeout_keep_alive = self._time_outs.idle
         if self._place.health_only:
             self.app = health_only(self.app)
         if hasattr(connection, "max_size"):  # asyncio's; 256 KiB otherwise
@@ -68,7 +71,7 @@ class Bounded(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """See `asyncio.Protocol`: the peer reads too little from here on."""
-        self._place.stalled = self._now() + self._connections.time_outs.body
+        self._place.stalled = self._now() + self._time_outs.body
         super().pause_writing()
 
     def resume_writing(self) -> None:
@@ -90,26 +93,15 @@ class Bounded(asyncio.Protocol):
             self.transport.write(_response(status, detail))
         self.transport.close()
 
-    @property
-    def _connections(self) -> Connections:
-        return self.listener.connections
-
-    @staticmethod
-    def _now() -> float:
-        return time.monotonic()
-
     def _enter(self, phase: Phase) -> None:
         self._phase = phase
-        within = self._seconds(phase)
-        self._place.deadline = None if within is None else self._now() + within
+        self._place.deadline = None if phase is Phase.SERVED else self._now() + self._seconds(phase)
 
-    def _seconds(self, phase: Phase) -> float | None:
-        time_outs = self._connections.time_outs
+    def _seconds(self, phase: Phase) -> float:
+        """How long a peer may take in a phase that waits for it."""
         if phase is Phase.HEAD:
-            return time_outs.head
-        if phase is Phase.BODY:
-            return time_outs.body
-        return time_outs.idle if phase is Phase.IDLE else None
+            return self._time_outs.head
+        return self._time_outs.body if phase is Phase.BODY else self._time_outs.idle
 
     def _answered(self) -> None:
         """A response is complete: the next request may come, when the body has ended."""

@@ -6,6 +6,7 @@ Whatever sets such a header itself keeps it: a module's page may need scripts fr
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -58,16 +59,13 @@ class SecurityHeaders:
 
 
 def _protected(headers: list[tuple[bytes, bytes]], *, is_docs: bool) -> Headers:
-    given = {name.lower(): value for name, value in headers}
-    if _is_page(given.get(b"content-type", b"")):
-        policy = _DOCS if is_docs else _PAGE
-        wanted: Headers = (*_ALWAYS, (_CSP, policy))
-    else:
-        wanted = STRICT
-    headers += [pair for pair in wanted if pair[0] not in given]
-    return headers
+    given = dict(headers)  # their names are in lower case ([ASGI] response start)
+    page = _is_page(given.get(b"content-type", b""))
+    wanted: Headers = (*_ALWAYS, (_CSP, _DOCS if is_docs else _PAGE)) if page else STRICT
+    return headers + [pair for pair in wanted if pair[0] not in given]
 
 
+@lru_cache(maxsize=64)
 def _is_page(content_type: bytes) -> bool:
     kind = content_type.partition(b";")[0].strip().lower()
     return kind in {b"text/html", b"application/xhtml+xml", b"image/svg+xml"}
