@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from dskity.bus.message import Message
 
 
+MAX_BYTES = 16 * 1024 * 1024
+"""Payload bytes that may wait for one reader; one message may always wait, however large."""
+
+
 class MessageStream:
     """What `async with bus.stream(filter) as messages:` yields from; `dropped` counts the lost.
 
@@ -20,9 +24,11 @@ class MessageStream:
     holds up anybody else. Messages are acknowledged on arrival.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, max_bytes: int = MAX_BYTES) -> None:
         self.dropped = 0
         self._limit = limit
+        self._max_bytes = max_bytes
+        self._bytes = 0
         self._messages: deque[Message] = deque()
         self._arrived = asyncio.Event()
         self._closed = False
@@ -30,10 +36,12 @@ class MessageStream:
     def accept(self, delivery: Delivery, captures: Mapping[str, str]) -> None:
         """Take one message; the bus calls it."""
         del captures
-        if len(self._messages) >= self._limit:
-            self._messages.popleft()
+        message = delivery.message()
+        self._bytes += len(message.payload)
+        self._messages.append(message)
+        while len(self._messages) > self._limit or self._is_too_large():
+            self._take()
             self.dropped += 1
-        self._messages.append(delivery.message())
         self._arrived.set()
         delivery.done()
 
@@ -51,4 +59,12 @@ class MessageStream:
                 raise StopAsyncIteration
             self._arrived.clear()
             await self._arrived.wait()
-        return self._messages.popleft()
+        return self._take()
+
+    def _is_too_large(self) -> bool:
+        return self._bytes > self._max_bytes and len(self._messages) > 1
+
+    def _take(self) -> Message:
+        message = self._messages.popleft()
+        self._bytes -= len(message.payload)
+        return message

@@ -42,6 +42,7 @@ from dskity.modules.audit.counters import AccessCounters
 from dskity.modules.contract import TransportClients
 from dskity.modules.discovery import discover
 from dskity.modules.http.app import Cors, Limits, create_app, furnish
+from dskity.modules.http.connections import Bounds, TimeOuts
 from dskity.modules.http.guard import OPEN_PATHS, OpenPath
 from dskity.modules.http.server import HttpServer, ServerTls
 from dskity.modules.security import Guard
@@ -130,7 +131,7 @@ async def start(
         stack.callback(core.presence.tell, "draining")
         stack.callback(readiness.drain)
         core.presence.tell("ready")
-        for line in banner(runtime, VERSION, doors.made):
+        for line in banner(runtime, VERSION, doors.made, loopback_open=doors.guard.loopback_open):
             _logger.info(line)
         for line in unknown_modules(settings, supervisor.states()):
             _logger.warning(line)
@@ -177,7 +178,8 @@ def make_app(settings: DSkitySettings, guard: Guard) -> FastAPI:
 
 
 def _limits(settings: DSkitySettings) -> Limits:
-    return Limits(settings.http.max_body_bytes, settings.http.max_streams)
+    http = settings.http
+    return Limits(http.max_body_bytes, http.max_bodies_bytes, http.max_streams)
 
 
 def _open_paths(settings: DSkitySettings) -> tuple[OpenPath, ...]:
@@ -236,7 +238,12 @@ async def _serve_http(settings: DSkitySettings, app: FastAPI, stack: AsyncExitSt
         app,
         settings.host,
         settings.port,
-        connections=http.max_connections,
+        bounds=Bounds(
+            http.max_connections, http.max_connections_per_address, http.reserved_connections
+        ),
+        time_outs=TimeOuts(
+            http.head_timeout_seconds, http.body_timeout_seconds, http.idle_timeout_seconds
+        ),
         head_bytes=http.max_header_bytes,
         tls=_tls(http.tls),
     )
@@ -260,7 +267,7 @@ async def _serve_grpc(
     clock: Clock,
 ) -> GrpcServer:
     # Imported where the door is open: grpc and protobuf take 12 MiB.
-    from dskity.modules.grpc.server import GrpcServer  # noqa: PLC0415
+    from dskity.modules.grpc.server import GrpcBounds, GrpcServer  # noqa: PLC0415
 
     grpc = settings.grpc
     server = GrpcServer(
@@ -270,7 +277,13 @@ async def _serve_grpc(
         host=grpc.host,
         port=grpc.port,
         max_message_bytes=grpc.max_message_bytes,
-        max_streams=grpc.max_streams,
+        bounds=GrpcBounds(
+            grpc.max_streams,
+            grpc.max_connections,
+            grpc.max_calls,
+            grpc.handshake_timeout_seconds,
+            grpc.idle_timeout_seconds,
+        ),
         tls=_tls(grpc.tls),
         clock=clock,
     )

@@ -16,8 +16,9 @@ Layout, lowest first; each file imports only from those above it:
     scope.py          all that one module has added   unit.py       one module's life
     supervisor.py     start, stop, failure and state of all
 
-`rights.py`, `security.py`, `token_file.py`, `doors.py`, `request_id.py` and `direct_route.py` are
-what the doors share, and so is `audit/`; the other folders (`kv/`, `registry/`, …) are the
+`peer_owner.py`, `loopback.py` (whether the person at this machine calls), `rights.py`,
+`security.py`, `token_file.py`, `doors.py`, `request_id.py`, `documented.py` and `direct_route.py`
+are what the doors share, and so is `audit/`; the other folders (`kv/`, `registry/`, …) are the
 built-ins' own. What a module's author needs is importable from here.
 """
 

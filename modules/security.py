@@ -1,27 +1,23 @@
 """Who may pass a door: tokens and the loopback rule. Values in, a verdict out.
 
 A call with a known token is its holder's. A call without one passes only where the guard is
-`loopback_open` and the call is plainly this machine's own: the peer is a loopback address, the host
-it asked for is loopback too (a DNS name that was rebound to us is not), nothing forwarded it, and
-no web page of another origin made it.
+`loopback_open` and the call is plainly of the person at this machine: the peer is a loopback
+address, the host it asked for is loopback too (a DNS name that was rebound to us is not), nothing
+forwarded it, no web page of another origin made it, and the peer's socket is ours (`loopback.py`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
-from urllib.parse import urlsplit
 
 from dskity.bus import topics
 from dskity.bus.errors import InvalidSettings, Unauthenticated
 from dskity.modules.audit.access import Access
+from dskity.modules.loopback import host_of, is_loopback, is_own_origin
 from dskity.modules.rights import LOOPBACK, Principal
-
-_FORWARDING = frozenset({"forwarded", "via", "x-real-ip"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +59,33 @@ class Guard:
         self._tokens = tuple(tokens)
         self._loopback_open = loopback_open
 
+    @property
+    def loopback_open(self) -> bool:
+        """Whether the person at this machine needs no token."""
+        return self._loopback_open
+
     def authorize(
         self,
         token: str | None,
         peer_host: str | None,
         host_header: str | None,
-        has_forwarding_headers: bool = False,
+        is_forwarded: bool = False,
         origin: str | None = None,
+        belongs_to_us: Callable[[], bool] = lambda: True,
     ) -> Principal:
         """The caller; `Unauthenticated` where a token is unknown, or is missing and needed.
 
-        `host_header` is the host that was asked for, with or without a port.
+        `host_header` is the host that was asked for, with or without a port. `belongs_to_us` is
+        asked last, and only of a call without a token: whether the peer's socket is ours.
         """
         if token is not None:
             return self._holder(token)
         if self._loopback_open and (
-            _is_loopback(peer_host)
-            and _is_loopback(_host_of(host_header))
-            and not has_forwarding_headers
-            and _is_own_origin(origin, host_header)
+            is_loopback(peer_host)
+            and is_loopback(host_of(host_header))
+            and not is_forwarded
+            and is_own_origin(origin, host_header)
+            and belongs_to_us()
         ):
             return LOOPBACK
         raise Unauthenticated("a token is needed: send it as `Authorization: Bearer …`")
@@ -97,46 +101,9 @@ class Guard:
         return found
 
 
-def is_forwarding_header(name: str) -> bool:
-    """Whether a header of this lower-case name says that somebody passed the call on."""
-    return name in _FORWARDING or name.startswith("x-forwarded-")
-
-
 def _filters(filters: Iterable[str]) -> tuple[str, ...]:
     return tuple(topics.parse(text).filter for text in filters)
 
 
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode(errors="surrogateescape")).digest()
-
-
-@lru_cache(maxsize=256)
-def _is_loopback(host: str | None) -> bool:
-    if host is None:
-        return False
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)  # ::ffff:127.0.0.1, on a dual-stack socket
-    return bool((mapped or address).is_loopback)
-
-
-@lru_cache(maxsize=256)
-def _host_of(header: str | None) -> str | None:
-    """The host of a `Host` header, without port and brackets; None where there is none."""
-    if not header:
-        return None
-    try:
-        return urlsplit(f"//{header}").hostname
-    except ValueError:
-        return None
-
-
-def _is_own_origin(origin: str | None, host_header: str | None) -> bool:
-    """Whether the page that calls, if one does, came from this very host and port."""
-    if origin is None:
-        return True
-    return host_header is not None and origin.lower().partition("://")[2] == host_header.lower()

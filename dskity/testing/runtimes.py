@@ -10,6 +10,7 @@ import httpx
 from dskity.bootstrap import start
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.config import DSkitySettings
+from dskity.modules.http.guard import in_process
 from dskity.presence import state_message
 from dskity.runtime import Runtime
 from dskity.testing.broker import ScriptedBroker
@@ -52,5 +53,6 @@ class Runtimes:
 def http_client(app: Any) -> httpx.AsyncClient:
     """A client of an ASGI app, without a socket; the doors see a call from this machine."""
     return httpx.AsyncClient(
-        transport=httpx.ASGITransport(app, client=("127.0.0.1", 0)), base_url="http://127.0.0.1"
+        transport=httpx.ASGITransport(in_process(app), client=("127.0.0.1", 0)),
+        base_url="http://127.0.0.1",
     )

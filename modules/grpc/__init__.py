@@ -5,6 +5,7 @@ Layout, lowest first:
     dskity.proto  the interface, package `dskity.v1`   v1/          what is generated from it
     encoding.py   our values as protobuf messages      status.py    errors as google.rpc.Status
     call.py       who calls, and the request id        mailbox.py   a subscriber's bounded buffer
+    malformed.py  requests that are no messages
     door.py       the guard and the error table round every call
     bus_service.py, kv_service.py, registry_service.py, commands_service.py    the servicers
     health.py     grpc.health.v1, following readiness

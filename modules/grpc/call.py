@@ -6,8 +6,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from dskity.bus.errors import Unauthenticated
+from dskity.modules.loopback import belongs_to_us, is_forwarding_header
+from dskity.modules.peer_owner import Address
 from dskity.modules.rights import Principal
-from dskity.modules.security import Guard, is_forwarding_header
+from dskity.modules.security import Guard
 
 Metadata = dict[str, str]
 
@@ -33,28 +35,32 @@ def enter(call: Call) -> None:
     _current.set(call)
 
 
-def principal(guard: Guard, metadata: Metadata, peer: str) -> Principal:
-    """Who calls, or `Unauthenticated`.
+def principal(guard: Guard, metadata: Metadata, peer: str, port: int) -> Principal:
+    """Who calls the server at `port`, or `Unauthenticated`.
 
     No web page can make a plain gRPC call, so there is no `Host` to check; one that comes through a
-    proxy shows itself by its `origin` or by what forwarded it.
+    proxy shows itself by its `origin`, by what forwarded it, or by whose socket the peer is. grpc
+    tells nothing that lasts as long as a connection, so this is asked for each call without a token
+    anew; nor does it tell which of our addresses was called: the peer's own, as a rule.
     """
+    address = peer_address(peer)
     return guard.authorize(
         _bearer(metadata.get("authorization")),
-        peer_host(peer),
+        address and address[0],
         "localhost",
         any(map(is_forwarding_header, metadata)),
         metadata.get("origin"),
+        lambda: address is not None and belongs_to_us(address, (address[0], port)),
     )
 
 
-def peer_host(peer: str) -> str | None:
-    """The host of a gRPC peer: `ipv4:127.0.0.1:4711`, `ipv6:%5B::1%5D:4711`; None for others."""
+def peer_address(peer: str) -> Address | None:
+    """The address of a gRPC peer: `ipv4:127.0.0.1:4711`, `ipv6:%5B::1%5D:4711`; None for others."""
     family, _, address = peer.partition(":")
     if family not in {"ipv4", "ipv6"}:
         return None
-    host = address.rpartition(":")[0]
-    return host.replace("%5B", "").replace("%5D", "").strip("[]")
+    host, _, port = address.rpartition(":")
+    return host.replace("%5B", "").replace("%5D", "").strip("[]"), int(port)
 
 
 def _bearer(authorization: str | None) -> str | None:

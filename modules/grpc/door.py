@@ -15,6 +15,7 @@ from grpc_status import rpc_status
 from dskity.bus.errors import DSkityError, Unauthenticated, Unavailable, Unsupported
 from dskity.modules.audit.call import Call
 from dskity.modules.grpc import call
+from dskity.modules.grpc.malformed import lenient, well_formed
 from dskity.modules.grpc.status import status
 from dskity.modules.request_id import HEADER, request_id
 from dskity.modules.rights import Principal
@@ -32,10 +33,11 @@ log = logging.getLogger(__name__)
 
 
 class Door(grpc.aio.ServerInterceptor):
-    """The one interceptor."""
+    """The one interceptor; `port` tells where the server listens."""
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, port: Callable[[], int]) -> None:
         self._guard = guard
+        self._port = port
         self._streams: set[asyncio.Task[Any]] = set()
         self._closing = False
 
@@ -68,14 +70,14 @@ class Door(grpc.aio.ServerInterceptor):
         wrapped = wrap(behaviour, method)
         make = getattr(grpc, f"{kind}_rpc_method_handler")
         made: grpc.RpcMethodHandler[Q, A] = make(
-            wrapped, handler.request_deserializer, handler.response_serializer
+            wrapped, lenient(handler.request_deserializer), handler.response_serializer
         )
         return made
 
     def _single(self, behaviour: Behaviour, method: str) -> Behaviour:
         async def answer(request: Any, context: Context) -> Any:
             async with self._admitted(context, method):
-                return await behaviour(request, context)
+                return await behaviour(well_formed(request), context)
 
         return answer
 
@@ -84,6 +86,7 @@ class Door(grpc.aio.ServerInterceptor):
 
         async def answer(request: Any, context: Context) -> None:
             async with self._admitted(context, method), self._ending():
+                request = well_formed(request)
                 if not inspect.isasyncgenfunction(behaviour):
                     await behaviour(request, context)
                     return
@@ -130,9 +133,10 @@ class Door(grpc.aio.ServerInterceptor):
 
     async def _admit(self, metadata: call.Metadata, peer: str, method: str, id: str) -> Principal:
         """The caller, whose needs for rights are heard of; a wrong token is refused later."""
-        made = Call("gRPC", method, call.peer_host(peer), id)
+        address = call.peer_address(peer)
+        made = Call("gRPC", method, address and address[0], id)
         try:
-            principal = call.principal(self._guard, metadata, peer)
+            principal = call.principal(self._guard, metadata, peer, self._port())
         except Unauthenticated as error:
             await self._guard.access.refused(error, made)
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -21,7 +22,25 @@ from dskity.modules.grpc.health import Health
 from dskity.modules.grpc.tls import ServerTls, credentials
 from dskity.modules.security import Guard
 
-_KEEPALIVE_MS = 60_000  # a subscriber whose machine is gone is noticed within this and 20 s more
+_KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS = 60_000, 20_000
+"""A subscriber whose machine is gone is noticed within the sum of these."""
+_METADATA_BYTES = 16 * 1024
+"""Of one call; up to twice as much is refused by chance, more always."""
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcBounds:
+    """What strangers can hold: calls of one connection, connections, calls of all connections;
+    seconds until a connection has sent its settings, and that it may stay without a call."""
+
+    streams: int = 1000
+    connections: int = 1000
+    calls: int = 2000
+    handshake_seconds: float = 10.0
+    idle_seconds: float = 300.0
+
+
+_NO_BOUNDS = GrpcBounds()
 
 
 class GrpcServer:
@@ -39,12 +58,13 @@ class GrpcServer:
         host: str = "127.0.0.1",
         port: int = 50_051,
         max_message_bytes: int = 4 * 1024 * 1024,
-        max_streams: int = 1000,
+        bounds: GrpcBounds = _NO_BOUNDS,
         tls: ServerTls | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._clients = clients
-        self._door = Door(guard)
+        self._door = Door(guard, lambda: self._port)
+        self._calls = bounds.calls
         self._ready = ready
         self._host = host
         self._port = port
@@ -52,8 +72,14 @@ class GrpcServer:
         self._options = [
             ("grpc.so_reuseport", 0),  # by default a port in use would be shared, unnoticed
             ("grpc.max_receive_message_length", max_message_bytes),
-            ("grpc.max_concurrent_streams", max_streams),
+            ("grpc.max_concurrent_streams", bounds.streams),
+            ("grpc.max_allowed_incoming_connections", bounds.connections),
+            ("grpc.server_handshake_timeout_ms", round(bounds.handshake_seconds * 1000)),
+            ("grpc.max_connection_idle_ms", round(bounds.idle_seconds * 1000)),
             ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
+            ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
+            ("grpc.max_metadata_size", _METADATA_BYTES),
+            ("grpc.absolute_max_metadata_size", 2 * _METADATA_BYTES),
         ]
         self._clock = clock
         self._server: grpc.aio.Server | None = None
@@ -77,7 +103,10 @@ class GrpcServer:
             reflection_pb2_grpc.add_ServerReflectionServicer_to_server,
         )
         server = grpc.aio.server(
-            handlers=servicers.handlers, interceptors=[self._door], options=self._options
+            handlers=servicers.handlers,
+            interceptors=[self._door],
+            options=self._options,
+            maximum_concurrent_rpcs=self._calls,
         )
         try:
             self._port = await self._bind(server)

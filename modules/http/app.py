@@ -9,19 +9,24 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
+from dskity.modules.http.failures import Failures
 from dskity.modules.http.guard import OPEN_PATHS, HttpGuard, OpenPath
-from dskity.modules.http.limits import BodyLimit, Streams
-from dskity.modules.http.problems import answer_errors_with_problems
+from dskity.modules.http.limits import BodyBudget, BodyLimit, Streams
+from dskity.modules.http.openapi import document_errors
+from dskity.modules.http.problems import answer_errors_with_problems, answers_unexpected
 from dskity.modules.http.request_id import RequestId
+from dskity.modules.http.security_headers import SecurityHeaders
 from dskity.modules.request_id import HEADER
 from dskity.modules.security import Guard
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of the door: bytes of one body, and event streams at the same time."""
+    """Bounds of the door: bytes of one body, of all bodies under way, and event streams at the same
+    time."""
 
     body_bytes: int = 1024 * 1024
+    bodies_bytes: int = 64 * 1024 * 1024
     streams: int = 100
 
 
@@ -64,15 +69,18 @@ def furnish(
     app.user_middleware.extend(
         (
             Middleware(RequestId),
+            Middleware(SecurityHeaders, docs=(app.docs_url, app.redoc_url)),
+            Middleware(Failures, answers_itself=lambda: not answers_unexpected(app)),
             *_cross_origin(cors),
             Middleware(HttpGuard, guard=guard, open_paths=open_paths),
-            Middleware(BodyLimit, limit=limits.body_bytes),
+            Middleware(BodyLimit, limit=limits.body_bytes, budget=BodyBudget(limits.bodies_bytes)),
         )
     )
     app.state.guard = guard
     app.state.streams = Streams(limits.streams)
     app.state.first_route = len(app.router.routes)
     answer_errors_with_problems(app)
+    document_errors(app)
     return app
 
 

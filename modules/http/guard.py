@@ -13,13 +13,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dskity.bus.errors import Unauthenticated
 from dskity.modules.audit.call import Call
+from dskity.modules.http.connections import PLACE, Place
 from dskity.modules.http.problems import respond
+from dskity.modules.loopback import belongs_to_us, is_forwarding_header
 from dskity.modules.rights import Principal
-from dskity.modules.security import Guard, is_forwarding_header
+from dskity.modules.security import Guard
 
 _READ = frozenset({"GET", "HEAD"})
 _ELSEWHERE = frozenset({"cross-site", "same-site"})  # the latter: another port of this very host
 _UNTOLD = "null"  # RFC 6454 7.3: the origin that is not told
+_PROXIES = "1.0"  # the HTTP that nginx and others speak to what is behind them
 _POLICY_VIOLATION = 1008  # RFC 6455 7.4.1; before the handshake it becomes a 403
 
 
@@ -38,9 +41,10 @@ class OpenPath:
         return below and method in self.methods
 
 
+HEALTH = OpenPath("/health")
 OPEN_PATHS = (
     OpenPath("/health/ready", tells_more=True),
-    OpenPath("/health"),
+    HEALTH,
     OpenPath("/webhooks", frozenset({"POST"})),
 )
 
@@ -91,8 +95,9 @@ class HttpGuard:
             _bearer(headers.get("authorization")),
             _peer(scope),
             headers.get("host"),
-            any(map(is_forwarding_header, headers)),
+            scope.get("http_version") == _PROXIES or any(map(is_forwarding_header, headers)),
             _origin(headers),
+            lambda: _belongs_to_us(scope),
         )
 
 
@@ -103,6 +108,36 @@ def _peer(scope: Scope) -> str | None:
 def _call(scope: Scope) -> Call:
     method = scope.get("method", "WebSocket")
     return Call(method, scope["path"], _peer(scope), scope.get("state", {}).get("request_id"))
+
+
+def in_process(app: ASGIApp) -> ASGIApp:
+    """The app for calls from within this process, such as a test's: no socket tells whose they are,
+    and they are ours."""
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            place = Place("", 0.0, lambda: None, health_only=False)
+            place.is_ours = True
+            scope["state"] = {**scope.get("state", {}), PLACE: place}
+        await app(scope, receive, send)
+
+    return call
+
+
+def _belongs_to_us(scope: Scope) -> bool:
+    """Whether the peer's socket is of our user or of root; asked once for each connection."""
+    place = scope.get("state", {}).get(PLACE)
+    if place is not None and place.is_ours is not None:
+        return bool(place.is_ours)
+    server = scope.get("server")
+    ours = (
+        server is not None
+        and server[1] is not None
+        and belongs_to_us(tuple(scope["client"]), tuple(server))
+    )
+    if place is not None:
+        place.is_ours = ours
+    return ours
 
 
 def _origin(headers: Mapping[str, str]) -> str | None:

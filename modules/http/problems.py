@@ -13,16 +13,19 @@ from fastapi.exception_handlers import (
     request_validation_exception_handler,
 )
 from fastapi.exceptions import RequestValidationError
+from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from dskity.bus.errors import DSkityError, RemoteError, Unavailable
+from dskity.bus.jsontext import parse_json
 from dskity.bus.problem import PROBLEM_TYPE, problem_of, status_of
+from dskity.modules.http.security_headers import STRICT
 from dskity.modules.request_id import HEADER
 
 _FRAMEWORKS_OWN = (None, http_exception_handler, request_validation_exception_handler)
-_LAST_STATUS = 599  # what a remote responder calls its status is not always one
+_FIRST_ERROR, _LAST_STATUS = 400, 599  # what a remote responder calls its status is not always one
 
 
 class ProblemResponse(JSONResponse):
@@ -34,6 +37,8 @@ class ProblemResponse(JSONResponse):
         self, problem: Mapping[str, Any], headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(problem, problem["status"], headers)
+        for name, value in STRICT:  # where an error is answered outside of all middleware
+            self.headers.setdefault(name.decode(), value.decode())
 
 
 def respond(
@@ -42,12 +47,36 @@ def respond(
     """The response to an error that ends the call with this scope."""
     problem = problem_of(error, **_extensions(scope))
     if isinstance(error, RemoteError):
-        status = status_of(error).http
-        status = status if status <= _LAST_STATUS else HTTPStatus.BAD_GATEWAY.value
-        problem |= {**error.problem, **_extensions(scope), "status": status}
+        problem |= {**_sendable(error), **_extensions(scope)}
     if isinstance(error, Unavailable):
         headers = {"retry-after": str(max(1, math.ceil(error.retry_after))), **(headers or {})}
     return ProblemResponse(problem, headers)
+
+
+def _sendable(error: RemoteError) -> dict[str, Any]:
+    """The problem of a remote responder as HTTP can tell it.
+
+    Its status may be none of HTTP's errors, and its members may be no JSON (NaN, text that is no
+    Unicode, values nested without end): then the responder is at fault, which is a 502.
+    """
+    status = status_of(error).http
+    known = _FIRST_ERROR <= status <= _LAST_STATUS
+    try:
+        members: dict[str, Any] = parse_json(to_json(dict(error.problem), inf_nan_mode="constants"))
+    except (ValueError, RecursionError):
+        return {
+            "title": HTTPStatus.BAD_GATEWAY.phrase,
+            "status": HTTPStatus.BAD_GATEWAY.value,
+            "detail": "the responder's error is not JSON that can be sent on",
+        }
+    return members | {"status": status if known else HTTPStatus.BAD_GATEWAY.value}
+
+
+def answers_unexpected(app: FastAPI) -> bool:
+    """Whether an unexpected error of this app is answered as we do, not by a handler of its own."""
+    return app.exception_handlers.get(Exception) is _unexpected and (
+        HTTPStatus.INTERNAL_SERVER_ERROR.value not in app.exception_handlers
+    )
 
 
 def answer_errors_with_problems(app: FastAPI) -> None:

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import math
-import os
 import socket
 import ssl
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
 
+from dskity.bus.clock import SYSTEM_CLOCK
 from dskity.bus.errors import EngineError
 from dskity.bus.tasks import keep_running
-from dskity.modules.http.head_limit import http_protocol
+from dskity.modules.http.connections import Bounds, Connections, TimeOuts
+from dskity.modules.http.listener import (
+    AT_ONCE,
+    BACKLOG,
+    Listener,
+    descriptors_for,
+    listen,
+    refusal,
+)
+from dskity.modules.http.protocol import http_protocol
 
-BACKLOG = 2048
+_SWEEP_EVERY = 0.25  # seconds; a time-out is late by this at most
+_NO_BOUNDS, _NO_TIME_OUTS = Bounds(), TimeOuts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,45 +53,65 @@ class HttpServer:
         host: str,
         port: int,
         *,
-        connections: int = 1000,
+        bounds: Bounds = _NO_BOUNDS,
+        time_outs: TimeOuts = _NO_TIME_OUTS,
         head_bytes: int = 64 * 1024,
         tls: ServerTls | None = None,
     ) -> None:
         self.host = host
         self.port = port
         self._app = app
-        self._connections = connections
+        self._bounds = bounds
+        self._time_outs = time_outs
         self._head_bytes = head_bytes
         self._tls = tls
-        self._socket: socket.socket | None = None
+        self._socket: Listener | None = None
         self._server: uvicorn.Server | None = None
-        self._ticks: asyncio.Task[None] | None = None
+        self._ticks: tuple[asyncio.Task[None], ...] = ()
 
     async def start(self) -> None:
         """Listen and serve; `EngineError` where the address cannot be had."""
-        server = uvicorn.Server(self._config())
-        self._load(server.config)
-        listener = await _listen(self.host, self.port)
+        reserves = 2 * self._bounds.reserve
+        most = descriptors_for(self._bounds.connections + reserves)
+        bounds = replace(self._bounds, connections=max(most - reserves, 1))
+        listener = await _listen(self.host, self.port, Connections(bounds, self._time_outs))
+        try:
+            server = await self._serve(listener, most)
+        except BaseException:
+            listener.close()
+            raise
+        listener.listen(BACKLOG)  # uvicorn has asked for as few as it is to accept at once
         self.port = listener.getsockname()[1]
+        self._socket, self._server = listener, server
+        self._ticks = (
+            keep_running(server.main_loop, name="http server: ticks"),
+            keep_running(self._sweep, name="http server: time-outs"),
+        )
+
+    async def _serve(self, listener: Listener, most: int) -> uvicorn.Server:
+        server = uvicorn.Server(self._config(listener, most))
+        self._load(server.config)
         server.lifespan = server.config.lifespan_class(server.config)
         try:
             await server.startup(sockets=[listener])
         except SystemExit as error:  # uvicorn's way to say that the app's lifespan failed
-            listener.close()
             raise EngineError("the HTTP app's lifespan failed to start: the log has it") from error
-        except BaseException:
-            listener.close()
-            raise
-        self._socket, self._server = listener, server
-        self._ticks = keep_running(server.main_loop, name="http server: ticks")
+        return server
+
+    async def _sweep(self) -> None:
+        assert self._socket is not None  # noqa: S101  # it is open for as long as this runs
+        while True:
+            await SYSTEM_CLOCK.sleep(_SWEEP_EVERY)
+            self._socket.connections.sweep(time.monotonic())
 
     async def stop(self, grace: float = 5.0) -> None:
         """Take no new calls, end the streams, and give the calls under way `grace` seconds."""
-        if self._server is None or self._ticks is None or self._socket is None:
+        if self._server is None or self._socket is None:
             return
         server, self._server = self._server, None
-        self._ticks.cancel()
-        await asyncio.gather(self._ticks, return_exceptions=True)
+        for task in self._ticks:
+            task.cancel()
+        await asyncio.gather(*self._ticks, return_exceptions=True)
         self._app.state.streams.end()
         server.config.timeout_graceful_shutdown = math.ceil(grace)
         await server.shutdown(sockets=[self._socket])
@@ -97,20 +127,20 @@ class HttpServer:
                 f"files: {self._tls}"
             ) from error
 
-    def _config(self) -> uvicorn.Config:
+    def _config(self, listener: Listener, most: int) -> uvicorn.Config:
         config = uvicorn.Config(
             self._app,
             host=self.host,
             port=self.port,
-            http=http_protocol(self._head_bytes),
+            http=http_protocol(listener, self._head_bytes),
             h11_max_incomplete_event_size=self._head_bytes,
             lifespan="on",
             log_config=None,
             access_log=False,
             proxy_headers=False,  # the guard judges the peer itself
             server_header=False,
-            backlog=BACKLOG,
-            limit_concurrency=self._connections + 1,  # the one that reaches it is refused
+            backlog=AT_ONCE,
+            limit_concurrency=most + 1,  # where the loop accepts by itself, the only bound
         )
         if self._tls is not None:
             config.ssl_certfile, config.ssl_keyfile = self._tls.cert_file, self._tls.key_file
@@ -119,36 +149,11 @@ class HttpServer:
         return config
 
 
-async def _listen(host: str, port: int) -> socket.socket:
-    """A bound socket.
-
-    Its protocol is named, because asyncio sets TCP_NODELAY only on sockets that say they are TCP,
-    and an accepted one says what its listener says: without it a keep-alive connection manages
-    22 requests/s, each waiting for the peer's delayed acknowledgement.
-    """
+async def _listen(host: str, port: int, connections: Connections) -> Listener:
     try:
         found = await asyncio.get_running_loop().getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
-        family, _, _, _, address = found[0]
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        try:
-            if os.name == "posix":  # elsewhere it would let two servers share a port
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-            listener.listen(BACKLOG)  # where somebody else has it, bound as ours is, this tells
-        except OSError:
-            listener.close()
-            raise
     except OSError as error:
-        raise EngineError(_reason(error, host, port)) from error
-    listener.setblocking(False)
-    return listener
-
-
-def _reason(error: OSError, host: str, port: int) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"HTTP port {port} is in use on {host}: free it, or set `port` (0 takes a free one)"
-    if error.errno == errno.EACCES:
-        return f"HTTP port {port} needs rights that this process lacks: set `port` above 1023"
-    return f"HTTP cannot listen on {host} port {port}: {error.strerror}; check `host` and `port`"
+        raise EngineError(refusal(error, host, port)) from error
+    return listen(found[0], connections, host, port)

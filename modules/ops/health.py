@@ -13,8 +13,12 @@ from starlette.responses import JSONResponse
 from dskity.bus.errors import DSkityError
 from dskity.bus.tasks import is_ending
 from dskity.modules.contract import Check
+from dskity.modules.documented import json_object, responses
 
 CHECK_TIMEOUT = 2.0  # seconds; orchestrators commonly give a probe one to five
+
+_NOT_READY = json_object("Not ready: some check fails.")
+_NOT_READY["content"] |= responses(503)["503"]["content"]
 
 
 def routes(checks: Mapping[str, Check]) -> APIRouter:
@@ -26,7 +30,7 @@ def routes(checks: Mapping[str, Check]) -> APIRouter:
         """200 while the process can answer at all."""
         return {"status": "ok"}
 
-    @router.get("/ready")
+    @router.get("/ready", responses={503: _NOT_READY})
     async def ready(request: Request) -> JSONResponse:
         """200 when every check is well, else 503. A stranger hears which checks fail; a caller that
         is known, of each check and its reason."""

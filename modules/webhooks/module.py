@@ -15,11 +15,20 @@ from dskity.bus.errors import NotFound, TooLarge
 from dskity.bus.seen import Seen
 from dskity.modules.contract import Module, ModuleMeta, TransportClients
 from dskity.modules.direct_route import Endpoint, add_direct_route, json_response
+from dskity.modules.documented import json_object, responses
 from dskity.modules.webhooks.intake import Intake, Outcome
 from dskity.modules.webhooks.options import WebhookOptions
 from dskity.modules.webhooks.source import Source
 
 FILE = "webhooks.db"
+_DOCUMENTATION = {
+    "requestBody": {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}},
+    "responses": {
+        "200": json_object("It came before, or its sender only tries the address."),
+        "202": json_object("It is safe on the bus."),
+        **responses(404, 502),
+    },
+}
 
 
 class WebhooksModule(Module):
@@ -54,6 +63,7 @@ class WebhooksModule(Module):
             "/webhooks/{source}",
             _endpoint(self._sources, intake),
             tag="webhooks",
+            documentation=_DOCUMENTATION,
         )
 
     async def on_startup(self, clients: TransportClients) -> None:

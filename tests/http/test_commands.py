@@ -5,6 +5,8 @@ import json
 import pytest
 
 from dskity.bus.message import Message
+from dskity.modules.commands.service import CommandService
+from dskity.modules.contract import Execution
 from tests.http.conftest import Door, lines_of
 
 
@@ -96,3 +98,45 @@ async def test_a_payload_that_is_not_json_is_refused(door: Door) -> None:
     """Commands carry JSON."""
     response = await door.client.post("/commands/vent/open", content=b"{")
     assert response.status_code == 422
+
+
+@pytest.mark.parametrize(
+    "result", [b'{"id": "ID", "result": 1e999}', b'{"id": "ID", "result": "\\ud800"}']
+)
+async def test_no_reply_of_a_device_makes_a_500(door: Door, result: bytes) -> None:
+    """What JSON cannot carry is a 502 problem or is not taken as a reply; the list shows the
+    others all the same."""
+
+    async def carry_out(message: Message) -> None:
+        asked = message.json()["id"].encode()
+        await door.house.bus.publish(
+            "devices/vent/commands/open/reply", result.replace(b"ID", asked)
+        )
+
+    await door.house.bus.subscribe("devices/vent/commands/open", carry_out)
+    response = await door.client.post("/commands/vent/open?wait=0.2")
+    assert response.status_code in {200, 202, 502}
+    listed = await door.client.get("/commands")
+    assert listed.status_code == 200
+    assert len(listed.json()["executions"]) == 1
+
+
+async def test_a_result_that_is_no_json_is_a_502(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of whatever way it got there; in the list it stands without what its device said."""
+    odd = Execution("e1", "vent", "open", "succeeded", result=float("nan"))
+
+    async def get(*_: object) -> Execution:
+        return odd
+
+    async def listed(*_: object) -> list[Execution]:
+        return [odd]
+
+    monkeypatch.setattr(CommandService, "get", get)
+    monkeypatch.setattr(CommandService, "list", listed)
+    response = await door.client.get("/commands/e1")
+    assert response.status_code == 502
+    assert "'vent' answered" in response.json()["detail"]
+    (shown,) = (await door.client.get("/commands")).json()["executions"]
+    assert (shown["result"], shown["error"]["status"]) == (None, 502)

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
-from dskity.bus.errors import NotFound
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from dskity.bus.errors import NotFound, RemoteError
 from dskity.bus.message import Message
 from dskity.handlers import RetryPolicy
 from tests.http.conftest import Door
@@ -79,3 +84,64 @@ async def test_without_a_broker_a_request_fails_at_once(door: Door) -> None:
     door.house.broker.stop()
     response = await door.client.post("/requests/a?timeout=60", timeout=2)
     assert response.status_code == 503
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        {"detail": "\ud800"},
+        {"detail": "hot", "celsius": float("nan")},
+        {"detail": "hot", "celsius": float("inf")},
+    ],
+)
+async def test_an_error_reply_that_is_no_json_is_a_502(
+    door: Door, problem: Mapping[str, Any]
+) -> None:
+    """The responder is at fault, and the door says so; never a 500."""
+
+    @door.app.post("/ask")
+    async def ask() -> None:
+        raise RemoteError("odd", 409, problem)
+
+    response = await door.client.post("/ask", headers={"x-request-id": "r"})
+    assert response.status_code == 502
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["detail"] == "the responder's error is not JSON that can be sent on"
+    assert response.json()["request_id"] == "r"
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b'{"status": 409, "detail": "\\ud800"}', {"dskity-status": "409"}),
+        (b'{"status": 409, "detail": NaN}', {"dskity-status": "409"}),
+        (b"\xff", {"dskity-status": "409"}),
+        (b"{}", {"dskity-status": "200200"}),
+    ],
+)
+async def test_no_bytes_of_an_error_reply_make_a_500(
+    door: Door, body: bytes, headers: dict[str, str]
+) -> None:
+    """As a device may send them."""
+
+    async def odd(message: Message) -> None:
+        await door.house.bus.reply(message, body, headers=headers)
+
+    await door.house.bus.subscribe("odd", odd)
+    response = await door.client.post("/requests/odd")
+    assert response.status_code in {200, 409, 502}
+    assert response.status_code == 200 or response.json()["status"] == response.status_code
+
+
+async def test_headers_of_a_reply_that_are_no_text_are_a_502(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lone surrogates cannot come over MQTT 5, but in an envelope's JSON they can."""
+
+    async def reply(*_: object, **__: object) -> Message:
+        return Message("r", b"x", content_type="text/\ud800")
+
+    monkeypatch.setattr(door.house.bus, "request", reply)
+    response = await door.client.post("/requests/odd")
+    assert response.status_code == 502
+    assert "no text" in response.json()["detail"]

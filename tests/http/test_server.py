@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from dskity.bus.errors import EngineError
 from dskity.modules.http import HttpServer, create_app
+from dskity.modules.http.listener import descriptors_for
 from dskity.modules.security import Guard
 from tests.http.conftest import serving
 
@@ -150,13 +151,21 @@ async def test_a_users_lifespan_runs_and_its_failure_is_an_error() -> None:
         await HttpServer(app, "127.0.0.1", 0).start()
 
 
-async def test_connections_beyond_the_bound_are_answered_with_503() -> None:
-    """The door stays open for those that are in."""
-    async with serving(app_with_root(), connections=2) as server:
-        base = f"http://127.0.0.1:{server.port}"
-        async with contextlib.AsyncExitStack() as stack:
-            one, two, three = [
-                await stack.enter_async_context(httpx.AsyncClient(base_url=base)) for _ in range(3)
-            ]
-            statuses = [(await client.get("/")).status_code for client in (one, two, three)]
-        assert statuses == [200, 200, 503]
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_connections_for_which_there_are_no_descriptors_are_not_promised(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The soft limit is raised as far as the hard one allows; then fewer connections are taken, and
+    a warning says which limit to raise."""
+    import resource  # noqa: PLC0415  # there is none on Windows
+
+    limits = [(1024, 4096)]
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits[-1])
+    monkeypatch.setattr(resource, "setrlimit", lambda _, wanted: limits.append(wanted))
+    assert descriptors_for(700) == 700
+    assert limits == [(1024, 4096)]
+    assert descriptors_for(2000) == 2000
+    assert limits[-1] == (2256, 4096)
+    assert not caplog.records
+    assert descriptors_for(10_000) == 4096 - 256
+    assert "enough for 3840 HTTP connections instead of 10000" in caplog.text

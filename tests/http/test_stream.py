@@ -102,3 +102,22 @@ async def test_a_slow_reader_is_told_what_it_missed(door: Door) -> None:
     count = data_of(lines[1])
     assert isinstance(count, dict)
     assert count["count"] >= 1
+
+
+async def test_a_reader_that_never_reads_is_bounded_in_bytes(door: Door) -> None:
+    """16 MiB wait for it, and what the sockets hold; the rest is dropped and told."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", door.server.port, limit=2**25)
+    before = len(door.house.bus.subscriptions)
+    writer.write(b"GET /stream?filter=a HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    await until(lambda: len(door.house.bus.subscriptions) > before, "the stream")
+    writer.transport.pause_reading()  # type: ignore[attr-defined]  # a socket's has it
+    sent = 60
+    for _ in range(sent):
+        await door.house.bus.publish("a", bytes(1024 * 1024), qos=0)
+    writer.transport.resume_reading()  # type: ignore[attr-defined]
+    async with asyncio.timeout(30):
+        await reader.readuntil(b"event: dropped\ndata: ")
+        count = json.loads(await reader.readline())["count"]
+    writer.transport.abort()
+    assert sent - 16 - 16 <= count <= sent - 16

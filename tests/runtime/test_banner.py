@@ -32,3 +32,14 @@ def test_what_is_said_of_aiomqtt_is_what_was_measured() -> None:
     row = r"\| DSkity on (\w+) \| [^|]* \| [^|]* \| ([\d.]+) \|"
     cpu = {name: float(micros) for name, micros in reversed(re.findall(row, table))}
     assert cpu["aiomqtt"] > cpu["mqttium"]
+
+
+@pytest.mark.parametrize(("loopback", "told"), [("auto", True), ("closed", False)])
+async def test_a_start_says_what_an_open_loopback_cannot_tell_apart(
+    loopback: str, told: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once, in the log."""
+    with caplog.at_level("INFO"):
+        async with started(tmp_path, broker={"engine": "amqtt"}, security={"loopback": loopback}):
+            pass
+    assert caplog.text.count("cannot be told apart") == told

@@ -52,13 +52,26 @@ class HttpSettings(Section):
     enabled: bool = True
     """Open the door."""
     max_body_bytes: ByteSize = Field(default=ByteSize(MIB), ge=1)
-    """Bytes of a request body at most; more is answered with 413."""
+    """Maximum bytes of a request body; more is answered with 413."""
+    max_bodies_bytes: ByteSize = Field(default=ByteSize(64 * MIB), ge=1)
+    """Maximum bytes of all request bodies in memory; more is answered with 503."""
     max_header_bytes: ByteSize = Field(default=ByteSize(64 * 1024), ge=1024)
-    """Bytes of a request's head at most."""
+    """Maximum bytes of a request's head, and of its trailers."""
     max_connections: int = Field(default=1000, ge=1)
-    """Connections at the same time at most; more are answered with 503."""
+    """Maximum number of connections; of more, only `/health` is answered, the rest with 503."""
+    max_connections_per_address: int = Field(default=250, ge=1)
+    """Maximum number of connections of one IPv4 address or IPv6 /64 network, this machine's
+    excepted; raise it to `max_connections` behind a reverse proxy."""
+    reserved_connections: int = Field(default=50, ge=1)
+    """Connections beyond `max_connections` for `/health`, and as many for this machine."""
+    head_timeout_seconds: float = Field(default=10.0, gt=0)
+    """Seconds until a connection has sent a request's head."""
+    body_timeout_seconds: float = Field(default=60.0, gt=0)
+    """Seconds until a request has sent its body, and for which a response may wait for a reader."""
+    idle_timeout_seconds: float = Field(default=30.0, gt=0)
+    """Seconds that a connection may wait for its next request."""
     max_streams: int = Field(default=100, ge=1)
-    """Event streams open at the same time at most; more are answered with 503."""
+    """Maximum number of open event streams; more are answered with 503."""
     cors: CorsSettings = CorsSettings.defaults()
     """Calls by web pages of other origins."""
     tls: ServerTlsSettings = ServerTlsSettings.defaults()
@@ -77,7 +90,15 @@ class GrpcSettings(Section):
     max_message_bytes: ByteSize = Field(default=ByteSize(4 * MIB), ge=1024)
     """Bytes of a request at most."""
     max_streams: int = Field(default=1000, ge=1)
-    """Calls at the same time on one connection at most."""
+    """Maximum number of calls at the same time on one connection."""
+    max_connections: int = Field(default=1000, ge=1)
+    """Maximum number of connections; more are closed."""
+    max_calls: int = Field(default=2000, ge=1)
+    """Maximum number of calls at the same time on all connections; more are RESOURCE_EXHAUSTED."""
+    handshake_timeout_seconds: float = Field(default=10.0, gt=0)
+    """Seconds until a connection has sent its settings."""
+    idle_timeout_seconds: float = Field(default=300.0, gt=0)
+    """Seconds that a connection may stay without a call."""
     stream_buffer: int = Field(default=1000, ge=1)
     """Messages waiting for a slow subscriber at most, before its stream is RESOURCE_EXHAUSTED."""
     tls: ServerTlsSettings = ServerTlsSettings.defaults()

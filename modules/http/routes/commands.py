@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -12,16 +13,22 @@ from fastapi import APIRouter, Header, Query, Request
 from pydantic import TypeAdapter
 from starlette.responses import JSONResponse
 
+from dskity.bus.errors import RemoteError
 from dskity.modules.contract import Commands, Execution
+from dskity.modules.documented import json_object, responses
 from dskity.modules.doors import closing
 from dskity.modules.http.caller import caller, documented_body, json_body
 from dskity.modules.http.limits import Streams
+from dskity.modules.http.outward import bad_reply, is_json
 from dskity.modules.http.sse import EventStream, event
 
 MAX_WAIT = 300.0  # seconds that one call may hold its connection
 _UNDER_WAY = frozenset({"accepted", "sent", "in_progress"})
 _ANY = TypeAdapter[Any](Any)
 _EXECUTION = TypeAdapter(Execution)
+_ACCEPTED = json_object("Under way; `Location` is where it can be followed.") | {
+    "headers": {"Location": {"schema": {"type": "string"}}}
+}
 
 
 def routes(commands: Commands, root: str, streams: Streams) -> APIRouter:
@@ -34,7 +41,11 @@ def routes(commands: Commands, root: str, streams: Streams) -> APIRouter:
     def require_see(request: Request) -> None:
         caller(request).require_subscribe(f"{root}/commands/#")
 
-    @router.post("/{target}/{command}", openapi_extra=documented_body({}))
+    @router.post(
+        "/{target}/{command}",
+        openapi_extra=documented_body({}),
+        responses={202: _ACCEPTED, **responses(404, 409, 502)},
+    )
     async def execute(
         request: Request,
         target: str,
@@ -66,21 +77,26 @@ def routes(commands: Commands, root: str, streams: Streams) -> APIRouter:
     ) -> dict[str, Any]:
         """The executions, newest first."""
         require_see(request)
-        return {"executions": [_shown(found) for found in await commands.list(target, state)]}
+        return {"executions": [_listed(found) for found in await commands.list(target, state)]}
 
-    @router.get("/{execution}")
+    @router.get("/{execution}", responses=responses(404, 502))
     async def get(request: Request, execution: str) -> dict[str, Any]:
         """One execution."""
         require_see(request)
         return _shown(await commands.get(execution))
 
-    @router.delete("/{execution}")
+    @router.delete("/{execution}", responses=responses(404, 409, 502))
     async def cancel(request: Request, execution: str) -> dict[str, Any]:
         """Cancel; 409 where it has ended."""
         require_execute(request)
         return _shown(await commands.cancel(execution))
 
-    @router.get("/{execution}/events", status_code=200, response_class=EventStream)
+    @router.get(
+        "/{execution}/events",
+        status_code=200,
+        response_class=EventStream,
+        responses=responses(404),
+    )
     async def watch(request: Request, execution: str) -> EventStream:
         """Its present state, then each change until it has ended; the state names the event."""
         require_see(request)
@@ -94,11 +110,22 @@ def routes(commands: Commands, root: str, streams: Streams) -> APIRouter:
 async def _changes(commands: Commands, execution: str) -> AsyncIterator[AsyncIterator[bytes]]:
     async with (
         closing(commands.watch(execution)) as changes,
-        aclosing(event(one.state, _shown(one)) async for one in changes) as events,
+        aclosing(event(one.state, _listed(one)) async for one in changes) as events,
     ):
         yield events
 
 
 def _shown(execution: Execution) -> dict[str, Any]:
+    """An execution as JSON; `RemoteError` where what its device said cannot be told as JSON."""
+    if not is_json((execution.result, execution.error, execution.progress)):
+        raise bad_reply(f"what {execution.target!r} answered to {execution.id} is not JSON")
     shown: dict[str, Any] = _EXECUTION.dump_python(execution, mode="json")
     return shown
+
+
+def _listed(execution: Execution) -> dict[str, Any]:
+    """As `_shown`; one device's answer does not hide all other executions."""
+    try:
+        return _shown(execution)
+    except RemoteError as error:
+        return _shown(replace(execution, result=None, error=dict(error.problem), progress=None))

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from dskity.bus.errors import InvalidInput, NotFound
 from dskity.modules.contract import KV
+from dskity.modules.documented import responses
 from dskity.modules.http.caller import caller, documented_body, json_body
 
 
@@ -36,7 +37,7 @@ def routes(kv: KV, root: str) -> APIRouter:
         caller(request).require_publish(f"{root}/kv/keys")
         return {"keys": await kv.keys(prefix)}
 
-    @router.get("/{key:path}")
+    @router.get("/{key:path}", responses=responses(404))
     async def get(request: Request, key: str) -> dict[str, Any]:
         """The value, its version, and the seconds left (null: it never expires)."""
         caller(request).require_publish(f"{root}/kv/get")
@@ -50,7 +51,11 @@ def routes(kv: KV, root: str) -> APIRouter:
             "expires_in": entry.expires_in,
         }
 
-    @router.put("/{key:path}", openapi_extra=documented_body(Put.model_json_schema()))
+    @router.put(
+        "/{key:path}",
+        openapi_extra=documented_body(Put.model_json_schema()),
+        responses=responses(409),
+    )
     async def put(request: Request, key: str) -> dict[str, Any]:
         """Store a value; 409 where `if_version` is not the present one (0: must not exist)."""
         caller(request).require_publish(f"{root}/kv/put")
@@ -60,7 +65,7 @@ def routes(kv: KV, root: str) -> APIRouter:
         version = await kv.put(key, body.value, body.ttl_seconds, body.if_version)
         return {"key": key, "stored": True, "version": version}
 
-    @router.delete("/{key:path}")
+    @router.delete("/{key:path}", responses=responses(409))
     async def delete(
         request: Request, key: str, if_version: Annotated[int | None, Query(ge=0)] = None
     ) -> dict[str, Any]:

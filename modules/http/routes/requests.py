@@ -9,10 +9,17 @@ from starlette.responses import Response
 
 from dskity.bus import envelope
 from dskity.bus.bus import Bus
+from dskity.modules.documented import responses
 from dskity.modules.doors import REQUEST_ID, require_broker
 from dskity.modules.http.caller import caller, documented_body, request_id
-from dskity.modules.http.headers import content_type, message_headers, response_headers
+from dskity.modules.http.headers import content_type, message_headers
+from dskity.modules.http.outward import reply_headers
+from dskity.modules.http.security_headers import SANDBOX
 
+_REPLY = {
+    "description": "The reply, with its own content type.",
+    "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+}
 MAX_TIMEOUT = 300.0  # seconds that one call may hold its connection
 
 
@@ -20,7 +27,12 @@ def routes(bus: Bus) -> APIRouter:
     """Request and reply."""
     router = APIRouter(tags=["bus"])
 
-    @router.post("/requests/{topic:path}", openapi_extra=documented_body())
+    @router.post(
+        "/requests/{topic:path}",
+        openapi_extra=documented_body(),
+        response_class=Response,
+        responses={200: _REPLY, **responses(404, 409, 500, 501, 502, 504)},
+    )
     async def ask(
         request: Request,
         topic: str,
@@ -39,6 +51,6 @@ def routes(bus: Bus) -> APIRouter:
             headers={**message_headers(request.headers.raw), REQUEST_ID: request_id(request)},
             content_type=content_type(request.headers),
         )
-        return Response(reply.payload, headers=response_headers(reply))
+        return Response(reply.payload, headers={**SANDBOX, **reply_headers(reply)})
 
     return router

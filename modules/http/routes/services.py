@@ -12,7 +12,9 @@ from starlette.responses import HTMLResponse
 
 from dskity.bus.errors import NotFound
 from dskity.modules.contract import Instance, Registry
+from dskity.modules.documented import responses
 from dskity.modules.http.caller import caller
+from dskity.modules.http.security_headers import NO_SCRIPTS
 
 _INSTANCES = TypeAdapter(list[Instance])
 
@@ -43,7 +45,7 @@ def routes(registry: Registry, root: str) -> APIRouter:
     async def page(request: Request) -> HTMLResponse:
         """The live services as a page."""
         require(request)
-        return HTMLResponse(_PAGE.format(rows="\n".join(_rows(registry))))
+        return HTMLResponse(_PAGE.format(rows="\n".join(_rows(registry))), headers=NO_SCRIPTS)
 
     @router.get("/services.json")
     async def all_services(request: Request) -> dict[str, Any]:
@@ -51,7 +53,7 @@ def routes(registry: Registry, root: str) -> APIRouter:
         require(request)
         return {"services": {name: _shown(registry, name) for name in registry.services()}}
 
-    @router.get("/services/{service}.json")
+    @router.get("/services/{service}.json", responses=responses(404))
     async def one_service(request: Request, service: str) -> dict[str, Any]:
         """The live instances of one service; 404 where it has none."""
         require(request)

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from dskity.bus.bus import Bus
 from dskity.modules.direct_route import add_direct_route, json_response
+from dskity.modules.documented import json_object, responses
 from dskity.modules.doors import publish_now
 from dskity.modules.http.caller import (
     caller,
@@ -29,6 +30,7 @@ class Options(BaseModel):
 
 
 _DEFAULTS = Options()
+_ACCEPTED = json_object("Safe, or for QoS 0 on its way.")
 
 
 def add_routes(app: FastAPI, bus: Bus) -> None:
@@ -66,5 +68,9 @@ def add_routes(app: FastAPI, bus: Bus) -> None:
         "/topics/{topic:path}",
         publish,
         tag="bus",
-        documentation={**documented_query(Options), **documented_body()},
+        documentation={
+            **documented_query(Options),
+            **documented_body(),
+            "responses": {"202": _ACCEPTED, **responses(502)},
+        },
     )
