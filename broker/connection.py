@@ -14,6 +14,7 @@ from dskity.broker.identity import Identity
 from dskity.broker.nodes import Nodes
 from dskity.broker.placement import Placement
 from dskity.broker.reasons import BAD_CREDENTIALS, reason_text
+from dskity.broker.retained import Asked
 from dskity.broker.rivals import LASTED, Rivals
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.subscriptions import Subscription, Subscriptions
@@ -37,8 +38,9 @@ class Owner(Protocol):
         """What the broker can do, by its CONNACK and by trial; `wire` is open."""
         ...
 
-    def receiver(self, lane: Lane, capabilities: Capabilities) -> Receiver:
-        """Where the messages of a lane go, on a broker that can do this."""
+    def receiver(self, lane: Lane, capabilities: Capabilities, asked: Asked) -> Receiver:
+        """Where the messages of a lane go, on a broker that can do this; `asked` are the SUBSCRIBE
+        packets of the connection."""
         ...
 
     def trouble(self, reason: str) -> None:
@@ -299,7 +301,9 @@ class Connection:
         if self._paused:
             wire.pause()
         capabilities = await self._owner.learn(opening, welcome, wire)
-        wire.receive = self._owner.receiver(self._identity.lane, capabilities)
+        wire.receive = self._owner.receiver(
+            self._identity.lane, capabilities, self._placement.asked
+        )
         await self._placement.settle(wire, capabilities)
 
 

@@ -8,6 +8,7 @@ import logging
 from functools import partial
 
 from dskity.broker.reasons import FINAL
+from dskity.broker.retained import Asked
 from dskity.broker.subscriptions import Held, Subscription, Subscriptions
 from dskity.broker.wire import Wire
 from dskity.bus import topics
@@ -27,11 +28,13 @@ class Placement:
 
     `_withheld` are the filters that the broker was not asked for, because it could not serve them.
     `deferred` are those that the broker refused, perhaps for a while only: a cluster that has lost
-    a node refuses until it has a leader again (NATS).
+    a node refuses until it has a leader again (NATS). `asked` are the SUBSCRIBE packets of this
+    connection.
     """
 
     def __init__(self, subscriptions: Subscriptions, lane: Lane) -> None:
         self.deferred: set[Subscription] = set()
+        self.asked = Asked()
         self._refused: set[Subscription] = set()
         self._withheld: set[str] = set()
         self._subscriptions = subscriptions
@@ -42,6 +45,7 @@ class Placement:
     def begin(self, *, resumed: bool, anew: bool) -> None:
         """A connection begins; see `Held`."""
         self._patience = UNANSWERED
+        self.asked.clear()
         self.deferred.clear()
         self._refused.clear()
         self._withheld.clear()
@@ -75,6 +79,7 @@ class Placement:
     async def place(self, wire: Wire, subscription: Subscription) -> None:
         """Subscribe; raises `BrokerRefused` and `NotConnected`."""
         self._withheld.discard(subscription.filter)
+        self.asked.note(subscription.filter)
         granted = await wire.subscribe(
             subscription.filter,
             subscription.qos,
