@@ -96,7 +96,6 @@ class Connection:
         self._anew = False
         self._live_wire: Wire | None = None
         self._ending: asyncio.Task[None] | None = None
-        self._paused = False
         self._closing = False
 
     async def run(self) -> None:
@@ -160,13 +159,13 @@ class Connection:
 
     def pause(self) -> None:
         """Stop reading, on this wire and on those to come."""
-        self._paused = True
+        self._placement.paused = True
         if self._wire is not None:
             self._wire.pause()
 
     def resume(self) -> None:
         """Read again."""
-        self._paused = False
+        self._placement.paused = False
         if self._wire is not None:
             self._wire.resume()
 
@@ -298,7 +297,7 @@ class Connection:
         self._placement.begin(resumed=welcome.resumed, anew=self._anew or node is not self.node)
         self._anew = False
         self.node = node
-        if self._paused:
+        if self._placement.paused:
             wire.pause()
         capabilities = await self._owner.learn(opening, welcome, wire)
         wire.receive = self._owner.receiver(
