@@ -8,6 +8,7 @@
     held.py       a disk that hangs
     watching.py   waiting for journals        outcome.py   what was lost, and what came twice
     scenarios/    one file a cause            suite.py     all of them, with their sizes
+    soak.py       all faults at once, for a long time
 
 `python -m tests.faults` is `scripts/faults`.
 """

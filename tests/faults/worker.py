@@ -14,6 +14,7 @@ import random
 import re
 import signal
 import sys
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,9 @@ from dskity.handlers.dedupe import Dedupe
 from dskity.logs import configure
 from dskity.modules import Message, Module, ModuleMeta, RetryPolicy, TransportClients
 from tests.faults.journal import Journal
-from tests.faults.load import Load, payload_of, topic_of
+from tests.faults.load import Load, panic, payload_of, topic_of
 
+BLOCKED = 8.0  # seconds
 AT_ONCE = 200  # publishes on their way
 
 
@@ -39,7 +41,9 @@ class Spec:
     `produce` is the range of numbers to publish, one `every` so many seconds; `pause` is the
     longest time, in seconds, that a handler takes. A `careless` handler returns before its work is
     done, as if messages were acknowledged on arrival: the suite must notice. `wall` is a file with
-    the seconds by which the wall clock has been set; odd numbers expire in `expires_in` seconds."""
+    the seconds by which the wall clock has been set; odd numbers
+    expire in `expires_in` seconds. `filter` is what its route is on; a `plain` handler is no
+    coroutine, and blocks where others hang, for `BLOCKED` seconds."""
 
     settings: dict[str, Any]
     route: dict[str, Any] | None = None
@@ -49,6 +53,8 @@ class Spec:
     careless: bool = False
     wall: str | None = None
     expires_in: float | None = None
+    filter: str = "load/{line}"
+    plain: bool = False
 
     def write(self, path: Path) -> None:
         """To a file that `read` reads."""
@@ -80,11 +86,13 @@ class Handling(Module):
         if "dedupe" in policy:
             policy["dedupe"] = Dedupe(policy["dedupe"])
         await clients.bus.subscribe("dskity/dead-letter/load/{line}", self.bury)
-        await clients.bus.subscribe("load/{line}", self.handle, **policy)
+        handler = self.handle_plainly if self._spec.plain else self.handle
+        await clients.bus.subscribe(self._spec.filter, handler, **policy)
 
     async def handle(self, load: Load) -> None:
         if load.do == "fail":
             raise RuntimeError("poison")
+        panic(load.do)
         if load.do == "hang":
             await asyncio.Event().wait()
         work = self._work(load.n)
@@ -92,6 +100,11 @@ class Handling(Module):
             self._later.add(asyncio.create_task(work, name=f"work {load.n}"))
         else:
             await work
+
+    def handle_plainly(self, load: Load) -> None:
+        if load.do == "hang":
+            time.sleep(BLOCKED)
+        self._handled.note(load.n)
 
     async def _work(self, number: int) -> None:
         if self._spec.pause:
