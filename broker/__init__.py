@@ -10,7 +10,7 @@ Layout, lowest first; each file imports only from those above it:
     limits.py                     what our own brokers do not tell
     wire.py, identity.py          what one connection of one library must do, and as whom
     dialect.py                    MQTT 5 or 3.1.1
-    subscriptions.py, placement.py, overlap.py   what we want, put in place; surplus copies
+    subscriptions.py, retained.py, placement.py, overlap.py   what we want, put in place; copies
     nodes.py                      which of several brokers
     trial.py                      what a broker does and does not tell
     apart.py                      a connection of its own for messages that may end it

@@ -13,6 +13,7 @@ import contextlib
 import logging
 import math
 import socket
+import struct
 import threading
 import time
 from typing import Any
@@ -25,6 +26,7 @@ from paho.mqtt.client import (
     MQTTMessage,
 )
 from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.exception import MQTTException
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -42,6 +44,8 @@ log = logging.getLogger("dskity.mqtt")
 TYPE = 0xF0  # of the first byte of a packet
 PUBREC = 0x50
 REFUSAL = b"\x80"  # and above
+# What paho stumbles over in a packet that is none.
+_MISREAD = (MQTTException, LookupError, ValueError, TypeError, AssertionError, struct.error)
 READ_AT_ONCE = 65_536  # bytes in one turn of the loop, so that other connections get theirs
 
 
@@ -195,7 +199,10 @@ class HookedClient(aiomqtt.Client):
             "to_process": 0,
             "pos": 0,
         }
-        code = paho._packet_handle()  # noqa: SLF001
+        try:
+            code = paho._packet_handle()  # noqa: SLF001
+        except _MISREAD as error:
+            raise Malformed(f"packet {header:#04x}, which paho cannot read: {error!r}") from error
         if code > 0:
             self._gone(code)
 
@@ -220,6 +227,7 @@ class HookedClient(aiomqtt.Client):
     def _fail(self, error: Exception) -> None:
         # paho lets through what the socket raises, and what it stumbles over in a malformed packet.
         if isinstance(error, Malformed):
+            log.debug("the connection is made anew", exc_info=error)
             self._end(f"the broker sent {error}")
             return
         if not isinstance(error, OSError):

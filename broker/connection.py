@@ -14,6 +14,7 @@ from dskity.broker.identity import Identity
 from dskity.broker.nodes import Nodes
 from dskity.broker.placement import Placement
 from dskity.broker.reasons import BAD_CREDENTIALS, reason_text
+from dskity.broker.retained import Asked
 from dskity.broker.rivals import LASTED, Rivals
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.subscriptions import Subscription, Subscriptions
@@ -37,8 +38,9 @@ class Owner(Protocol):
         """What the broker can do, by its CONNACK and by trial; `wire` is open."""
         ...
 
-    def receiver(self, lane: Lane, capabilities: Capabilities) -> Receiver:
-        """Where the messages of a lane go, on a broker that can do this."""
+    def receiver(self, lane: Lane, capabilities: Capabilities, asked: Asked) -> Receiver:
+        """Where the messages of a lane go, on a broker that can do this; `asked` are the SUBSCRIBE
+        packets of the connection."""
         ...
 
     def trouble(self, reason: str) -> None:
@@ -94,7 +96,6 @@ class Connection:
         self._anew = False
         self._live_wire: Wire | None = None
         self._ending: asyncio.Task[None] | None = None
-        self._paused = False
         self._closing = False
 
     async def run(self) -> None:
@@ -158,13 +159,13 @@ class Connection:
 
     def pause(self) -> None:
         """Stop reading, on this wire and on those to come."""
-        self._paused = True
+        self._placement.paused = True
         if self._wire is not None:
             self._wire.pause()
 
     def resume(self) -> None:
         """Read again."""
-        self._paused = False
+        self._placement.paused = False
         if self._wire is not None:
             self._wire.resume()
 
@@ -296,10 +297,12 @@ class Connection:
         self._placement.begin(resumed=welcome.resumed, anew=self._anew or node is not self.node)
         self._anew = False
         self.node = node
-        if self._paused:
+        if self._placement.paused:
             wire.pause()
         capabilities = await self._owner.learn(opening, welcome, wire)
-        wire.receive = self._owner.receiver(self._identity.lane, capabilities)
+        wire.receive = self._owner.receiver(
+            self._identity.lane, capabilities, self._placement.asked
+        )
         await self._placement.settle(wire, capabilities)
 
 

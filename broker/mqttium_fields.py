@@ -57,6 +57,13 @@ def welcome_of(opening: Opening, connack: ConnAckPacket) -> Welcome:
     )
 
 
+def server_keep_alive(connack: ConnAckPacket) -> int | None:
+    """The keep alive in seconds that the broker demands in place of ours (spec 3.2.2.3.14)."""
+    told = {} if connack.properties is None else connack.properties.values
+    seconds: int | None = told.get("server_keep_alive")
+    return seconds
+
+
 def meta_of(properties: Properties | None) -> Meta | None:
     """What MQTT 5 says of a received message; None where it says nothing."""
     if properties is None:

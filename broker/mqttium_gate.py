@@ -14,7 +14,7 @@ class Gate:
     """Holds the reader while it is shut; `waiting` is called every `interval` seconds of that."""
 
     def __init__(self, interval: float, waiting: Callable[[], None]) -> None:
-        self._interval = interval
+        self.interval = interval
         self._waiting = waiting
         self._open = asyncio.Event()
         self._open.set()
@@ -34,7 +34,7 @@ class Gate:
         """Return when it is open."""
         while self.is_shut:
             try:
-                async with asyncio.timeout(self._interval):
+                async with asyncio.timeout(self.interval):
                     await self._open.wait()
             except TimeoutError:
                 self._waiting()

@@ -50,6 +50,10 @@ class Incoming:
         self._by_mqttium = table[PacketType.PUBLISH]
         table[PacketType.PUBLISH] = self._take
 
+    def keep_alive(self, seconds: float) -> None:
+        """What counts, where the broker asks for another one in CONNACK."""
+        self.gate.interval = seconds / 2
+
     def pause(self) -> None:
         """Hand over nothing more."""
         self.gate.shut()

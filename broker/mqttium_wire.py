@@ -20,7 +20,7 @@ from mqttium.persistence.memory import MemoryInflightStore
 from mqttium.types import Properties
 
 from dskity.broker.mqttium_client import connect, make_client
-from dskity.broker.mqttium_fields import publish_properties, welcome_of
+from dskity.broker.mqttium_fields import publish_properties, server_keep_alive, welcome_of
 from dskity.broker.mqttium_incoming import Incoming
 from dskity.broker.mqttium_outgoing import Outgoing
 from dskity.broker.mqttium_qos2 import successor
@@ -67,6 +67,9 @@ class MqttiumWire:
     async def open(self) -> Welcome:
         """See `Wire`."""
         connack = await connect(self._client, self._opening, self._incoming.gate)
+        asked = server_keep_alive(connack)
+        if asked is not None:
+            self._incoming.keep_alive(asked)
         name = f"mqtt {self._opening.client_id}"
         self._tasks = (
             spawn(self._incoming.pump(), name=f"{name} pump"),

@@ -8,16 +8,20 @@ import logging
 from functools import partial
 
 from dskity.broker.reasons import FINAL
+from dskity.broker.retained import Asked
 from dskity.broker.subscriptions import Held, Subscription, Subscriptions
 from dskity.broker.wire import Wire
 from dskity.bus import topics
-from dskity.bus.errors import BrokerRefused, NotConnected
-from dskity.bus.tasks import contained
+from dskity.bus.errors import BrokerRefused, DSkityError, NotConnected
+from dskity.bus.tasks import contained, spawn
 from dskity.bus.transport import Capabilities, Lane
 
 log = logging.getLogger("dskity.mqtt")
 
 AT_ONCE = 100  # SUBSCRIBE packets on their way: thousands of routes take few round trips
+# Seconds without a SUBACK after which a new connection is tried. Under load it takes one or two;
+# while nothing is read, because handlers are behind, it cannot come.
+NO_SUBACK = 30.0
 UNANSWERED = 5.0  # seconds to wait for an UNSUBACK
 UNANSWERED_AGAIN = 0.2  # from a broker that has left one out on this connection
 
@@ -27,11 +31,14 @@ class Placement:
 
     `_withheld` are the filters that the broker was not asked for, because it could not serve them.
     `deferred` are those that the broker refused, perhaps for a while only: a cluster that has lost
-    a node refuses until it has a leader again (NATS).
+    a node refuses until it has a leader again (NATS). `asked` are the SUBSCRIBE packets of this
+    connection. `paused` says that nothing is read from it.
     """
 
     def __init__(self, subscriptions: Subscriptions, lane: Lane) -> None:
         self.deferred: set[Subscription] = set()
+        self.paused = False
+        self.asked = Asked()
         self._refused: set[Subscription] = set()
         self._withheld: set[str] = set()
         self._subscriptions = subscriptions
@@ -42,6 +49,7 @@ class Placement:
     def begin(self, *, resumed: bool, anew: bool) -> None:
         """A connection begins; see `Held`."""
         self._patience = UNANSWERED
+        self.asked.clear()
         self.deferred.clear()
         self._refused.clear()
         self._withheld.clear()
@@ -75,12 +83,8 @@ class Placement:
     async def place(self, wire: Wire, subscription: Subscription) -> None:
         """Subscribe; raises `BrokerRefused` and `NotConnected`."""
         self._withheld.discard(subscription.filter)
-        granted = await wire.subscribe(
-            subscription.filter,
-            subscription.qos,
-            subscription.identifier,
-            as_published=subscription.as_published,
-        )
+        self.asked.note(subscription.filter)
+        granted = await self._answer(wire, subscription)
         self._held.put(subscription)
         if granted < subscription.qos:
             log.warning(
@@ -89,6 +93,30 @@ class Placement:
                 granted,
                 subscription.qos,
             )
+
+    async def _answer(self, wire: Wire, subscription: Subscription) -> int:
+        """The QoS that SUBACK grants; a wire that brings none is closed, so that another one is
+        tried."""
+        asking = spawn(
+            wire.subscribe(
+                subscription.filter,
+                subscription.qos,
+                subscription.identifier,
+                as_published=subscription.as_published,
+            ),
+            name=f"subscribe {subscription.filter}",
+            awaited=True,
+        )
+        asking.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen
+        try:
+            while not (await asyncio.wait((asking,), timeout=NO_SUBACK))[0]:
+                if not self.paused:
+                    await wire.close()
+                    raise NotConnected(f"no answer to SUBSCRIBE within {NO_SUBACK:g} s")
+        finally:
+            asking.cancel()
+            await asyncio.wait((asking,))
+        return asking.result()
 
     async def drop(self, wire: Wire, filter: str) -> None:
         """Unsubscribe; raises `NotConnected`.
@@ -147,3 +175,6 @@ class Placement:
             log.error("%s", error)  # noqa: TRY400  # the broker's answer is no fault of this code
         except NotConnected:
             pass  # `settle` sees that it is missing
+        except DSkityError as error:  # larger than any packet that the broker takes, say
+            self._refused.add(entry)
+            log.error("%s: %s", entry.filter, error)  # noqa: TRY400

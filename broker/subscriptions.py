@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dskity.bus import topics
 from dskity.bus.delivery import Meta
@@ -38,10 +38,12 @@ class Match:
     """What a topic means to one lane: `copies` filters of ours, none shared, match it.
 
     `meta` names the matching subscriptions where the other lane has some too, and is None else.
+    `plain` are those filters of ours themselves.
     """
 
     copies: int
     meta: Meta | None
+    plain: tuple[Subscription, ...] = field(default=(), compare=False)
 
 
 class Subscriptions:
@@ -91,9 +93,11 @@ class Subscriptions:
         here = [entry for entry, _ in self._routers[lane].find(topic)]
         other = any(self._routers[name].find(topic) for name in LANES if name != lane)
         identifiers = tuple(entry.identifier for entry in here)
+        plain = tuple(entry for entry in here if not entry.shared)
         return Match(
-            copies=sum(not entry.shared for entry in here),
+            copies=len(plain),
             meta=Meta(subscriptions=identifiers) if other and here else None,
+            plain=plain,
         )
 
 

@@ -18,6 +18,7 @@ from dskity.broker.findings import Examination
 from dskity.broker.identity import identities
 from dskity.broker.nodes import Nodes
 from dskity.broker.overlap import Unmarked
+from dskity.broker.retained import Asked
 from dskity.broker.rivals import Rivals
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.sizes import LARGEST, publish_size
@@ -212,13 +213,14 @@ class MqttTransport:
         self._capabilities = capabilities
         return capabilities
 
-    def receiver(self, lane: Lane, capabilities: Capabilities) -> Receiver:
+    def receiver(self, lane: Lane, capabilities: Capabilities, asked: Asked) -> Receiver:
         """See `Owner`."""
         assert self._receive is not None  # noqa: S101  # set by start(), before any connection
         if capabilities.overlap == "identified":
             return self._receive
         copies = capabilities.overlap == "each"
-        return Unmarked(self._receive, self._subscriptions, lane, copies=copies)
+        told = asked if capabilities.redelivery else None
+        return Unmarked(self._receive, self._subscriptions, lane, told, copies=copies)
 
     def trouble(self, reason: str) -> None:
         """See `Owner`."""

@@ -17,11 +17,17 @@ from dskity.bus.topics import quote
 
 PREFIX = "dskity-trial"
 """Visits keep to topics below it, which nobody else has."""
+# An answer that takes longer than this does not come: an ACL, say, drops the question in silence.
+# In seconds, or in times the duration of connecting, which is two round trips; a busy mosquitto on
+# loopback answers within 0.1 s.
+LEAST_PATIENCE = 1.0
+PATIENT = 4
 
 
 class Visit:
     """One connection, and what came on it. Nothing is acknowledged, unless `acknowledge` is set:
-    that is part of what is tried.
+    that is part of what is tried. `patience` is the number of seconds after which an answer of
+    this broker does not come any more.
 
     `settle` makes use of the order of messages: with a marker of ours, which is published last, all
     that came before it is there.
@@ -32,6 +38,7 @@ class Visit:
     ) -> None:
         self.deliveries: list[Delivery] = []
         self.welcome: Welcome
+        self.patience = LEAST_PATIENCE
         self._marker = f"{PREFIX}/{quote(opening.client_id)}/marker"
         self._acknowledge = acknowledge
         self._mark = b""
@@ -40,8 +47,15 @@ class Visit:
 
     async def open(self) -> None:
         """Connect, and subscribe to the marker."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         self.welcome = await self._wire.open()
-        await self._wire.subscribe(self._marker, 1, None)
+        self.patience = max(LEAST_PATIENCE, PATIENT * (loop.time() - began))
+        try:
+            async with asyncio.timeout(self.patience):
+                await self._wire.subscribe(self._marker, 1, None)
+        except TimeoutError as error:
+            raise NotConnected(f"no answer to SUBSCRIBE within {self.patience:.1f} s") from error
 
     async def close(self) -> None:
         """Disconnect."""

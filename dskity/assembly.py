@@ -26,7 +26,7 @@ from dskity.modules.dead_letters.module import DeadLettersModule
 from dskity.modules.events_client import BusEvents
 from dskity.modules.grpc.client import GrpcClients
 from dskity.modules.http.module import HttpModule
-from dskity.modules.kv.module import KvModule, build_kv
+from dskity.modules.kv.module import SHARED_STORES, KvModule, build_kv
 from dskity.modules.kv.service import KeyValue
 from dskity.modules.mqtt_client import BusMqttClient
 from dskity.modules.ops.module import OpsModule
@@ -54,15 +54,16 @@ class Services:
 def build_services(settings: DSkitySettings, bus: Bus) -> Services:
     """Built and not yet started: their modules start them."""
     kv, registry, commands = settings.kv, settings.common.registry, settings.commands
+    store = build_kv(
+        kv.store,
+        bus=bus,
+        default_ttl_seconds=kv.default_ttl_seconds,
+        redis_url=kv.redis.url,
+        redis_key_prefix=kv.redis.key_prefix,
+        clock=bus.clock,
+    )
     return Services(
-        kv=build_kv(
-            kv.store,
-            bus=bus,
-            default_ttl_seconds=kv.default_ttl_seconds,
-            redis_url=kv.redis.url,
-            redis_key_prefix=kv.redis.key_prefix,
-            clock=bus.clock,
-        ),
+        kv=store,
         registry=ServiceRegistry(
             bus,
             ttl_seconds=registry.ttl_seconds,
@@ -72,6 +73,7 @@ def build_services(settings: DSkitySettings, bus: Bus) -> Services:
             bus,
             Templates(commands.request_topic, commands.reply_topic),
             ttl=commands.default_ttl_seconds,
+            shared=store if kv.store in SHARED_STORES else None,
         ),
         events=BusEvents(bus, Tasks(_logger)),
         grpc=GrpcClients(),

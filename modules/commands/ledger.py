@@ -13,6 +13,7 @@ from dskity.bus.errors import NotFound, Overloaded
 from dskity.bus.events import CommandChanged, Event
 from dskity.bus.tasks import keep_running
 from dskity.modules.commands.deadlines import Deadlines
+from dskity.modules.commands.keys import SharedKeys
 from dskity.modules.commands.states import Change, State, Verdict, has_ended, step
 from dskity.modules.commands.store import ExecutionStore
 from dskity.modules.commands.watching import Watchers
@@ -27,12 +28,16 @@ _AGAIN = 1.0
 
 
 class Ledger:
-    """All executions of this runtime; at most `max_open` of them have not ended."""
+    """All executions of this runtime; at most `max_open` of them have not ended. `keys` are the
+    idempotency keys that other runtimes see, too."""
 
-    def __init__(self, bus: Bus, store: ExecutionStore, max_open: int) -> None:
+    def __init__(
+        self, bus: Bus, store: ExecutionStore, max_open: int, keys: SharedKeys | None = None
+    ) -> None:
         self._clock = bus.clock
         self._store = store
         self._max_open = max_open
+        self._keys = keys
         self._deadlines = Deadlines(bus.clock)
         self._events: Announcer[Event] = Announcer(
             bus, bus.event_message, name="command events", limit=_EVENTS
@@ -79,6 +84,10 @@ class Ledger:
             raise NotFound(f"no execution {execution!r}: it never was, or ended long ago")
         return found
 
+    def has(self, execution: str) -> bool:
+        """Whether it is, or was, one of this runtime, and is remembered."""
+        return self._store.get(execution) is not None
+
     def find(self, target: str | None, state: str | None) -> list[Execution]:
         """Those of a target and in a state (None: any), newest first."""
         return self._store.find(target, state)
@@ -89,7 +98,10 @@ class Ledger:
 
     def release_key(self, execution: str) -> None:
         """Its idempotency key may be used again."""
-        self._store.save(replace(self.get(execution), idempotency_key=None))
+        held = self.get(execution)
+        self._store.save(replace(held, idempotency_key=None))
+        if self._keys is not None and held.idempotency_key is not None:
+            self._keys.release(held)
 
     async def watch(self, execution: str) -> AsyncGenerator[Execution, None]:
         """Its present state, then each change, until it has ended."""
@@ -112,6 +124,8 @@ class Ledger:
     def _keep(self, execution: Execution) -> None:
         self._store.save(execution)
         self._watchers.tell(execution)
+        if self._keys is not None and execution.idempotency_key is not None:
+            self._keys.note(execution)
         self._events.put(
             CommandChanged(
                 execution.target,

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from dskity.bus.bus import Bus
+from dskity.bus.message import Message
+from dskity.handlers.dedupe import Duplicate
 from dskity.handlers.policy import RetryPolicy
+from dskity.modules.answering import answer
+from dskity.modules.commands.claims import Claims
 from dskity.modules.commands.service import CommandService
 from dskity.modules.contract import Execution, Module, ModuleMeta, TransportClients
+from dskity.modules.tasks import Tasks
 
 _MAX_WAIT = 300.0
 _MAX_KEY = 255  # characters of an idempotency key
+log = logging.getLogger(__name__)
 
 
 class Execute(BaseModel):
@@ -39,25 +47,42 @@ class CommandsModule(Module):
 
     def __init__(self, service: CommandService) -> None:
         self._service = service
+        self._tasks = Tasks(log)
+        self._claims: Claims | None = None
 
     async def on_startup(self, clients: TransportClients) -> None:
-        """Start the service, then take requests."""
+        """Start the service; take requests as soon as there is a broker."""
         await self._service.start()
-        await clients.bus.subscribe(
-            f"{clients.bus.root}/commands/execute",
-            self.execute,
+        if clients.bus.connected:
+            await self._take_requests(clients.bus)
+        else:
+            self._tasks.spawn(self._take_requests(clients.bus), "commands: requests")
+
+    async def on_shutdown(self, clients: TransportClients) -> None:
+        """Stop the service; what is subscribed ends with the module's bus."""
+        del clients
+        await self._tasks.close()
+        await self._service.stop()
+
+    async def _take_requests(self, bus: Bus) -> None:
+        """One of several runtimes answers a request, else the device would get it from each."""
+        await bus.link.up()
+        if not bus.capabilities.shared:
+            self._claims = Claims(bus)
+            await self._claims.open()
+        await answer(
+            bus,
+            {"commands/execute": self.execute},
+            "commands",
             order_by=None,  # a command to one device does not wait for another's
             timeout=None,  # `wait` and `ttl` bound it
             retry=RetryPolicy(attempts=1),  # the error is the caller's answer
         )
 
-    async def on_shutdown(self, clients: TransportClients) -> None:
-        """Stop the service."""
-        del clients
-        await self._service.stop()
-
-    async def execute(self, request: Execute) -> Execution:
-        """Answer one request."""
+    async def execute(self, request: Execute, message: Message) -> Execution:
+        """Answer one request, unless another runtime does."""
+        if self._claims is not None and not await self._claims.wins(message):
+            raise Duplicate("another runtime answers")
         return await self._service.execute(
             request.target,
             request.command,

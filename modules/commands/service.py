@@ -10,16 +10,25 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from dskity.bus.bus import Bus
-from dskity.bus.errors import Conflict, DSkityError, InvalidInput, NoResponder, Unavailable
+from dskity.bus.errors import (
+    Conflict,
+    DSkityError,
+    InvalidInput,
+    NoResponder,
+    Overloaded,
+    Unavailable,
+)
 from dskity.bus.message import Message
 from dskity.bus.problem import problem_of
 from dskity.bus.text import fault_in
+from dskity.bus.turns import Turns
 from dskity.modules.commands import wire
+from dskity.modules.commands.keys import SharedKeys
 from dskity.modules.commands.ledger import Ledger
 from dskity.modules.commands.replies import ReplyIntake
 from dskity.modules.commands.states import Change, State, has_ended
 from dskity.modules.commands.store import ExecutionStore, MemoryStore
-from dskity.modules.contract import Execution
+from dskity.modules.contract import KV, Execution
 
 _MAX_SECONDS = 2**32 - 1  # what a message expiry interval holds (MQTT 5 spec 3.3.2.3.3)
 
@@ -28,7 +37,8 @@ class CommandService:
     """Sends commands and answers for their executions.
 
     `ttl` is the default time to live in seconds; `max_open` bounds the executions that have not
-    ended, `store` the ended ones.
+    ended, `store` the ended ones. `shared` is a key-value store that several runtimes use: there an
+    idempotency key holds for all of them.
     """
 
     def __init__(
@@ -39,11 +49,14 @@ class CommandService:
         ttl: float = 60.0,
         max_open: int = 10_000,
         store: ExecutionStore | None = None,
+        shared: KV | None = None,
     ) -> None:
         self._bus = bus
         self._templates = templates or wire.Templates()
         self._ttl = _seconds("commands.ttl", ttl)
-        self._ledger = Ledger(bus, store or MemoryStore(), max_open)
+        self._keys = None if shared is None else SharedKeys(shared, bus.clock)
+        self._turns = Turns()
+        self._ledger = Ledger(bus, store or MemoryStore(), max_open, self._keys)
         self._intake = ReplyIntake(bus, self._templates.replies, self._ledger)
         self._running = False
 
@@ -58,6 +71,8 @@ class CommandService:
             self._bus.protect(self._templates.requests)
             await self._intake.attach()
             self._ledger.start()
+            if self._keys is not None:
+                self._keys.start()
             self._running = True
 
     async def stop(self) -> None:
@@ -65,6 +80,8 @@ class CommandService:
         if self._running:
             self._running = False
             await self._ledger.stop()
+            if self._keys is not None:
+                await self._keys.stop()
 
     async def execute(
         self,
@@ -93,10 +110,14 @@ class CommandService:
         patience = _seconds("wait", wait) if wait else 0.0
         topic = self._templates.request(target, command)
         execution = self._new(target, command, wire.jsonable(payload), lifetime, idempotency_key)
-        first = self._first(execution)
-        if first is None:
-            request = self._request(execution, topic, lifetime)
+        request = self._request(execution, topic, lifetime)
+        if idempotency_key is None:
             await self._send(execution, request, require_responder)
+            return await self._ended(execution, patience)
+        async with self._turns.of(idempotency_key):
+            first = await self._first(execution)
+            if first is None:
+                await self._send(execution, request, require_responder)
         return await self._ended(first or execution, patience)
 
     async def get(self, execution: str) -> Execution:
@@ -133,11 +154,12 @@ class CommandService:
             idempotency_key=key,
         )
 
-    def _first(self, asked: Execution) -> Execution | None:
-        """The execution that holds the idempotency key already."""
-        if asked.idempotency_key is None:
-            return None
-        first = self._ledger.by_key(asked.idempotency_key)
+    async def _first(self, asked: Execution) -> Execution | None:
+        """The execution that holds the idempotency key already, of this runtime or another one;
+        where there is none, `asked` holds it from now on."""
+        first = self._ledger.by_key(asked.idempotency_key or "")
+        if first is None and self._keys is not None:
+            first = await self._keys.claim(asked)
         if first is not None and not _same_command(first, asked):
             raise Conflict(
                 f"idempotency key {asked.idempotency_key!r} belongs to another command "
@@ -150,7 +172,12 @@ class CommandService:
         return wire.request(execution, topic, ttl, reply_to)
 
     async def _send(self, execution: Execution, request: Message, require_responder: bool) -> None:
-        self._ledger.open(execution, execution.expires_at - execution.created_at)
+        try:
+            self._ledger.open(execution, execution.expires_at - execution.created_at)
+        except Overloaded:
+            if self._keys is not None and execution.idempotency_key is not None:
+                self._keys.release(execution)
+            raise
         try:
             receipt = await self._bus.send(request)
             if require_responder and receipt.matched is False:
@@ -164,6 +191,8 @@ class CommandService:
 
     async def _ended(self, execution: Execution, seconds: float) -> Execution:
         """The execution as soon as it has ended, or as it is after `seconds`."""
+        if self._keys is not None and not self._ledger.has(execution.id):
+            return await self._keys.ended(execution, seconds)
         newest = self._ledger.get(execution.id)
         if seconds and not has_ended(newest):
             with contextlib.suppress(TimeoutError):

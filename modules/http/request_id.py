@@ -36,11 +36,8 @@ class RequestId:
         before = current.set(id)
         try:
             await self._app(scope, receive, tagged)
-        except Exception as error:
-            # `current` stays what it is: the server logs the error in this task, which then ends.
-            error.add_note(f"request id: {id}")
-            raise
-        current.reset(before)
+        finally:
+            current.reset(before)
 
 
 def _given(headers: Iterable[tuple[bytes, bytes]]) -> str | None:

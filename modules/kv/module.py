@@ -16,6 +16,8 @@ from dskity.modules.kv.store import Store
 from dskity.modules.tasks import Tasks
 
 STORES = ("inmemory", "redis")
+SHARED_STORES = ("redis",)
+"""Those that several runtimes can have in common."""
 
 log = logging.getLogger(__name__)
 

@@ -8,10 +8,13 @@ from functools import partial
 import pytest
 
 from dskity.broker.mqttium_wire import MqttiumWire
-from dskity.broker.wire import WireFactory
+from dskity.broker.settings import ConnectionSettings
+from dskity.broker.wire import Opening, WireFactory
+from dskity.bus.delivery import Delivery
 from dskity.bus.errors import BrokerRefused, NotConnected
 from dskity.bus.message import Message
-from tests.broker.raw import PUBLISH, WIRES, Session, session
+from tests.broker.raw import PUBLISH, WIRES, Session, publish, session
+from tests.servers import HOST, mosquitto
 from tests.waiting import until
 
 PINGREQ = 12
@@ -105,3 +108,49 @@ async def test_the_broker_may_ask_for_a_shorter_keep_alive(make: WireFactory) ->
     """Server Keep Alive, 1 second, counts instead of our 30."""
     async with session(make, 5, b"\x13\x00\x01") as opened:
         await until(lambda: opened.broker.of(PINGREQ), "PINGREQ", 5)
+
+
+@pytest.mark.parametrize("make", WIRES)
+async def test_a_shorter_keep_alive_holds_while_we_are_paused(make: WireFactory) -> None:
+    """We cannot see PINGRESP then; a broker that hears nothing for 1.5 seconds hangs up."""
+    async with session(make, 5, b"\x13\x00\x01") as opened:
+        opened.handle = lambda _: opened.wire.pause()
+        opened.broker.write(publish(5, b"t", b"x"))  # from here on nothing is read
+        await until(lambda: len(opened.broker.of(PINGREQ)) >= 3, "the third PINGREQ", 6)
+        opened.wire.resume()
+
+
+@pytest.mark.parametrize("make", WIRES)
+async def test_a_shorter_keep_alive_finds_a_dead_line(make: WireFactory) -> None:
+    """No PINGRESP comes: the connection is lost long before 30 seconds are over."""
+    async with session(make, 5, b"\x13\x00\x01") as opened, asyncio.timeout(8):
+        assert await opened.wire.lost()
+
+
+@pytest.mark.parametrize("qos", [1, 2])
+@pytest.mark.parametrize("make", WIRES)
+async def test_with_receive_maximum_1_publishes_go_one_at_a_time(
+    make: WireFactory, qos: int
+) -> None:
+    """A real mosquitto says so; what is published at once arrives whole and in order."""
+    with mosquitto(["max_inflight_messages 1"]) as broker:
+        got: list[bytes] = []
+
+        def receive(delivery: Delivery) -> None:
+            got.append(delivery.payload)
+            delivery.done()
+
+        settings = ConnectionSettings(f"mqtt://{HOST}:{broker.port}", "box")
+        opening = Opening(settings, "box", 5, clean_start=True, session_expiry=0)
+        wire = make(opening, receive, None)
+        try:
+            assert (await wire.open()).receive_maximum == 1
+            await wire.subscribe("t", 2, None)
+            async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+                for number in range(50):
+                    message = Message("t", b"%d" % number, qos)
+                    group.create_task(wire.publish(message), name=f"publish {number}")
+            await until(lambda: len(got) == 50, f"all of them: {got}")
+        finally:
+            await wire.close()
+    assert got == [b"%d" % number for number in range(50)]

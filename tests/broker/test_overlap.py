@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dskity.broker.overlap import Unmarked
+from dskity.broker.retained import Asked
 from dskity.broker.subscriptions import Subscription, Subscriptions
 from dskity.bus.delivery import Delivery
 
@@ -17,7 +18,11 @@ class Lane:
         self.got: list[bytes] = []
         self.acknowledged: list[bytes] = []
         self._receiver = Unmarked(
-            lambda delivery: self.got.append(delivery.payload), table, "intake", copies=copies
+            lambda delivery: self.got.append(delivery.payload),
+            table,
+            "intake",
+            Asked(),
+            copies=copies,
         )
 
     def arrive(self, topic: str, payload: bytes, *, retain: bool = False) -> None:

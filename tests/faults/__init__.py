@@ -5,8 +5,10 @@
     publisher.py  a device that counts PUBACKs
     frames.py     packets in a byte stream    tap.py       who forgot a message
     hostile.py    a network that cuts         surroundings.py, clocks.py  disks and clocks
+    held.py       a disk that hangs
     watching.py   waiting for journals        outcome.py   what was lost, and what came twice
     scenarios/    one file a cause            suite.py     all of them, with their sizes
+    soak.py       all faults at once, for a long time
 
 `python -m tests.faults` is `scripts/faults`.
 """

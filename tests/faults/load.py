@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from typing import Literal
 
 from pydantic import BaseModel
@@ -41,3 +43,21 @@ def out_of_order(order: list[int]) -> list[int]:
         seen.add(number)
         highest[number % TOPICS] = max(highest[number % TOPICS], number)
     return late
+
+
+class Panic(BaseException):
+    """What an extension in Rust raises."""
+
+
+def panic(kind: str) -> None:
+    """Raise it, if it is one of those."""
+    if kind == "exit":
+        sys.exit("a handler ends the process")
+    if kind == "interrupt":
+        raise KeyboardInterrupt
+    if kind == "panic":
+        raise Panic("index out of bounds")
+    if kind == "group":
+        raise BaseExceptionGroup("several", [Panic("one"), SystemExit(2)])
+    if kind == "cancel":
+        raise asyncio.CancelledError

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,9 @@ class Outcome:
     `accepted` is what somebody promised to keep: the broker by PUBACK, or our bus by a receipt.
     `lost` of these never reached a handler nor the dead letters, though whoever was to keep them
     still had them; `forgotten` are those that the broker had acknowledged and did not have any
-    more when it came back. `dead` are dead letters, `duplicates` handled once more than needed.
-    `wrong` says what else was not as it should be.
+    more when it came back. `stood_still` are the seconds without anything handled though something
+    was to be handled (see `still`). `dead` are dead letters, `duplicates` handled once more than
+    needed. `wrong` says what else was not as it should be.
     """
 
     accepted: int
@@ -37,6 +39,7 @@ class Outcome:
     duplicates: int
     forgotten: int = 0
     dead: int = 0
+    stood_still: float = 0.0
     note: str = ""
     wrong: tuple[str, ...] = ()
 
@@ -47,6 +50,7 @@ def reckon(
     *,
     dead: Collection[int] = (),
     forgotten: Collection[int] = (),
+    stood_still: float = 0.0,
     note: str = "",
     wrong: tuple[str, ...] = (),
 ) -> Outcome:
@@ -60,6 +64,22 @@ def reckon(
         duplicates=handled.total() - len(handled),
         forgotten=len(gone),
         dead=len(set(dead)),
+        stood_still=stood_still,
         note=note,
         wrong=wrong,
     )
+
+
+ALLOWANCE = 3.0
+"""Seconds without anything handled that are no stand-still: a busy machine, a reconnect."""
+
+
+def still(since: float, *moments: Iterable[float], allowance: float = ALLOWANCE) -> float:
+    """The longest time from one handled message to the next beyond the allowance, in seconds.
+
+    `since` is when there was something to handle for the first time, on the clock of the moments.
+    Until the last of them there always was: measure where messages come, or wait, throughout.
+    """
+    times = sorted((since, *(moment for each in moments for moment in each if moment > since)))
+    gaps = (after - before for before, after in pairwise(times))
+    return max(0.0, max(gaps, default=0.0) - allowance)

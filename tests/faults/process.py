@@ -31,6 +31,8 @@ class Worker:
         self.dead = Ledger(folder / "dead")
         self.accepted = Ledger(folder / "accepted")
         self.refused = Ledger(folder / "refused")
+        self.door = 0
+        """The port of its HTTP door, 0 where that is closed."""
         self._before = before
         self._process: subprocess.Popen[bytes] | None = None
         self.change(spec)
@@ -62,6 +64,7 @@ class Worker:
 
     def change(self, spec: Spec) -> None:
         """What it does from the next start on."""
+        self.door = spec.settings.get("port", 0)
         spec.write(self.folder / "spec.json")
 
     def start(self) -> None:

@@ -24,6 +24,13 @@ from tests.faults.scenarios.hostile_network import hostile_network
 from tests.faults.scenarios.one_client_id import one_client_id
 from tests.faults.scenarios.poison import hanging, hanging_stored, poison
 from tests.faults.scenarios.runtime_killed import runtime_killed
+from tests.faults.scenarios.standing import (
+    backlog_at_start,
+    filter_changes,
+    hostile_text,
+    silent_sockets,
+    trailers,
+)
 
 Run: TypeAlias = Callable[[Size, Path], Awaitable[Outcome]]
 
@@ -69,4 +76,9 @@ SUITE = (
     Scenario("backlog-200-MB", partial(backlog, bound=64), Size(2_000), Size(2_000)),
     Scenario("clock-jumps", clock_jumps, Size(2_000), Size(10_000)),
     Scenario("one-client-id", one_client_id, Size(200), Size(5_000)),
+    Scenario("backlog-at-start", backlog_at_start, Size(600), Size(5_000)),
+    Scenario("filter-changes", filter_changes, Size(400), Size(20_000)),
+    Scenario("hostile-text", hostile_text, Size(400, 2), Size(50_000, 50)),
+    Scenario("silent-sockets", silent_sockets, Size(400, 100), Size(20_000, 1_100)),
+    Scenario("trailers", trailers, Size(400, 5), Size(20_000, 50)),
 )

@@ -29,7 +29,7 @@ from dskity.handlers.dedupe import Dedupe
 from dskity.logs import configure
 from dskity.modules import Message, Module, ModuleMeta, RetryPolicy, TransportClients
 from tests.faults.journal import Journal
-from tests.faults.load import Load, payload_of, topic_of
+from tests.faults.load import Load, panic, payload_of, topic_of
 
 AT_ONCE = 200  # publishes on their way
 
@@ -41,7 +41,8 @@ class Spec:
     longest time, in seconds, that a handler takes. A `careless` handler returns before its work is
     done, as if messages were acknowledged on arrival: the suite must notice. `wall` is a file with
     the seconds by which the wall clock has been set; odd numbers expire in `expires_in` seconds.
-    With `blocks_for` a plain handler of `blocked/+` blocks for ever, timed out after so long."""
+    `filter` is what its route is on. With `blocks_for` a plain handler of `blocked/+` blocks for
+    ever, timed out after so long."""
 
     settings: dict[str, Any]
     route: dict[str, Any] | None = None
@@ -52,6 +53,7 @@ class Spec:
     wall: str | None = None
     blocks_for: float | None = None
     expires_in: float | None = None
+    filter: str = "load/{line}"
 
     def write(self, path: Path) -> None:
         """To a file that `read` reads."""
@@ -83,8 +85,7 @@ class Handling(Module):
         if "dedupe" in policy:
             policy["dedupe"] = Dedupe(policy["dedupe"])
         await clients.bus.subscribe("dskity/dead-letter/load/{line}", self.bury)
-        await clients.bus.subscribe("load/{line}", self.handle, **policy)
-
+        await clients.bus.subscribe(self._spec.filter, self.handle, **policy)
         if (seconds := self._spec.blocks_for) is not None:
             await clients.bus.subscribe("dskity/dead-letter/blocked/{line}", self.bury)
             once = RetryPolicy(attempts=1)
@@ -118,25 +119,6 @@ class Handling(Module):
         number = re.search(rb"\d+", message.payload)
         assert number is not None
         self._dead.note(int(number[0]))
-
-
-class Panic(BaseException):
-    """As that of a Rust extension."""
-
-
-def panic(kind: str) -> None:
-    """See `PANICS`."""
-    if kind == "exit":
-        sys.exit(3)
-    if kind == "interrupt":
-        raise KeyboardInterrupt
-    if kind == "panic":
-        raise Panic
-    if kind == "group":
-        raise BaseExceptionGroup("several", [Panic(), SystemExit(3)])
-    task = asyncio.current_task()
-    assert task is not None
-    task.cancel()
 
 
 async def produce(bus: Bus, spec: Spec, folder: Path) -> None:

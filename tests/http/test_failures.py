@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 
 import pytest
 from fastapi import FastAPI, Request
 from starlette.responses import PlainTextResponse, Response
 
+from dskity.logs import JsonFormatter
 from tests.http.conftest import open_door
 from tests.waiting import until
 
@@ -30,6 +32,7 @@ async def test_the_request_id_of_a_500_is_in_the_one_line_of_the_log(
     assert record.getMessage() == "GET /broken/a\\x1bb failed, request id r-1"
     assert record.__dict__["request_id"] == "r-1"
     assert record.exc_info is not None
+    assert json.loads(JsonFormatter().format(record))["request_id"] == "r-1"
 
 
 async def test_a_users_own_handler_of_the_unexpected_answers(

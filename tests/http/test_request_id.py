@@ -1,14 +1,9 @@
 from __future__ import annotations
 
-import json
-import logging
-
 import pytest
-from fastapi import FastAPI
 
-from dskity.logs import JsonFormatter, name_request
 from dskity.modules.http import request_id
-from tests.http.conftest import Door, open_door
+from tests.http.conftest import Door
 
 
 async def test_a_sane_id_is_taken(door: Door) -> None:
@@ -43,25 +38,3 @@ async def test_the_id_is_at_hand_while_a_call_is_served(door: Door) -> None:
     await door.client.get("/mine", headers={"X-Request-Id": "r-1"})
     assert seen == ["r-1"]
     assert request_id.current.get() is None
-
-
-async def test_the_log_of_an_unexpected_error_has_the_id(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Behind the traceback, and as a field of a JSON line: who got a 500 tells nothing else."""
-    monkeypatch.setattr(caplog.handler, "filters", [name_request])
-
-    def prepare(app: FastAPI) -> None:
-        @app.get("/broken")
-        async def broken() -> None:
-            raise RuntimeError("no hinge")
-
-    async with open_door(prepare=prepare) as door:
-        with caplog.at_level(logging.ERROR, "uvicorn.error"):
-            response = await door.client.get("/broken", headers={"x-request-id": "r-1"})
-    assert response.status_code == 500
-    (record,) = [r for r in caplog.records if r.exc_info]
-    line = json.loads(JsonFormatter().format(record))
-    assert line["request_id"] == "r-1"
-    assert line["error"].endswith("RuntimeError: no hinge\nrequest id: r-1")
-    assert "request id: r-1" in caplog.text

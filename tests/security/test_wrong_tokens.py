@@ -20,6 +20,7 @@ from dskity.modules.grpc.v1 import dskity_pb2 as pb
 from dskity.modules.grpc.v1.dskity_pb2_grpc import BusStub
 from dskity.modules.ops import OpsModule
 from dskity.modules.security import Guard, Token
+from dskity.testing import http_client
 from tests.grpc.doors import open_door as open_grpc
 from tests.http.conftest import clients_of, open_door
 from tests.http.test_guard import bearer
@@ -146,11 +147,9 @@ async def test_an_app_that_another_server_serves_has_the_guard_of_its_runtime(
     """One token file, one audit log, and counters that its metrics show."""
     settings = settings_in(tmp_path, broker={"engine": "amqtt"})
     app = await asyncio.to_thread(bootstrap, settings=settings)
-    async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app, client=("127.0.0.1", 4711))
-        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-            assert (await client.get("/kv", headers=bearer(WRONG))).status_code == 401
-            lines = (await client.get("/metrics")).text.splitlines()
+    async with app.router.lifespan_context(app), http_client(app) as client:
+        assert (await client.get("/kv", headers=bearer(WRONG))).status_code == 401
+        lines = (await client.get("/metrics")).text.splitlines()
     assert "dskity_wrong_tokens_total 1" in lines
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from pathlib import Path
 
 from tests.faults.load import PANICS, TOPICS, payload_of, topic_of
-from tests.faults.outcome import Outcome, Size, reckon
+from tests.faults.outcome import Outcome, Size, reckon, still
 from tests.faults.process import settings, worker
 from tests.faults.publisher import Publisher
 from tests.faults.watching import reaches, settles
@@ -16,6 +17,7 @@ from tests.servers import mosquitto
 
 BLOCKED = 40
 """Threads that block, as many as the pool has."""
+_RESTART = 10.0  # seconds: the broker stops and starts on a busy machine, and we are back
 _GRACE = 0.5  # seconds; with the rest of a stop it is well below what the process waits for
 
 
@@ -34,6 +36,7 @@ async def panics(size: Size, folder: Path) -> Outcome:
         spec = Spec(settings(folder, broker.port), {"attempts": 2})
         with worker(folder, spec) as runtime:
             await reaches(lambda: runtime.lives, 1)
+            since = time.monotonic()
             await publisher.send(map(message, range(size.messages)))
             await settles(publisher.accepted, runtime.handled, runtime.dead)
             wrong = [] if runtime.running else ["the process has ended"]
@@ -43,6 +46,7 @@ async def panics(size: Size, folder: Path) -> Outcome:
         publisher.accepted,
         runtime.handled.counts,
         dead=runtime.dead.counts,
+        stood_still=still(since, runtime.handled.moments, runtime.dead.moments),
         wrong=tuple(wrong),
     )
 
@@ -59,6 +63,7 @@ async def blocked_threads(size: Size, folder: Path) -> Outcome:
             await reaches(lambda: runtime.lives, 1)
             await publisher.send((n, f"blocked/{n}", payload_of(n)) for n in stuck)
             await reaches(lambda: runtime.dead.update().lines, BLOCKED)
+            since = time.monotonic()
             await publisher.publish(range(size.messages // 2))
             await reaches(lambda: runtime.handled.update().lines, size.messages // 2)
             await asyncio.to_thread(broker.restart)
@@ -70,6 +75,7 @@ async def blocked_threads(size: Size, folder: Path) -> Outcome:
         publisher.accepted,
         runtime.handled.counts,
         dead=runtime.dead.counts,
+        stood_still=still(since, runtime.handled.moments, allowance=_RESTART),
         wrong=() if status == 0 else (f"it ended with {status}",),
         note=f"{BLOCKED} threads blocked",
     )
