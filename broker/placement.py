@@ -63,6 +63,19 @@ class Placement:
             if self._missing(missing[:1]):
                 raise NotConnected("the connection was lost while subscribing")
 
+    async def renew(self, wire: Wire) -> None:
+        """Subscribe once more to all that the session has, so that what is retained comes again,
+        one after the other and behind what waits: nobody needs the answers soon."""
+        for entry in self._subscriptions.of(self._lane):
+            if entry.shared or not self._held.has(entry):
+                continue
+            try:
+                await self._subscribe(wire, entry, urgent=False)
+            except BrokerRefused as error:
+                log.error("%s", error)  # noqa: TRY400  # the broker's answer is no fault of this code
+            except NotConnected:
+                return  # the next connection is told to do so itself, if it has to
+
     async def ask_again(self, wire: Wire) -> None:
         """Try once more what was refused."""
         wanted = self._subscriptions.of(self._lane)
@@ -75,12 +88,7 @@ class Placement:
     async def place(self, wire: Wire, subscription: Subscription) -> None:
         """Subscribe; raises `BrokerRefused` and `NotConnected`."""
         self._withheld.discard(subscription.filter)
-        granted = await wire.subscribe(
-            subscription.filter,
-            subscription.qos,
-            subscription.identifier,
-            as_published=subscription.as_published,
-        )
+        granted = await self._subscribe(wire, subscription)
         self._held.put(subscription)
         if granted < subscription.qos:
             log.warning(
@@ -89,6 +97,16 @@ class Placement:
                 granted,
                 subscription.qos,
             )
+
+    @staticmethod
+    async def _subscribe(wire: Wire, entry: Subscription, *, urgent: bool = True) -> int:
+        return await wire.subscribe(
+            entry.filter,
+            entry.qos,
+            entry.identifier,
+            as_published=entry.as_published,
+            urgent=urgent,
+        )
 
     async def drop(self, wire: Wire, filter: str) -> None:
         """Unsubscribe; raises `NotConnected`.
