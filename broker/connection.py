@@ -206,7 +206,7 @@ class Connection:
             self._backoff.reset()
         if self._identity.lane == "control":
             self._rivals.note(lived)
-        if not self._following:
+        if not self._following and not self._again:  # it has not failed
             await self._clock.sleep(self._backoff.delay())
         return None
 
