@@ -16,6 +16,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import aiomqtt
@@ -90,20 +91,43 @@ class HookedClient(aiomqtt.Client):
         self._thread = threading.get_ident()
         self._fd = -1
         self._reading = True
+        self._paused = False
+        self._needed = 0
         self._over = False
         self._frames = Frames(MAX_INCOMING_PACKET)
         self.begun = False
 
     def pause(self) -> None:
         """Stop reading."""
-        self._reading = False
-        if self._fd >= 0:
-            self._loop.remove_reader(self._fd)
+        self._paused = True
+        self._change()
 
     def resume(self) -> None:
-        """Read again; TLS may have decoded bytes that the socket knows nothing of."""
-        self._reading = True
-        if self._fd >= 0 and not self._over:
+        """Read again."""
+        self._paused = False
+        self._change()
+
+    @contextlib.contextmanager
+    def read_on(self) -> Iterator[None]:
+        """Read also while paused: what comes first may be an answer."""
+        self._needed += 1
+        try:
+            self._change()
+            yield
+        finally:
+            self._needed -= 1
+            self._change()
+
+    def _change(self) -> None:
+        """TLS may have decoded bytes that the socket knows nothing of."""
+        reading = not self._paused or self._needed > 0
+        if reading == self._reading:
+            return
+        self._reading = reading
+        if not reading:
+            if self._fd >= 0:
+                self._loop.remove_reader(self._fd)
+        elif self._fd >= 0 and not self._over:
             self._loop.add_reader(self._fd, self._read)
             self._loop.call_soon(self._read)
 

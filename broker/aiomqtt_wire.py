@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
 from functools import partial
@@ -188,24 +189,36 @@ class AiomqttWire:
         return self._sent(info.rc, info.mid)
 
     async def subscribe(
-        self, filter: str, qos: int, identifier: int | None, *, as_published: bool = False
+        self,
+        filter: str,
+        qos: int,
+        identifier: int | None,
+        *,
+        as_published: bool = False,
+        urgent: bool = True,
     ) -> int:
         """See `Wire`."""
-        paho = self._paho_client().paho
+        client = self._paho_client()
+        paho = client.paho
         if self._five:
             properties = None if identifier is None else subscribe_properties(identifier)
             options = SubscribeOptions(qos, retainAsPublished=as_published)
             outcome = paho.subscribe(filter, options=options, properties=properties)
         else:
             outcome = paho.subscribe(filter, qos)
-        code = await self._answer(self._sent(*outcome))
+        answer = self._answer(self._sent(*outcome))
+        with client.read_on() if urgent else contextlib.nullcontext():
+            code = await answer
         if code >= FAILURE:
             raise refusal(f"the subscription to {filter!r}", code)
         return code
 
     async def unsubscribe(self, filter: str) -> None:
         """See `Wire`."""
-        await self._answer(self._sent(*self._paho_client().paho.unsubscribe(filter)))
+        client = self._paho_client()
+        answer = self._answer(self._sent(*client.paho.unsubscribe(filter)))
+        with client.read_on():
+            await answer
 
     def _paho_client(self) -> HookedClient:
         if self._client is None or self._end.done():

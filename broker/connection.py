@@ -23,6 +23,7 @@ from dskity.broker.wire import Opening, TakenOver, Welcome, Wire, WireFactory
 from dskity.bus import tasks
 from dskity.bus.clock import Clock
 from dskity.bus.complaints import Complaints
+from dskity.bus.delivery import Delivery
 from dskity.bus.errors import BrokerRefused, InvalidSettings, NotConnected
 from dskity.bus.transport import Capabilities, Lane, Receiver
 
@@ -91,11 +92,12 @@ class Connection:
         self._wire: Wire | None = None
         self._leave: asyncio.Timeout | None = None
         self._following = False
-        self._awake = asyncio.Event()
-        self._awake.set()
-        self._anew = False
+        self._again = False
+        self._renewing = False
         self._live_wire: Wire | None = None
+        self._newest: Wire | None = None
         self._ending: asyncio.Task[None] | None = None
+        self._paused = False
         self._closing = False
 
     async def run(self) -> None:
@@ -143,29 +145,28 @@ class Connection:
             self._following = True
             self._leave.reschedule(0)
 
-    def rest(self) -> None:
-        """Close the wire, and open none until `wake`."""
-        log.info("more messages wait than can be held here: they come when their handlers do")
-        self._awake.clear()
-        self._anew = True  # what is retained comes with a subscription only
+    def renew(self) -> None:
+        """Hand on nothing more of this wire, close it, and connect again; all that we want is
+        subscribed to again then, for what is retained comes with a subscription only."""
+        log.info("more messages came than can be held here: the broker is to send them again")
+        self._again = True
+        if self._newest is not None:
+            self._newest.receive = _nobody
         if self._live_wire is not None:
             self._ending = tasks.spawn(
-                self._live_wire.close(), name="mqtt goes to rest", awaited=True
+                self._live_wire.close(), name=f"mqtt {self._identity.lane} renews", awaited=True
             )
 
-    def wake(self) -> None:
-        """Connect again, and make all subscriptions again."""
-        self._awake.set()
-
     def pause(self) -> None:
-        """Stop reading, on this wire and on those to come."""
-        self._placement.paused = True
-        if self._wire is not None:
-            self._wire.pause()
+        """Stop reading, on this wire and on those to come, once their subscriptions are in place:
+        before that they are read all the same, for SUBACK may come behind messages."""
+        self._paused = True
+        if self.up is not None:
+            self.up.pause()
 
     def resume(self) -> None:
         """Read again."""
-        self._placement.paused = False
+        self._paused = False
         if self._wire is not None:
             self._wire.resume()
 
@@ -181,7 +182,6 @@ class Connection:
 
     async def _visit(self, node: ConnectionSettings) -> Exception | None:
         """Be connected to a node for as long as it lasts; the error where it never came to that."""
-        await self._awake.wait()
         await self._rivals.peace()
         try:
             opening, welcome, wire = await self._open(node)
@@ -208,7 +208,7 @@ class Connection:
             self._backoff.reset()
         if self._identity.lane == "control":
             self._rivals.note(lived)
-        if not self._following:
+        if not self._following and not self._again:  # it has not failed
             await self._clock.sleep(self._backoff.delay())
         return None
 
@@ -218,7 +218,7 @@ class Connection:
             opening = await self._identity.opening(
                 node, dialect.version, before=self.node is not None
             )
-            wire = self._make_wire(opening, self._receive, self._wire)
+            wire = self._newest = self._make_wire(opening, self._receive, self._wire)
             try:
                 return opening, await wire.open(), wire
             except (BrokerRefused, NotConnected) as error:
@@ -241,11 +241,16 @@ class Connection:
         """From CONNACK to the end of the connection; returns why it ended, or raises `NotConnected`
         where the subscriptions were not in place before that."""
         self._live_wire = wire
+        self._renewing, self._again = self._again, False
         try:
-            await self._begin(opening, welcome, wire)
-            if self._closing or not self._awake.is_set():
-                return "closing"
+            if wire.receive is not _nobody:
+                await self._begin(opening, welcome, wire)
+            if self._closing or wire.receive is _nobody:
+                self._again = True
+                return "it is made again"
             self.up = wire
+            if self._paused:
+                wire.pause()
             self._arrived(opening.settings)
             return await self._stay(wire)
         except TakenOver:
@@ -272,6 +277,17 @@ class Connection:
             self._leave = None
 
     async def _lost(self, wire: Wire) -> str:
+        if not self._renewing:
+            return await self._asking(wire)
+        retained = tasks.spawn(
+            self._placement.renew(wire), name=f"mqtt {self._identity.lane} retained"
+        )
+        try:
+            return await self._asking(wire)
+        finally:
+            retained.cancel()
+
+    async def _asking(self, wire: Wire) -> str:
         while self._placement.deferred:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ASK_AGAIN):
@@ -294,16 +310,18 @@ class Connection:
         node = opening.settings
         self._dialects[node.address].accepted()
         self.resumed = welcome.resumed
-        self._placement.begin(resumed=welcome.resumed, anew=self._anew or node is not self.node)
-        self._anew = False
+        self._placement.begin(resumed=welcome.resumed, anew=node is not self.node)
         self.node = node
-        if self._placement.paused:
-            wire.pause()
         capabilities = await self._owner.learn(opening, welcome, wire)
-        wire.receive = self._owner.receiver(
-            self._identity.lane, capabilities, self._placement.asked
-        )
+        if wire.receive is not _nobody:
+            wire.receive = self._owner.receiver(
+                self._identity.lane, capabilities, self._placement.asked
+            )
         await self._placement.settle(wire, capabilities)
+
+
+def _nobody(delivery: Delivery) -> None:
+    """Takes what comes on a wire that is given up; the broker sends it again."""
 
 
 def _about_credentials(node: ConnectionSettings, code: int) -> str:

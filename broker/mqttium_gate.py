@@ -11,24 +11,41 @@ from mqttium.transport.websocket import WebSocketTransport
 
 
 class Gate:
-    """Holds the reader while it is shut; `waiting` is called every `interval` seconds of that."""
+    """Holds the reader while it is shut; `waiting` is called every `interval` seconds of that.
+
+    It is shut from `shut` until `open`, except while somebody needs it open.
+    """
 
     def __init__(self, interval: float, waiting: Callable[[], None]) -> None:
         self.interval = interval
         self._waiting = waiting
         self._open = asyncio.Event()
         self._open.set()
+        self._wanted_shut = False
+        self._needed = 0
         self.is_shut = False
 
     def shut(self) -> None:
         """Hold the reader from its next read on."""
-        self.is_shut = True
-        self._open.clear()
+        self._wanted_shut = True
+        self._change()
 
     def open(self) -> None:
         """Let it go on."""
-        self.is_shut = False
-        self._open.set()
+        self._wanted_shut = False
+        self._change()
+
+    def need(self, more: int) -> None:
+        """One more, or one less (-1), needs it open."""
+        self._needed += more
+        self._change()
+
+    def _change(self) -> None:
+        self.is_shut = self._wanted_shut and not self._needed
+        if self.is_shut:
+            self._open.clear()
+        else:
+            self._open.set()
 
     async def passed(self) -> None:
         """Return when it is open."""

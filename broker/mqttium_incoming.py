@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from mqttium.api import AsyncClient
@@ -61,6 +63,19 @@ class Incoming:
     def resume(self) -> None:
         """Hand over what was kept, then what is read."""
         self.gate.open()
+        self._hand_over()
+
+    @contextmanager
+    def read_on(self) -> Iterator[None]:
+        """Read, and hand over, also while paused: what comes first may be an answer."""
+        self.gate.need(1)
+        try:
+            self._hand_over()
+            yield
+        finally:
+            self.gate.need(-1)
+
+    def _hand_over(self) -> None:
         while self._kept and not self.gate.is_shut:
             self.receive(self._kept.popleft())
 

@@ -37,6 +37,7 @@ from dskity.bus.message import Message
 from dskity.bus.tasks import spawn
 from dskity.bus.transport import Receiver
 
+IN_NO_HURRY = 86_400.0  # seconds for a SUBACK that may come behind all that waits
 GOODBYE = 2.0  # seconds for the last acknowledgements, and DISCONNECT, to leave
 
 
@@ -185,16 +186,26 @@ class MqttiumWire:
         )
 
     async def subscribe(
-        self, filter: str, qos: int, identifier: int | None, *, as_published: bool = False
+        self,
+        filter: str,
+        qos: int,
+        identifier: int | None,
+        *,
+        as_published: bool = False,
+        urgent: bool = True,
     ) -> int:
         """See `Wire`."""
         named = {"subscription_identifier": identifier}
-        as_published = as_published and self._five
+        options = SubscribeOptions(QoS(qos), retain_as_published=as_published and self._five)
+        properties = Properties(named) if self._five and identifier is not None else None
+        read_on = self._incoming.read_on() if urgent else contextlib.nullcontext()
         try:
-            granted = await self._client.subscribe(
-                [(filter, SubscribeOptions(QoS(qos), retain_as_published=as_published))],
-                properties=Properties(named) if self._five and identifier is not None else None,
-            )
+            with read_on:
+                granted = await self._client.subscribe(
+                    [(filter, options)],
+                    properties=properties,
+                    timeout=None if urgent else IN_NO_HURRY,
+                )
         except SubscribeError as error:
             code = error.result.reason_codes[0]
             raise refusal(f"the subscription to {filter!r}", code) from error
@@ -205,7 +216,8 @@ class MqttiumWire:
     async def unsubscribe(self, filter: str) -> None:
         """See `Wire`."""
         try:
-            await self._client.unsubscribe(filter)
+            with self._incoming.read_on():
+                await self._client.unsubscribe(filter)
         except (MQTTError, OSError) as error:
             raise self._ours(error) from error
 

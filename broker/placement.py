@@ -19,8 +19,7 @@ from dskity.bus.transport import Capabilities, Lane
 log = logging.getLogger("dskity.mqtt")
 
 AT_ONCE = 100  # SUBSCRIBE packets on their way: thousands of routes take few round trips
-# Seconds without a SUBACK after which a new connection is tried. Under load it takes one or two;
-# while nothing is read, because handlers are behind, it cannot come.
+# Seconds without a SUBACK after which a new connection is tried. Under load it takes one or two.
 NO_SUBACK = 30.0
 UNANSWERED = 5.0  # seconds to wait for an UNSUBACK
 UNANSWERED_AGAIN = 0.2  # from a broker that has left one out on this connection
@@ -32,12 +31,11 @@ class Placement:
     `_withheld` are the filters that the broker was not asked for, because it could not serve them.
     `deferred` are those that the broker refused, perhaps for a while only: a cluster that has lost
     a node refuses until it has a leader again (NATS). `asked` are the SUBSCRIBE packets of this
-    connection. `paused` says that nothing is read from it.
+    connection.
     """
 
     def __init__(self, subscriptions: Subscriptions, lane: Lane) -> None:
         self.deferred: set[Subscription] = set()
-        self.paused = False
         self.asked = Asked()
         self._refused: set[Subscription] = set()
         self._withheld: set[str] = set()
@@ -71,6 +69,19 @@ class Placement:
             if self._missing(missing[:1]):
                 raise NotConnected("the connection was lost while subscribing")
 
+    async def renew(self, wire: Wire) -> None:
+        """Subscribe once more to all that the session has, so that what is retained comes again,
+        one after the other and behind what waits: nobody needs the answers soon."""
+        for entry in self._subscriptions.of(self._lane):
+            if entry.shared or not self._held.has(entry):
+                continue
+            try:
+                await self._subscribe(wire, entry, urgent=False)
+            except BrokerRefused as error:
+                log.error("%s", error)  # noqa: TRY400  # the broker's answer is no fault of this code
+            except NotConnected:
+                return  # the next connection is told to do so itself, if it has to
+
     async def ask_again(self, wire: Wire) -> None:
         """Try once more what was refused."""
         wanted = self._subscriptions.of(self._lane)
@@ -83,7 +94,6 @@ class Placement:
     async def place(self, wire: Wire, subscription: Subscription) -> None:
         """Subscribe; raises `BrokerRefused` and `NotConnected`."""
         self._withheld.discard(subscription.filter)
-        self.asked.note(subscription.filter)
         granted = await self._answer(wire, subscription)
         self._held.put(subscription)
         if granted < subscription.qos:
@@ -94,29 +104,29 @@ class Placement:
                 subscription.qos,
             )
 
-    async def _answer(self, wire: Wire, subscription: Subscription) -> int:
+    async def _answer(self, wire: Wire, entry: Subscription) -> int:
         """The QoS that SUBACK grants; a wire that brings none is closed, so that another one is
         tried."""
-        asking = spawn(
-            wire.subscribe(
-                subscription.filter,
-                subscription.qos,
-                subscription.identifier,
-                as_published=subscription.as_published,
-            ),
-            name=f"subscribe {subscription.filter}",
-            awaited=True,
-        )
+        asking = spawn(self._subscribe(wire, entry), name=f"subscribe {entry.filter}", awaited=True)
         asking.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen
         try:
-            while not (await asyncio.wait((asking,), timeout=NO_SUBACK))[0]:
-                if not self.paused:
-                    await wire.close()
-                    raise NotConnected(f"no answer to SUBSCRIBE within {NO_SUBACK:g} s")
+            if not (await asyncio.wait((asking,), timeout=NO_SUBACK))[0]:
+                await wire.close()
+                raise NotConnected(f"no answer to SUBSCRIBE within {NO_SUBACK:g} s")
         finally:
             asking.cancel()
             await asyncio.wait((asking,))
         return asking.result()
+
+    async def _subscribe(self, wire: Wire, entry: Subscription, *, urgent: bool = True) -> int:
+        self.asked.note(entry.filter)
+        return await wire.subscribe(
+            entry.filter,
+            entry.qos,
+            entry.identifier,
+            as_published=entry.as_published,
+            urgent=urgent,
+        )
 
     async def drop(self, wire: Wire, filter: str) -> None:
         """Unsubscribe; raises `NotConnected`.

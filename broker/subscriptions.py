@@ -47,16 +47,16 @@ class Match:
 
 
 class Subscriptions:
-    """The filters of both lanes; a filter is on one of them."""
+    """The filters of both lanes; a filter may be on each of them."""
 
     def __init__(self) -> None:
-        self._wanted: dict[str, Subscription] = {}
+        self._wanted: dict[tuple[Lane, str], Subscription] = {}
         self._routers: dict[Lane, Router[Subscription]] = {lane: Router() for lane in LANES}
         self._matches: dict[tuple[Lane, str], Match] = {}
 
-    def get(self, filter: str) -> Subscription | None:
+    def get(self, filter: str, lane: Lane) -> Subscription | None:
         """The subscription on a filter, if there is one."""
-        return self._wanted.get(filter)
+        return self._wanted.get((lane, filter))
 
     def of(self, lane: Lane) -> list[Subscription]:
         """All of one lane, oldest first."""
@@ -64,18 +64,18 @@ class Subscriptions:
 
     def add(self, subscription: Subscription) -> None:
         """Add it, in place of one on the same filter, and at its place."""
-        self._take_out(subscription.filter)
-        self._wanted[subscription.filter] = subscription
+        self._take_out(subscription.filter, subscription.lane)
+        self._wanted[subscription.lane, subscription.filter] = subscription
         self._routers[subscription.lane].add(_pattern(subscription), subscription)
 
-    def remove(self, filter: str) -> None:
+    def remove(self, filter: str, lane: Lane) -> None:
         """Forget a filter."""
-        self._take_out(filter)
-        self._wanted.pop(filter, None)
+        self._take_out(filter, lane)
+        self._wanted.pop((lane, filter), None)
 
-    def _take_out(self, filter: str) -> None:
+    def _take_out(self, filter: str, lane: Lane) -> None:
         self._matches.clear()
-        gone = self._wanted.get(filter)
+        gone = self._wanted.get((lane, filter))
         if gone is not None:
             self._routers[gone.lane].remove(_pattern(gone), gone)
 
@@ -118,6 +118,10 @@ class Held:
     def put(self, subscription: Subscription) -> None:
         """The broker granted it."""
         self._terms[subscription.filter] = subscription.terms
+
+    def has(self, subscription: Subscription) -> bool:
+        """Whether the broker has it, as it is wanted."""
+        return self._terms.get(subscription.filter) == subscription.terms
 
     def drop(self, filter: str) -> None:
         """The broker has it no more."""

@@ -140,25 +140,23 @@ class MqttTransport:
         subscription = Subscription(filter, qos, identifier, lane, as_published)
         if subscription.shared and self._connected and not self._capabilities.shared:
             raise no_groups(filter)
-        before = self._subscriptions.get(filter)
         self._subscriptions.add(subscription)
-        if before is not None and before.lane != lane:
-            await self._drop(before)
         if lane not in self._connections:
             return
         try:
             await self._connections[lane].place(subscription)
         except BrokerRefused:
-            if self._subscriptions.get(filter) is subscription:
-                self._subscriptions.remove(filter)
+            if self._subscriptions.get(filter, lane) is subscription:
+                self._subscriptions.remove(filter, lane)
             raise
 
-    async def unsubscribe(self, filter: str) -> None:
+    async def unsubscribe(self, filter: str, lane: Lane = "intake") -> None:
         """See `Transport`."""
-        subscription = self._subscriptions.get(filter)
-        if subscription is not None:
-            self._subscriptions.remove(filter)
-            await self._drop(subscription)
+        if self._subscriptions.get(filter, lane) is None:
+            return
+        self._subscriptions.remove(filter, lane)
+        if lane in self._connections:
+            await self._connections[lane].drop(filter)
 
     def pause(self) -> None:
         """See `Transport`."""
@@ -168,13 +166,9 @@ class MqttTransport:
         """See `Transport`."""
         self._connections["intake"].resume()
 
-    def rest(self) -> None:
+    def renew(self) -> None:
         """See `Transport`."""
-        self._connections["intake"].rest()
-
-    def wake(self) -> None:
-        """See `Transport`."""
-        self._connections["intake"].wake()
+        self._connections["intake"].renew()
 
     async def close(self) -> None:
         """See `Transport`."""
@@ -271,11 +265,6 @@ class MqttTransport:
         for stray in strays:
             stray.follow()
         return bool(strays)
-
-    async def _drop(self, subscription: Subscription) -> None:
-        connection = self._connections.get(subscription.lane)
-        if connection is not None:
-            await connection.drop(subscription.filter)
 
 
 def _check_size(message: Message, can: Capabilities) -> None:

@@ -106,18 +106,25 @@ class Wire(Protocol):
         ...
 
     async def subscribe(
-        self, filter: str, qos: int, identifier: int | None, *, as_published: bool = False
+        self,
+        filter: str,
+        qos: int,
+        identifier: int | None,
+        *,
+        as_published: bool = False,
+        urgent: bool = True,
     ) -> int:
         """Wait for SUBACK, and return the QoS that it grants; `BrokerRefused` where it refuses. See
-        `Transport.subscribe`."""
+        `Transport.subscribe`. With `urgent` a paused connection is read until then."""
         ...
 
     async def unsubscribe(self, filter: str) -> None:
-        """Wait for UNSUBACK."""
+        """Wait for UNSUBACK; a paused connection is read until then."""
         ...
 
     def pause(self) -> None:
-        """Stop reading, but stay alive for the broker."""
+        """Stop reading, but stay alive for the broker. Where it owes SUBACK or UNSUBACK, go on
+        until it has answered, and hand on what comes before the answer."""
         ...
 
     def resume(self) -> None:

@@ -8,6 +8,7 @@ Layout, lowest first; each file imports only from those above it:
     tasks.py       tasks whose end is seen       text.py      which text may travel
     jsontext.py    JSON from outside, in bounds  threads.py   threads for what blocks
     private.py     files for one user alone
+    tally.py       a count in the log, once a minute
     topics.py      filters, captures, quoting    router.py    topic → routes
     delivery.py    a message until it is acked   transport.py what a wire must do
     memory.py      the in-process transport      envelope.py  MQTT 5 fields on 3.1.1
@@ -20,8 +21,10 @@ Layout, lowest first; each file imports only from those above it:
     events.py      lifecycle events              requests.py  replies by correlation
     stream.py      messages as an iterator       consumer.py  what receives, and its maker
     alarm.py       one sleeper for deadlines
+    hold.py        what handlers cannot have yet strays.py    copies under filters of earlier starts
     link.py        is the broker there           subscriptions.py  who is subscribed to what
     consumer_faults.py  what consumers raise
+    own_requests.py  requests to handlers of this process
     sending.py     what leaves                   receiving.py what arrives
     replying.py    where a reply may go
     bus.py         publish, subscribe, stream, request, over these

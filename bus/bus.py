@@ -36,6 +36,7 @@ from dskity.bus.message import (
     encode_payload,
 )
 from dskity.bus.outbox import Outbox
+from dskity.bus.own_requests import OwnRequest
 from dskity.bus.receiving import Receiving
 from dskity.bus.replying import Replying
 from dskity.bus.requests import Replies, check_reply
@@ -92,7 +93,7 @@ class Bus:
         self._replies = Replies(f"{root}/{_REPLY}/{topics.quote(transport.client_id)}")
         self._replying = Replying(root, reply_topics, self.counters, clock)
         self._receiving = Receiving(
-            self._subscriptions, self._replies, self.counters, clock, transport.rest
+            self._subscriptions, self._replies, self.counters, clock, transport
         )
         self._sending = Sending(
             transport,
@@ -112,24 +113,23 @@ class Bus:
         """Begin to connect; returns at once. With `hold`, messages for handlers, and those in the
         outbox, wait for `open`: else what the outbox sends could come before its handler."""
         if hold:
-            self._receiving.hold()
+            self._receiving.hold.start()
         else:
             self._sending.release()
         await self._sending.start()
         await self._transport.start(self._receiving.receive, self.link)
         replies = self._replies.filter
-        await self._transport.subscribe(replies, 1, identifier_of(replies), "control")
+        await self._transport.subscribe(replies, 1, identifier_of(replies, "control"), "control")
 
     def open(self) -> None:
         """Hand on what was held, and from now on everything at once."""
-        if self._receiving.open():
-            self._transport.wake()
+        self._receiving.hold.open()
         self._sending.release()
 
     def leave(self) -> None:
         """Begin to end: no more messages for handlers, and what is cancelled from now on stays
         subscribed at the broker, which keeps for the next process what it would lose else."""
-        self._receiving.leave()
+        self._receiving.hold.leave()
 
     async def close(self) -> None:
         """Disconnect; subscriptions of a persistent session stay with the broker."""
@@ -288,6 +288,7 @@ class Bus:
         check_fields(headers, content_type)
         data, kind = encode_payload(payload, content_type)
         pending = self._replies.expect()
+        own: OwnRequest | None = None
         deadline = self.clock.monotonic() + timeout
         try:
             async with self.clock.timeout(timeout):
@@ -297,13 +298,18 @@ class Bus:
                     topic, data, qos, False, kind, headers or NO_HEADERS,
                     pending.reply_to, pending.correlation, left,
                 )  # fmt: skip
+                own = self._receiving.own.begin(message)
                 if await self._sending.now(message) is False:
                     raise NoResponder(f"nobody is subscribed to {topic!r}")
+                if own is not None and not self._receiving.hold.starting:
+                    own.sent(full=self._receiving.hold.holding)
                 return check_reply(await pending.reply)
         except TimeoutError as error:
-            raise RequestTimeout(f"no reply on {topic!r} within {timeout:g} s") from error
+            raise RequestTimeout(_no_reply(topic, timeout, own)) from error
         finally:
             self._replies.forget(pending)
+            if own is not None:
+                own.end()
 
     async def reply(
         self,
@@ -440,7 +446,7 @@ class Bus:
                 wanted,
                 subscription.identifier,
                 lane,
-                as_published=self._subscriptions.as_published(wire),
+                as_published=self._subscriptions.as_published(wire, lane),
             )
         except BaseException:
             await subscription.cancel()
@@ -451,11 +457,15 @@ class Bus:
     async def stream(
         self, filter: str, *, qos: int = 0, limit: int = 1000
     ) -> AsyncIterator[MessageStream]:
-        """The matching messages as an async iterator, for as long as the block lasts."""
+        """The matching messages as an async iterator, for as long as the block lasts.
+
+        They come on the control lane: a handler that waits for one does not wait behind messages
+        that wait for handlers.
+        """
         if limit < 1:
             raise InvalidInput(f"limit {limit}: a stream holds at least one message")
         stream = MessageStream(limit)
-        subscription = await self.attach(filter, stream.accept, qos=qos)
+        subscription = await self.attach(filter, stream.accept, qos=qos, lane="control")
         try:
             yield stream
         finally:
@@ -463,12 +473,12 @@ class Bus:
             await subscription.cancel()
 
     def pause(self) -> None:
-        """Stop reading messages for handlers: the bound on what is in flight is reached."""
-        self._transport.pause()
+        """Hand no more messages to handlers: the bound on what is in flight is reached."""
+        self._receiving.hold.pause()
 
     def resume(self) -> None:
-        """Read them again."""
-        self._transport.resume()
+        """Hand them on again."""
+        self._receiving.hold.resume()
 
     def _wire_filter(self, pattern: topics.Pattern, group: str | None, *, best_effort: bool) -> str:
         if group is None:
@@ -522,10 +532,21 @@ class Bus:
 
     async def _detach(self, subscription: Subscription) -> None:
         self._owned.pop(subscription, None)
-        stays = self._receiving.left and subscription.lane == "intake"
+        stays = self._receiving.hold.left and subscription.lane == "intake"
         if self._subscriptions.remove(subscription) and not stays:
             with contextlib.suppress(NotConnected):
-                await self._transport.unsubscribe(subscription.wire_filter)
+                await self._transport.unsubscribe(subscription.wire_filter, subscription.lane)
+
+
+def _no_reply(topic: str, timeout: float, own: OwnRequest | None) -> str:
+    text = f"no reply on {topic!r} within {timeout:g} s"
+    if own is None or not own.handlers:
+        return text
+    return (
+        f"{text}; the handler of {own.handlers[0]!r} in this process has it: where the caller is "
+        "that handler with the same order key, or takes the last place of its concurrency, each "
+        "waits for the other"
+    )
 
 
 def _check_qos(qos: int) -> None:

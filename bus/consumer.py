@@ -36,6 +36,11 @@ class Consumer(Protocol):
         """Whether to do without the group where the broker has none."""
         ...
 
+    @property
+    def answers(self) -> bool:
+        """Whether it may answer a request."""
+        ...
+
     def open(self) -> None:
         """It is subscribed from now on; after `drain`, again."""
         ...

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dskity.bus.message import NO_HEADERS, Headers, Message
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
 
@@ -17,7 +18,7 @@ class Meta:
 
     `subscriptions` are the subscription identifiers ([MQTT-3.3.4-3]) that the broker matched;
     empty where it names none. `enveloped` marks a message that came in a 3.1.1 envelope: it is
-    answered in one.
+    answered in one. `asker` is the task of this process that awaits the reply, where there is one.
     """
 
     content_type: str | None = None
@@ -27,6 +28,7 @@ class Meta:
     expires_in: float | None = None
     subscriptions: tuple[int, ...] = ()
     enveloped: bool = False
+    asker: asyncio.Task[Any] | None = None
 
 
 class Delivery:

@@ -45,8 +45,8 @@ class _Sub:
     """What a copy for this subscription alone names."""
 
     @property
-    def terms(self) -> tuple[int, int, Lane, bool]:
-        return self.qos, self.identifier, self.lane, self.as_published
+    def terms(self) -> tuple[int, int, bool]:
+        return self.qos, self.identifier, self.as_published
 
 
 @dataclass(slots=True, eq=False)
@@ -66,7 +66,7 @@ class _Session:
     """What the broker keeps of one client id, connected or not."""
 
     client_id: str
-    subs: dict[str, _Sub] = field(default_factory=dict)
+    subs: dict[tuple[Lane, str], _Sub] = field(default_factory=dict)
     waiting: dict[Lane, deque[_Queued]] = field(
         default_factory=lambda: {"intake": deque(), "control": deque()}
     )
@@ -205,21 +205,21 @@ class MemoryBroker:
         as_published: bool = False,
     ) -> None:
         """Add or replace a subscription, and send what is retained for it."""
-        self.unsubscribe(session, filter)
+        self.unsubscribe(session, filter, lane)
         group, plain = topics.split_share(filter)
         pattern = topics.Pattern(plain, plain, tuple(plain.split("/")))
         ids = (identifier,) if self._identifies else ()
         sub = _Sub(session, pattern, group, qos, identifier, lane, as_published, ids)
-        session.subs[filter] = sub
+        session.subs[lane, filter] = sub
         self._subs.add(pattern, sub)
         if group is None:  # nothing retained for shared subscriptions (spec 4.8.2)
             for topic, (message, due) in tuple(self._retained.items()):
                 if topics.matches(plain, topic):
                     self._queue(message, [sub], due, retain=True)
 
-    def unsubscribe(self, session: _Session, filter: str) -> None:
+    def unsubscribe(self, session: _Session, filter: str, lane: Lane) -> None:
         """Remove a subscription, if it is there."""
-        sub = session.subs.pop(filter, None)
+        sub = session.subs.pop((lane, filter), None)
         if sub is not None:
             self._subs.remove(sub.pattern, sub)
 
@@ -233,12 +233,12 @@ class MemoryTransport:
         self._broker = broker
         self._client_id = client_id
         self._will = will
-        self._filters: dict[str, tuple[int, int, Lane, bool]] = {}
+        self._filters: dict[tuple[Lane, str], tuple[int, int, bool]] = {}
         self._session: _Session | None = None
         self._receive: Receiver | None = None
         self._events: TransportEvents | None = None
         self._paused = False
-        self._resting = False
+        self._unplugged = False
         self._scheduled = False
         self._epoch = 0
 
@@ -304,15 +304,15 @@ class MemoryTransport:
             and topics.split_share(filter)[0] is not None
         ):
             raise no_groups(filter)
-        self._filters[filter] = (qos, identifier, lane, as_published)
+        self._filters[lane, filter] = (qos, identifier, as_published)
         if self._session is not None:
             self._broker.subscribe(self._session, filter, qos, identifier, lane, as_published)
 
-    async def unsubscribe(self, filter: str) -> None:
+    async def unsubscribe(self, filter: str, lane: Lane = "intake") -> None:
         """See `Transport`."""
-        self._filters.pop(filter, None)
+        self._filters.pop((lane, filter), None)
         if self._session is not None:
-            self._broker.unsubscribe(self._session, filter)
+            self._broker.unsubscribe(self._session, filter, lane)
 
     def pause(self) -> None:
         """See `Transport`."""
@@ -328,16 +328,21 @@ class MemoryTransport:
         self._leave()
         self._broker.detach(self)
 
-    def rest(self) -> None:
+    def renew(self) -> None:
         """See `Transport`: it has one connection for both lanes."""
-        self._resting = True
+        self.unplug()
+        self.plug_in()
+
+    def unplug(self) -> None:
+        """Break the connection without a will, and make none until `plug_in`."""
+        self._unplugged = True
         if self._session is not None and self._events is not None:
             self._leave()
-            self._events.disconnected("the intake lane rests")
+            self._events.disconnected("unplugged")
 
-    def wake(self) -> None:
-        """See `Transport`."""
-        self._resting = False
+    def plug_in(self) -> None:
+        """Connect again."""
+        self._unplugged = False
         self.connect_soon()
 
     def cut(self) -> None:
@@ -371,13 +376,14 @@ class MemoryTransport:
         asyncio.get_running_loop().call_soon(self._connect)
 
     def _connect(self) -> None:
-        if not self._broker.running or self._session is not None or self._resting:
+        if not self._broker.running or self._session is not None or self._unplugged:
             return
         self._session, resumed = self._broker.open_session(self)
-        for filter, wanted in self._filters.items():
-            known = self._session.subs.get(filter)
+        for (lane, filter), wanted in self._filters.items():
+            known = self._session.subs.get((lane, filter))
             if known is None or known.terms != wanted:
-                self._broker.subscribe(self._session, filter, *wanted)
+                qos, identifier, as_published = wanted
+                self._broker.subscribe(self._session, filter, qos, identifier, lane, as_published)
         if self._events is not None:
             self._events.connected(self._broker.capabilities, resumed=resumed)
         self.deliver_soon()

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 
-from dskity.bus import envelope, tasks
+from dskity.bus import envelope
 from dskity.bus.clock import Clock
 from dskity.bus.complaints import Complaints
 from dskity.bus.consumer_faults import ConsumerFaults
 from dskity.bus.counters import Counters
 from dskity.bus.delivery import Delivery
+from dskity.bus.hold import Hold, Intake
+from dskity.bus.own_requests import OwnRequests
 from dskity.bus.requests import Replies
-from dskity.bus.subscriptions import Subscriptions
+from dskity.bus.subscriptions import Found, Subscriptions
+from dskity.bus.tally import Tally
 
-# Held at most: a broker may have queued gigabytes. To stop reading would not do, for the answers to
-# the SUBSCRIBE of the handlers that are awaited come behind them.
-MOST_HELD = 1_000
-MOST_HELD_BYTES = 16 * 1024 * 1024
 OLDEST = 86_400.0  # seconds; by our defaults no session is kept for longer
 _ENVELOPE = "the envelope"
 _logger = logging.getLogger(__name__)
@@ -27,10 +25,9 @@ _logger = logging.getLogger(__name__)
 class Receiving:
     """`receive` is the transport's `Receiver`.
 
-    While it holds, messages for handlers are kept, so that a broker that has queued messages for
-    us cannot deliver them before the handlers are there. Are they too many, then all are let go,
-    unacknowledged, and `rest` is called; `open` says that it was. What arrives on the control lane
-    is handed on all the same: the parts that need it are there from the start.
+    What handlers cannot have yet waits in `hold`. What arrives on the control lane is handed on all
+    the same: the parts that need it are there from the start, and never full. So are requests of
+    this process to handlers of its own, once there are handlers (`own`).
     """
 
     def __init__(
@@ -39,38 +36,28 @@ class Receiving:
         replies: Replies,
         counters: Counters,
         clock: Clock,
-        rest: Callable[[], None],
+        intake: Intake,
     ) -> None:
+        self.hold = Hold(intake, self._hand_on, self._drop)
+        self.own = OwnRequests(subscriptions, self._share)
         self._subscriptions = subscriptions
         self._replies = replies
         self._counters = counters
         self._clock = clock
         self._complaints = Complaints(_logger, clock)
         self._faults = ConsumerFaults(counters, clock)
-        self._held: list[Delivery] | None = None
-        self._held_bytes = 0
-        self._rest = rest
-        self._resting = False
-        self.left = False
-
-    def hold(self) -> None:
-        """Keep messages for handlers until `open`."""
-        self._held = []
-
-    def open(self) -> bool:
-        """Hand on what was held, and from now on everything at once; whether `rest` was called."""
-        held, self._held = self._held, None
-        for delivery in held or ():
-            try:
-                self._route(delivery)
-            except BaseException as error:  # noqa: BLE001  # those behind it are handed on, too
-                self._faults.caught(delivery, error)
-        return self._resting
-
-    def leave(self) -> None:
-        """Hand on no more, and acknowledge no more: the rest is for the next process."""
-        self.left = True
-        self._held = []
+        self._unrouted = Tally(
+            _logger,
+            clock,
+            "{count} message(s) matched no handler here and were acknowledged, the latest on "
+            "{topic}: a filter of an earlier start, or of a handler that has gone",
+        )
+        self._dropped = Tally(
+            _logger,
+            clock,
+            "{count} message(s) of QoS 0 were dropped, the latest on {topic}: more came than can "
+            "be held while the broker owes an answer",
+        )
 
     def receive(self, delivery: Delivery) -> None:
         """Take one message."""
@@ -84,22 +71,30 @@ class Receiving:
             if delivery.topic.startswith(self._replies.prefix):
                 self._replies.accept(delivery.message())
                 delivery.done()
-            elif self._held is not None and not self._is_control(delivery):
-                self._hold(self._held, delivery)
+            elif self.hold.holding and not self._subscriptions.is_control(delivery):
+                self._keep(delivery)
             else:
                 self._route(delivery)
         except BaseException as error:  # noqa: BLE001  # a wire must not see it
             self._faults.caught(delivery, error)
 
-    def _hold(self, held: list[Delivery], delivery: Delivery) -> None:
-        if self.left or self._resting:
-            return  # of no more use here; the broker has it, unless it is of QoS 0
-        held.append(delivery)
-        self._held_bytes += len(delivery.payload)
-        if len(held) > MOST_HELD or self._held_bytes > MOST_HELD_BYTES:
-            held.clear()
-            self._resting = True
-            tasks.call("rest", self._rest)
+    def _keep(self, delivery: Delivery) -> None:
+        """Those who answer a request of this process have it at once, all others in its order."""
+        hold = self.hold
+        if self.own.open and hold.full and (request := self.own.of(delivery)) is not None:
+            request.came(delivery)
+        hold.keep(delivery)
+
+    def _hand_on(self, delivery: Delivery) -> None:
+        """One that was held; those behind it are handed on, whatever it does."""
+        try:
+            self._route(delivery)
+        except BaseException as error:  # noqa: BLE001  # see above
+            self._faults.caught(delivery, error)
+
+    def _drop(self, delivery: Delivery) -> None:
+        self._counters.dropped += 1
+        self._dropped.add(delivery.topic)
 
     def _open_envelope(self, delivery: Delivery) -> None:
         try:
@@ -130,22 +125,31 @@ class Receiving:
         )
         return True
 
-    def _is_control(self, delivery: Delivery) -> bool:
-        return any(entry.lane == "control" for entry, _ in self._subscriptions.find(delivery))
-
     def _route(self, delivery: Delivery) -> None:
         found = self._subscriptions.find(delivery)
+        if self.own.open and (request := self.own.of(delivery)) is not None:
+            found = request.take_copy(delivery, found)
+            if not found:
+                delivery.done()  # a copy of what its handlers have
+                return
         if len(found) == 1:  # nearly always: no need for a loop
             subscription, captures = found[0]
             try:
                 subscription.accept(delivery, captures)
             except BaseException as error:  # noqa: BLE001  # a wire must not see it
                 self._faults.of(subscription, delivery, 1, error)
-            return
-        if not found:
+        elif found:
+            self._share(delivery, found)
+        else:
+            self._nobody(delivery)
+
+    def _nobody(self, delivery: Delivery) -> None:
+        if not self._subscriptions.at(delivery.topic):  # else it is a copy of what was routed
             self._counters.unrouted += 1
-            delivery.done()
-            return
+            self._unrouted.add(delivery.topic)
+        delivery.done()
+
+    def _share(self, delivery: Delivery, found: Found) -> None:
         delivery.holders = len(found)
         for subscription, captures in found:
             holders = delivery.holders

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -12,7 +13,10 @@ from dskity.bus.consumer import Accept, Consumer
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidInput
 from dskity.bus.router import Router
+from dskity.bus.strays import Strays
 from dskity.bus.transport import Capabilities, Lane
+
+GONE = 10_000  # identifiers of the control lane that are remembered after their end
 
 Found: TypeAlias = tuple[tuple["Subscription", dict[str, str]], ...]
 
@@ -34,7 +38,7 @@ class Subscription:
     identifier: int = 0
 
     def __post_init__(self) -> None:
-        self.identifier = identifier_of(self.wire_filter)
+        self.identifier = identifier_of(self.wire_filter, self.lane)
 
     @property
     def filter(self) -> str:
@@ -65,23 +69,27 @@ class Subscription:
 
 
 class Subscriptions:
-    """The table: by wire filter, for the broker, and by topic, for what arrives."""
+    """The table: by lane and wire filter, for the broker, and by topic, for what arrives."""
 
     def __init__(self) -> None:
         self._router: Router[Subscription] = Router()
-        self._wire: dict[str, list[Subscription]] = {}
-        self._qos: dict[str, int] = {}
+        self._wire: dict[tuple[Lane, str], list[Subscription]] = {}
+        self._qos: dict[tuple[Lane, str], int] = {}
+        self._known: Counter[int] = Counter()
+        self._gone: OrderedDict[int, None] = OrderedDict()
+        self._strays = Strays()
 
     def __iter__(self) -> Iterator[Subscription]:
         return (entry for entries in self._wire.values() for entry in entries)
 
     def add(self, subscription: Subscription) -> int:
         """Add it; the QoS to subscribe its wire filter with, the highest that anybody wants."""
-        wire = subscription.wire_filter
+        place = subscription.lane, subscription.wire_filter
         self._router.add(subscription.pattern, subscription)
-        self._wire.setdefault(wire, []).append(subscription)
-        self._qos[wire] = max(subscription.qos, self._qos.get(wire, 0))
-        return self._qos[wire]
+        self._wire.setdefault(place, []).append(subscription)
+        self._qos[place] = max(subscription.qos, self._qos.get(place, 0))
+        self._known[subscription.identifier] += 1
+        return self._qos[place]
 
     def handles(self, topic: str) -> bool:
         """Whether a route, or a part of ours that listens on the control lane, takes the topic;
@@ -91,28 +99,56 @@ class Subscriptions:
 
     def crowds(self, wire: str) -> bool:
         """Whether the group of a wire filter has another one before it."""
-        return wire in topics.crowded((*self._wire, wire))
+        return wire in topics.crowded((*(filter for _, filter in self._wire), wire))
 
     def unserved(self, can: Capabilities) -> tuple[Subscription, ...]:
         """Those for which a broker that can do this does not do what they declare."""
-        lost = set() if can.shares_filters else topics.crowded(self._wire)
+        wires = [filter for _, filter in self._wire]
+        lost = set() if can.shares_filters else topics.crowded(wires)
         return tuple(entry for entry in self if entry.wire_filter in lost or not entry.served(can))
 
-    def as_published(self, wire: str) -> bool:
+    def as_published(self, wire: str, lane: Lane) -> bool:
         """Whether anybody on a wire filter wants the retain flags as they were published."""
-        return any(entry.as_published for entry in self._wire[wire])
+        return any(entry.as_published for entry in self._wire[lane, wire])
 
     def remove(self, subscription: Subscription) -> bool:
         """Take it out; whether it was the last one on its wire filter."""
-        entries = self._wire.get(subscription.wire_filter, [])
+        place = subscription.lane, subscription.wire_filter
+        entries = self._wire.get(place, [])
         if subscription not in entries:
             return False
         entries.remove(subscription)
         self._router.remove(subscription.pattern, subscription)
+        self._forget(subscription)
         if entries:
             return False
-        del self._wire[subscription.wire_filter], self._qos[subscription.wire_filter]
+        del self._wire[place], self._qos[place]
         return True
+
+    def _forget(self, subscription: Subscription) -> None:
+        identifier = subscription.identifier
+        self._known[identifier] -= 1
+        if self._known[identifier]:
+            return
+        del self._known[identifier]
+        if subscription.lane == "intake":
+            self._strays.expect()
+            return
+        self._gone[identifier] = None
+        if len(self._gone) > GONE:
+            self._gone.popitem(last=False)
+
+    def at(self, topic: str) -> Found:
+        """All those whose filters match a topic."""
+        return self._router.find(topic)
+
+    def is_control(self, delivery: Delivery) -> bool:
+        """Whether this copy of a message is for the control lane."""
+        ids = delivery.meta.subscriptions if delivery.meta else ()
+        return any(
+            entry.lane == "control" and (not ids or entry.identifier in ids)
+            for entry, _ in self._router.find(delivery.topic)
+        )
 
     def find(self, delivery: Delivery) -> Found:
         """Those that this copy of a message is for, each with its captures."""
@@ -121,15 +157,26 @@ class Subscriptions:
         if meta is None or not meta.subscriptions:
             return found
         identifiers = meta.subscriptions  # the broker says which of our filters it matched
-        if len(found) == 1:
-            return found if found[0][0].identifier in identifiers else ()
-        return tuple(entry for entry in found if entry[0].identifier in identifiers)
+        if len(found) != 1 or found[0][0].identifier not in identifiers:
+            found = self._named(found, identifiers)
+        return self._strays.share(delivery, found) if self._strays.watching else found
+
+    def _named(self, found: Found, identifiers: tuple[int, ...]) -> Found:
+        """Those of `found` that are named, or where nothing named is known all of the intake: the
+        broker has queued the message under a filter that is not ours any more."""
+        known = self._known
+        if any(identifier in known or identifier in self._gone for identifier in identifiers):
+            return tuple(entry for entry in found if entry[0].identifier in identifiers)
+        self._strays.expect()
+        return tuple(entry for entry in found if entry[0].lane == "intake")
 
 
-def identifier_of(filter: str) -> int:
-    """A subscription identifier that is the same in the next process.
+def identifier_of(filter: str, lane: Lane = "intake") -> int:
+    """A subscription identifier that is the same in the next process, and another one for the
+    same filter on the other lane.
 
     A broker that kept our session sends what it queued with the identifiers of the process that
     subscribed; 28 bits are what MQTT 5 allows (spec 3.8.2.1.2), and 0 is forbidden.
     """
-    return (zlib.crc32(filter.encode()) & 0x0FFF_FFFF) or 1
+    name = filter if lane == "intake" else f"{lane} {filter}"
+    return (zlib.crc32(name.encode()) & 0x0FFF_FFFF) or 1

@@ -155,31 +155,32 @@ class Transport(Protocol):
         Returns when the broker granted it; when there is no connection, at once, and the
         subscription is made as soon as there is one. `identifier` (1…268,435,455) comes back in
         `Meta.subscriptions` where the broker supports it. The `control` lane is not held up by
-        messages waiting in `intake`. With `as_published` the retain flag is the publisher's where
-        the broker has MQTT 5; else it tells that the broker had kept the message. Raises
-        `BrokerRefused`, or `Unsupported`.
+        messages waiting in `intake`; a filter may be on both, with two identifiers. With
+        `as_published` the retain flag is the publisher's where the broker has MQTT 5; else it
+        tells that the broker had kept the message. Raises `BrokerRefused`, or `Unsupported`.
         """
         ...
 
-    async def unsubscribe(self, filter: str) -> None:
+    async def unsubscribe(self, filter: str, lane: Lane = "intake") -> None:
         """End a subscription; unknown filters are ignored."""
         ...
 
     def pause(self) -> None:
-        """Stop reading the intake lane: our bound is reached. Publishing goes on."""
+        """Stop reading the intake lane: our bound is reached. Publishing goes on.
+
+        While the broker owes an answer on that lane (SUBACK, UNSUBACK, or all of them where a
+        connection begins) it is read all the same, for the answer may come behind messages.
+        """
         ...
 
     def resume(self) -> None:
         """Read the intake lane again."""
         ...
 
-    def rest(self) -> None:
-        """Break the intake lane's connection and make none until `wake`: more came than can be
-        taken. What is not acknowledged, the broker sends again then."""
-        ...
-
-    def wake(self) -> None:
-        """Connect the intake lane again, after `rest`."""
+    def renew(self) -> None:
+        """Make the intake lane's connection again: what it has brought and nobody acknowledges is
+        to come once more, retained messages too. From this call on nothing more comes from the old
+        one."""
         ...
 
     async def close(self) -> None:

@@ -56,6 +56,8 @@ class Attempts:
         assert task is not None  # noqa: S101  # a worker's
         result: Any = None
         failure: BaseException | None = None
+        if delivery.meta is not None:
+            rest.asker = delivery.meta.asker
         self._crew.running[task] = rest
         try:
             async with self._clock.timeout(self._timeout) as limit:

@@ -25,10 +25,13 @@ class Lanes(Generic[Item]):
     busy: dict[Hashable, deque[Item]] = field(default_factory=dict)
     blocked: OrderedDict[Hashable, deque[Item]] = field(default_factory=OrderedDict)
 
-    def must_wait(self, key: Hashable, item: Item) -> bool:
-        """Whether `item` has to wait; if so it is kept."""
+    def must_wait(self, key: Hashable, item: Item, *, nested: bool = False) -> bool:
+        """Whether `item` has to wait; if so it is kept. One that is `nested`, for which a busy one
+        waits, takes that one's place."""
         waiting = self.busy.get(key)
         if waiting is None:
+            if nested and key not in self.blocked:
+                return False
             if not self.blocked and len(self.busy) < self.concurrency:
                 return False
             waiting = self.blocked.setdefault(key, deque())

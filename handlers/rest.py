@@ -47,11 +47,12 @@ class Rest:
 
     `exited` is the GeneratorExit that the handler itself raised, if it did: any other means that
     whoever awaits this is being closed. `limit` is its time-out, `insistence` the task that gives
-    it up if it outlives that; with `abandoned` the next cancellation closes the coroutine.
+    it up if it outlives that; with `abandoned` the next cancellation closes the coroutine. `asker`
+    is the task of this process that awaits the reply to what is handled, where there is one.
     """
 
     __slots__ = (
-        "_coroutine", "_yielded", "abandoned", "exited", "insistence", "limit", "watcher",
+        "_coroutine", "_yielded", "abandoned", "asker", "exited", "insistence", "limit", "watcher",
     )  # fmt: skip
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any], yielded: Any, watcher: Watcher) -> None:
@@ -61,6 +62,7 @@ class Rest:
         self.limit: asyncio.Timeout | None = None
         self.insistence: asyncio.Task[None] | None = None
         self.abandoned = False
+        self.asker: asyncio.Task[Any] | None = None
         self.exited: GeneratorExit | None = None
 
     @property

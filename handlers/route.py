@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("dskity.handlers")
 Captures: TypeAlias = Mapping[str, str]
+_DEEPEST = 100  # requests in requests that are looked at; each has a time-out of its own
 _DEAD_LETTER_RETRY = 5.0  # seconds, the longest pause while the broker does not take a dead letter
 
 
@@ -93,6 +94,11 @@ class HandlerRoute:
         return self.policy.best_effort
 
     @property
+    def answers(self) -> bool:
+        """See `Consumer`."""
+        return self._answers is not False
+
+    @property
     def unfinished(self) -> int:
         """Messages that were accepted, and are neither acknowledged nor given up."""
         return self._open
@@ -146,7 +152,8 @@ class HandlerRoute:
         lanes = self._lanes
         if lanes.busy:
             key = self._key(delivery, captures)  # once: a function may answer otherwise next time
-            if lanes.must_wait(key, (delivery, captures)):
+            nested = delivery.meta is not None and self._is_nested(delivery.meta.asker)
+            if lanes.must_wait(key, (delivery, captures), nested=nested):
                 return None
             rest = self._step(delivery, captures)
             return None if rest is None else self._serve(key, delivery, rest)
@@ -154,6 +161,17 @@ class HandlerRoute:
         if rest is None:
             return None
         return self._serve(self._key(delivery, captures), delivery, rest)
+
+    def _is_nested(self, asker: asyncio.Task[Any] | None) -> bool:
+        """Whether a handler of this route waits, over however many requests, for what is asked."""
+        for _ in range(_DEEPEST):
+            rest = None if asker is None else self._crew.running.get(asker)
+            if rest is None:
+                return False
+            if rest.watcher is self._attempts:
+                return True
+            asker = rest.asker
+        return False
 
     def _step(self, delivery: Delivery, captures: Captures) -> Coroutine[Any, Any, None] | None:
         """Decode and take the handler's first step; what remains, if anything does."""

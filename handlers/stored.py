@@ -83,6 +83,11 @@ class StoredRoute:
         """See `Consumer`."""
         return self._route.best_effort
 
+    @property
+    def answers(self) -> bool:
+        """See `Consumer`."""
+        return self._route.answers
+
     def open(self) -> None:
         """See `Consumer`."""
         self._live[self] = None

@@ -51,6 +51,11 @@ def read(bus: Bus, health: TaskHealth) -> Iterator[Metric]:
         counters.unrouted,
     )  # fmt: skip
     yield Metric(
+        "dskity_messages_dropped_total", "counter",
+        "Messages of QoS 0 that came while there was room for them nowhere.",
+        counters.dropped,
+    )  # fmt: skip
+    yield Metric(
         "dskity_messages_published_total", "counter", "Messages published.", counters.published
     )
     yield Metric(

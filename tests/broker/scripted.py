@@ -80,7 +80,13 @@ class PaperWire:
         return False
 
     async def subscribe(
-        self, filter: str, qos: int, identifier: int | None, *, as_published: bool = False
+        self,
+        filter: str,
+        qos: int,
+        identifier: int | None,
+        *,
+        as_published: bool = False,
+        urgent: bool = True,
     ) -> int:
         """Grant it, unless it is to be refused."""
         code = self._brokers.refused.get(filter)

@@ -38,13 +38,16 @@ def test_what_is_resumed_elsewhere_is_made_anew() -> None:
     assert held.surplus([kept]) == ["gone"]
 
 
-def test_a_filter_is_on_one_lane() -> None:
-    """The last one counts."""
+def test_a_filter_may_be_on_both_lanes() -> None:
+    """What ends on one of them goes on on the other."""
     table = Subscriptions()
-    table.add(sub("a", lane="intake"))
-    table.add(sub("a", lane="control"))
-    assert table.of("intake") == []
-    assert [entry.filter for entry in table.of("control")] == ["a"]
+    table.add(sub("a", 1, lane="intake"))
+    table.add(sub("a", 2, lane="control"))
+    assert [entry.identifier for entry in table.of("intake")] == [1]
+    assert [entry.identifier for entry in table.of("control")] == [2]
+    table.remove("a", "control")
+    assert [entry.identifier for entry in table.of("intake")] == [1]
+    assert table.of("control") == []
 
 
 def test_a_topic_of_one_lane_needs_no_names() -> None:
@@ -65,5 +68,5 @@ def test_a_topic_of_both_lanes_names_each_lanes_own() -> None:
     table.add(sub("a/b", 2, lane="control"))
     assert table.match("intake", "a/b") == Match(1, Meta(subscriptions=(1,)))
     assert table.match("control", "a/b") == Match(1, Meta(subscriptions=(2,)))
-    table.remove("a/b")
+    table.remove("a/b", "control")
     assert table.match("intake", "a/b") == Match(1, None)

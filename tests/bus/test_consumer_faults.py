@@ -13,6 +13,7 @@ from dskity.bus.clock import VirtualClock
 from dskity.bus.delivery import Delivery
 from dskity.bus.message import Message
 from dskity.bus.requests import Replies
+from dskity.bus.stream import MessageStream
 from dskity.bus.subscriptions import Subscriptions
 from tests.breaking import Broken, errors_of
 from tests.house_bus import House, memory_house
@@ -165,7 +166,9 @@ async def test_nothing_else_on_the_way_reaches_the_wire(
 async def test_what_was_held_is_handed_on_behind_a_message_that_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async with memory_house(hold=True) as house, house.bus.stream("a") as messages:
+    messages = MessageStream(3)
+    async with memory_house(hold=True) as house:
+        await house.bus.attach("a", messages.accept)
         for payload in (b"1", b"2", b"3"):
             receive(house, "a", payload)
         Broken(monkeypatch, Subscriptions, "find", KeyError("odd"))

@@ -116,14 +116,16 @@ class Client:
             self.proxy.refuse()
             self.proxy.cut()
         else:
-            self.transport.rest()  # a transport in memory has one connection for all
+            assert isinstance(self.transport, MemoryTransport)
+            self.transport.unplug()  # a transport in memory has one connection for all
 
     def plug_in(self) -> None:
         """Mend its line."""
         if self.proxy is not None:
             self.proxy.refuse(on=False)
         else:
-            self.transport.wake()
+            assert isinstance(self.transport, MemoryTransport)
+            self.transport.plug_in()
 
     async def kill(self) -> None:
         """End it without a goodbye, as `kill -9` does."""

@@ -83,14 +83,19 @@ async def test_subscribing_again_replaces(house: House) -> None:
     assert client.deliveries[0].qos == 1
 
 
-async def test_a_filter_can_move_to_the_other_lane(house: House) -> None:
-    """Its old place does not get messages any more."""
+async def test_a_filter_may_be_on_both_lanes(house: House) -> None:
+    """Each gets a copy that names its own subscription, until it ends there."""
     client = await house.connected()
-    await client.transport.subscribe("move", 1, 1, "intake")
-    await client.transport.subscribe("move", 1, 2, "control")
-    await client.publish("move")
-    await client.got(1)
-    await _flush(client, 1)
+    await client.transport.subscribe("both", 1, 1, "intake")
+    await client.transport.subscribe("both", 1, 2, "control")
+    await client.publish("both")
+    await client.got(2)
+    named = [delivery.meta.subscriptions for delivery in client.deliveries if delivery.meta]
+    assert sorted(named) == [(1,), (2,)]
+    await client.transport.unsubscribe("both", "control")
+    await client.publish("both", b"again")
+    await client.got(3)
+    await _flush(client, 3)
 
 
 async def test_unsubscribing_ends_it(house: House) -> None:
