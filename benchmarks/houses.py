@@ -13,6 +13,7 @@ from dskity.bus.bus import Bus
 from dskity.bus.clock import SYSTEM_CLOCK
 from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.seen import Seen
+from dskity.bus.threads import ThreadPool
 from dskity.config import DSkitySettings
 from dskity.connections import connect
 from dskity.handlers import Dispatcher
@@ -35,7 +36,9 @@ async def on_broker(
         seen = Seen(folder / "seen.db", what="keys", keep=settings.bus.dedupe_max_window_seconds)
         await seen.open()
         stack.push_async_callback(seen.close)
-        made = await connect(settings, transport, url, chosen, seen, stack, SYSTEM_CLOCK)
+        threads = ThreadPool("bench", settings.bus.handler_threads)
+        stack.callback(threads.close)
+        made = await connect(settings, transport, url, chosen, seen, stack, SYSTEM_CLOCK, threads)
         async with _open(made.bus, made.dispatcher, away=away):
             yield made.bus
 

@@ -409,6 +409,7 @@ class Bus:
         lane: Lane = "intake",
         consumer: Consumer | None = None,
         as_published: bool = False,
+        watches: bool = False,
     ) -> Subscription:
         """The raw form of `subscribe`: a synchronous consumer that calls `delivery.done()` itself.
 
@@ -416,13 +417,13 @@ class Bus:
         none of them for the next process. On a broker that cannot share, or not this filter too, a
         `group` is `Unsupported` or, with `best_effort`, a plain subscription; so is a `qos` that it
         does not keep to, or the highest that it does. For `as_published` see `Transport.subscribe`;
-        it holds for all who subscribe to the same filter.
+        it holds for all who subscribe to the same filter. What only `watches` handles nothing.
         """
         _check_qos(qos)
         pattern = topics.parse(filter) if isinstance(filter, str) else filter
         wire = self._wire_filter(pattern, group, best_effort=best_effort)
         subscription = Subscription(pattern, wire, lane, accept, consumer, self._detach)
-        subscription.as_published = as_published
+        subscription.as_published, subscription.watches = as_published, watches
         lower = best_effort or consumer is None  # only a route declares a guarantee
         subscription.qos = self._kept_qos(pattern, qos, lower=lower)
         subscription.again = partial(
@@ -435,6 +436,7 @@ class Bus:
             lane=lane,
             consumer=consumer,
             as_published=as_published,
+            watches=watches,
         )
         wanted = self._subscriptions.add(subscription)
         self._owned[subscription] = None
@@ -465,7 +467,9 @@ class Bus:
         if limit < 1:
             raise InvalidInput(f"limit {limit}: a stream holds at least one message")
         stream = MessageStream(limit)
-        subscription = await self.attach(filter, stream.accept, qos=qos, lane="control")
+        subscription = await self.attach(
+            filter, stream.accept, qos=qos, lane="control", watches=True
+        )
         try:
             yield stream
         finally:

@@ -33,6 +33,7 @@ class Subscription:
     consumer: Consumer | None = field(default=None, repr=False)
     detach: Callable[[Subscription], Awaitable[None]] | None = field(default=None, repr=False)
     as_published: bool = False
+    watches: bool = False
     qos: int = 1
     again: Callable[[], Awaitable[Subscription]] | None = field(default=None, repr=False)
     identifier: int = 0
@@ -93,9 +94,11 @@ class Subscriptions:
 
     def handles(self, topic: str) -> bool:
         """Whether a route, or a part of ours that listens on the control lane, takes the topic;
-        a stream only looks on."""
-        found = self._router.find(topic)
-        return any(entry.consumer is not None or entry.lane == "control" for entry, _ in found)
+        a stream only watches."""
+        return any(
+            entry.consumer is not None or (entry.lane == "control" and not entry.watches)
+            for entry, _ in self._router.find(topic)
+        )
 
     def crowds(self, wire: str) -> bool:
         """Whether the group of a wire filter has another one before it."""
