@@ -8,7 +8,7 @@ Layout, lowest first:
     malformed.py  requests that are no messages
     door.py       the guard and the error table round every call
     bus_service.py, kv_service.py, registry_service.py, commands_service.py    the servicers
-    health.py     grpc.health.v1, following readiness
+    health.py     grpc.health.v1, following readiness  reflection.py  imported when it is asked for
     client.py     `clients.grpc`: servicers of modules, and channels to others
     tls.py        certificates                         server.py    the server
     module.py     adds the servicers

@@ -68,9 +68,10 @@ class Door(grpc.aio.ServerInterceptor):
             behaviour = _not_served
         wrap = self._streaming if handler.response_streaming else self._single
         wrapped = wrap(behaviour, method)
+        deserialize = handler.request_deserializer
         make = getattr(grpc, f"{kind}_rpc_method_handler")
         made: grpc.RpcMethodHandler[Q, A] = make(
-            wrapped, lenient(handler.request_deserializer), handler.response_serializer
+            wrapped, deserialize and lenient(deserialize), handler.response_serializer
         )
         return made
 

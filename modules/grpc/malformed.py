@@ -18,10 +18,8 @@ class Malformed:
     """In place of a request that could not be read."""
 
 
-def lenient(deserialize: Deserialize | None) -> Deserialize | None:
+def lenient(deserialize: Deserialize) -> Deserialize:
     """`deserialize`, with `Malformed` for what it refuses."""
-    if deserialize is None:
-        return None
 
     def read(data: bytes) -> Any:
         try:

@@ -9,13 +9,13 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.errors import EngineError
 from dskity.bus.tasks import keep_running
 from dskity.bus.threads import blocking
 from dskity.modules.contract import Check
+from dskity.modules.grpc import reflection
 from dskity.modules.grpc.client import GrpcClients, Servicers
 from dskity.modules.grpc.door import Door
 from dskity.modules.grpc.health import Health
@@ -97,11 +97,7 @@ class GrpcServer:
         names = (*servicers.names, health.SERVICE_NAME, reflection.SERVICE_NAME)
         self._health = Health(self._ready, names, self._clock)
         _add(servicers, self._health, health_pb2_grpc.add_HealthServicer_to_server)
-        _add(
-            servicers,
-            reflection.aio.ReflectionServicer(names),
-            reflection_pb2_grpc.add_ServerReflectionServicer_to_server,
-        )
+        servicers.add_generic_rpc_handlers((reflection.handler(names),))
         server = grpc.aio.server(
             handlers=servicers.handlers,
             interceptors=[self._door],
