@@ -9,6 +9,7 @@ import ssl
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -133,6 +134,7 @@ class HttpServer:
             host=self.host,
             port=self.port,
             http=http_protocol(listener, self._head_bytes),
+            ws=_web_socket,  # type: ignore[arg-type]  # called as the class would be
             h11_max_incomplete_event_size=self._head_bytes,
             lifespan="on",
             log_config=None,
@@ -157,3 +159,11 @@ async def _listen(host: str, port: int, connections: Connections) -> Listener:
     except OSError as error:
         raise EngineError(refusal(error, host, port)) from error
     return listen(found[0], connections, host, port)
+
+
+def _web_socket(**options: Any) -> asyncio.Protocol:
+    """uvicorn's protocol, imported at the first WebSocket: it takes half a MiB."""
+    from uvicorn.protocols.websockets import auto  # noqa: PLC0415  # see above
+
+    assert auto.AutoWebSocketsProtocol is not None  # noqa: S101  # `websockets` is a dependency
+    return auto.AutoWebSocketsProtocol(**options)
