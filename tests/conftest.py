@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 from pydantic import TypeAdapter
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Generator
 
 # Two shared cores make single examples slow at times, which says nothing about the code.
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -50,3 +50,13 @@ async def watched_loop() -> AsyncIterator[BlockBuster]:
     if left:  # gRPC's calls end a moment after their server
         _, left = await asyncio.wait(left, timeout=1.0)
     assert not left, f"tasks outlive the test: {sorted(task.get_name() for task in left)}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A captured log may quote a lone surrogate, and pytest-xdist cannot send one."""
+    report = yield
+    report.sections = [
+        (name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections
+    ]
+    return report
