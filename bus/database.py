@@ -22,6 +22,7 @@ from dskity.bus.threads import blocking
 
 T = TypeVar("T")
 _MAKE_WRITABLE = "make the folder writable and see that the disk has room"
+_MORE_THREADS = "let this user have more processes (ulimit -u, TasksMax), or free memory"
 _MOST_TOGETHER = 2000  # pieces of work in one commit, so that nobody waits for ever
 _Work = tuple[Callable[[sqlite3.Connection], Any], "asyncio.Future[Any]"]
 
@@ -64,7 +65,11 @@ class Database:
         self._thread = threading.Thread(
             target=self._run, args=(opened,), name=self._what, daemon=True
         )
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # the system has no room for one more
+            self._thread = None
+            raise StateUnusable(f"{self._what} cannot be used: {error}: {_MORE_THREADS}") from error
         try:
             await opened
         except StateUnusable:
@@ -100,7 +105,7 @@ class Database:
     def _run(self, opened: asyncio.Future[Any]) -> None:
         try:
             connection = self._connect()
-        except (sqlite3.Error, OSError, StateUnusable) as error:
+        except Exception as error:  # noqa: BLE001  # also MemoryError; whoever opens it waits
             self._answer([(opened, None, self._unusable(error))])
             return
         self._answer([(opened, None, None)])
@@ -174,10 +179,11 @@ class Database:
             for work, done in batch:
                 answers.append((done, *self._one(connection, work)))
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            with contextlib.suppress(sqlite3.Error):  # it may have rolled back, or be broken
+        except Exception as error:  # noqa: BLE001  # SQLite without memory raises MemoryError
+            with contextlib.suppress(Exception):  # it may have rolled back, or be broken
                 connection.execute("ROLLBACK")
-            failure = StoreUnavailable(f"{self._what} cannot be written: {error}: {_MAKE_WRITABLE}")
+            said = error if isinstance(error, sqlite3.Error) else repr(error)
+            failure = StoreUnavailable(f"{self._what} cannot be written: {said}: {_MAKE_WRITABLE}")
             return [(done, None, failure) for _, done in batch]
         return answers
 
@@ -189,12 +195,12 @@ class Database:
         connection.execute("SAVEPOINT one")
         try:
             result = work(connection)
-        except sqlite3.Error:
+        except (sqlite3.Error, MemoryError):
             raise
-        except Exception as error:  # noqa: BLE001  # it goes to whoever asked
+        except BaseException as error:  # noqa: BLE001  # it goes to whoever asked
             connection.execute("ROLLBACK TO one")
             connection.execute("RELEASE one")
-            return None, error
+            return None, _for_a_future(error)
         connection.execute("RELEASE one")
         return result, None
 
@@ -208,6 +214,15 @@ def _text(data: bytes) -> str:
     """A text column. Where the file is damaged it may be no UTF-8: an error here would fail the
     query for the sake of one row, so whoever reads the row sees surrogates in it instead."""
     return data.decode(errors="surrogateescape")
+
+
+def _for_a_future(error: BaseException) -> Exception:
+    """As one that a future takes, and that ends neither the thread nor the event loop."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    failure = RuntimeError(f"the work raised {error!r}")
+    failure.__cause__ = error
+    return failure
 
 
 def _resolve(answers: list[tuple[asyncio.Future[Any], Any, Exception | None]]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -136,3 +137,72 @@ def test_a_process_that_never_closed_its_file_ends_all_the_same(tmp_path: Path) 
     with sqlite3.connect(tmp_path / "a.db") as connection:
         assert connection.execute("SELECT n FROM t").fetchall() == [(1,)]
     connection.close()
+
+
+class _NoMemory:
+    """A connection on which SQLite has no memory, as long as `short`."""
+
+    short = True
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def execute(self, *arguments: object) -> sqlite3.Cursor:
+        if self.short:
+            raise MemoryError
+        return self._connection.execute(*arguments)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+async def test_a_machine_without_memory_fails_what_is_asked_and_the_thread_lives_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite's SQLITE_NOMEM is a MemoryError, and no `sqlite3.Error`."""
+    db = database(tmp_path / "a.db")
+    connect = db._connect
+    monkeypatch.setattr(db, "_connect", lambda: _NoMemory(connect()))
+    await db.open()
+    with pytest.raises(StoreUnavailable, match="MemoryError"):
+        async with asyncio.timeout(5):
+            await db.run(put(1))  # type: ignore[arg-type]
+    monkeypatch.setattr(_NoMemory, "short", False)
+    async with asyncio.timeout(5):
+        await db.run(put(2))  # type: ignore[arg-type]
+        assert await count(db) == 1
+    await db.close()
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), StopIteration(), GeneratorExit()], ids=repr)
+async def test_work_that_raises_oddly_is_answered_with_what_is_asked_beside_it(
+    tmp_path: Path, error: BaseException
+) -> None:
+    def odd(_: sqlite3.Connection) -> None:
+        raise error
+
+    db = database(tmp_path / "a.db")
+    await db.open()
+    async with asyncio.timeout(5):
+        outcomes = await asyncio.gather(
+            db.run(odd),
+            db.run(put(1)),  # type: ignore[arg-type]
+            return_exceptions=True,
+        )
+        assert isinstance(outcomes[0], RuntimeError)
+        assert await count(db) == 1
+    await db.close()
+
+
+async def test_a_machine_without_threads_is_named_and_the_file_can_be_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    db = database(tmp_path / "a.db")
+    monkeypatch.setattr(threading.Thread, "start", no_room)
+    with pytest.raises(StateUnusable, match="can't start new thread: let this user have more"):
+        await db.open()
+    assert not db.is_open
+    await db.close()
