@@ -7,6 +7,7 @@ and can only be read by others gets the right mode. A file gets mode 0600 at any
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
@@ -82,10 +83,25 @@ def read_private(path: Path, what: str, *, secret: bool = False) -> bytes:
 
 
 def write_private(path: Path, data: bytes, what: str) -> None:
-    """Write the whole file."""
-    with os.fdopen(open_private(path, os.O_RDWR | os.O_CREAT, what), "wb") as file:
-        file.truncate()
-        file.write(data)
+    """Write the whole file, or nothing: a crash or a full disk leaves what was there before.
+
+    It is written aside and put into place, so what is in place must be ours too. `StateUnusable`
+    where it cannot be written.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        os.close(open_private(path, os.O_RDWR, what))
+    draft = path.with_name(f"{path.name}.new")
+    try:
+        draft.unlink(missing_ok=True)  # what a crash has left
+        with os.fdopen(open_private(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, what), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())  # else a power cut could leave an empty file in its place
+        draft.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise _cannot(path, what, error) from error
 
 
 def _own(descriptor: int, path: Path, what: str) -> None:
@@ -154,7 +170,10 @@ def _cannot(path: Path, what: str, error: OSError) -> StateUnusable:
         )
     if error.errno in {errno.EEXIST, errno.ENOTDIR}:
         return StateUnusable(f"{what} {path} is not a folder: remove it, or set another state_dir")
-    return StateUnusable(
-        f"{what} {path} cannot be used: {error.strerror}; make it writable, or set state_dir to a "
-        "folder that is"
-    )
+    return StateUnusable(f"{what} {path} cannot be used: {error.strerror}; {_what_to_do(error)}")
+
+
+def _what_to_do(error: OSError) -> str:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return "free some space, or set state_dir to a folder on another disk"
+    return "make it writable, or set state_dir to a folder that is"

@@ -11,7 +11,6 @@ import fcntl
 import json
 import logging
 import os
-import secrets
 import stat
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
@@ -78,7 +77,8 @@ def find_running(state_dir: Path) -> Running | None:
 
 def _write(path: Path, content: bytes) -> int:
     """Replace the file at once by one that is locked already; the descriptor holds the lock."""
-    fresh = path.with_name(f"{NAME}.{secrets.token_hex(4)}")
+    fresh = path.with_name(f"{NAME}.new")  # ours alone, by the lock of state_dir
+    fresh.unlink(missing_ok=True)  # what a crash has left
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     file = os.open(fresh, flags, 0o600)
     try:

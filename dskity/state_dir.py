@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import logging
 import os
 import secrets
 import socket
@@ -12,6 +14,9 @@ from typing import Self
 
 from dskity.bus.errors import InvalidSettings, StateUnusable
 from dskity.bus.private import open_private, private_folder, read_private, write_private
+from dskity.bus.text import fault_in
+
+_logger = logging.getLogger("dskity")
 
 
 class StateDir:
@@ -36,8 +41,15 @@ class StateDir:
                 f"state_dir {str(self.path)!r} is in use by another runtime (process {owner}), "
                 "with its client id and its databases: stop it, or set another state_dir"
             ) from None
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            os.close(lock)
+            raise InvalidSettings(
+                f"state_dir {str(self.path)!r} cannot be locked: {error.strerror}; set it to a "
+                "folder on a disk of this machine"
+            ) from error
+        with contextlib.suppress(OSError):  # a full disk: it is a word for people, the lock holds
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
         self._lock = lock
         return self
 
@@ -54,10 +66,20 @@ class StateDir:
     def client_id(self) -> str:
         """The MQTT client id, made once: host name and 32 random bits."""
         file = self.path / "client_id"
-        try:
-            return read_private(file, "the client id").decode().strip()
-        except FileNotFoundError:
-            host = "".join(c for c in socket.gethostname() if c.isalnum() or c in "-_.")[:32]
-            client_id = f"dskity-{host or 'host'}-{secrets.token_hex(4)}"
-            write_private(file, f"{client_id}\n".encode(), "the client id")
-            return client_id
+        with contextlib.suppress(FileNotFoundError):
+            if found := _printable(read_private(file, "the client id")):
+                return found
+            _logger.warning("%s has no client id: a new one is made", file)
+        host = "".join(c for c in socket.gethostname() if c.isalnum() or c in "-_.")[:32]
+        client_id = f"dskity-{host or 'host'}-{secrets.token_hex(4)}"
+        write_private(file, f"{client_id}\n".encode(), "the client id")
+        return client_id
+
+
+def _printable(data: bytes) -> str:
+    """The text; empty where it is none, as after a power cut that left the file without it."""
+    try:
+        text = data.decode().strip()
+    except UnicodeDecodeError:
+        return ""
+    return "" if fault_in(text) else text
