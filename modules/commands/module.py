@@ -11,7 +11,7 @@ from dskity.bus.bus import Bus
 from dskity.bus.message import Message
 from dskity.handlers.dedupe import Duplicate
 from dskity.handlers.policy import RetryPolicy
-from dskity.modules.answering import answer
+from dskity.modules.answering import Answering
 from dskity.modules.commands.claims import Claims
 from dskity.modules.commands.service import CommandService
 from dskity.modules.contract import Execution, Module, ModuleMeta, TransportClients
@@ -53,10 +53,10 @@ class CommandsModule(Module):
     async def on_startup(self, clients: TransportClients) -> None:
         """Start the service; take requests as soon as there is a broker."""
         await self._service.start()
-        if clients.bus.connected:
-            await self._take_requests(clients.bus)
-        else:
-            self._tasks.spawn(self._take_requests(clients.bus), "commands: requests")
+        bus = clients.bus
+        requests = self._answering(bus)
+        if not (bus.connected and await requests.try_once()):
+            self._tasks.keep_running(requests.run, "commands: requests", bus.clock)
 
     async def on_shutdown(self, clients: TransportClients) -> None:
         """Stop the service; what is subscribed ends with the module's bus."""
@@ -64,16 +64,19 @@ class CommandsModule(Module):
         await self._tasks.close()
         await self._service.stop()
 
-    async def _take_requests(self, bus: Bus) -> None:
+    def _answering(self, bus: Bus) -> Answering:
         """One of several runtimes answers a request, else the device would get it from each."""
-        await bus.link.up()
-        if not bus.capabilities.shared:
-            self._claims = Claims(bus)
-            await self._claims.open()
-        await answer(
+
+        async def claim() -> None:
+            claims = Claims(bus)
+            await claims.open()
+            self._claims = claims
+
+        return Answering(
             bus,
             {"commands/execute": self.execute},
             "commands",
+            unshared=claim,
             order_by=None,  # a command to one device does not wait for another's
             timeout=None,  # `wait` and `ttl` bound it
             retry=RetryPolicy(attempts=1),  # the error is the caller's answer

@@ -12,7 +12,7 @@ from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.consumer import AnyHandler
 from dskity.handlers.dead_letter import dead_letters
 from dskity.handlers.policy import RetryPolicy
-from dskity.modules.answering import answer
+from dskity.modules.answering import Answering
 from dskity.modules.contract import Module, ModuleMeta, TransportClients
 from dskity.modules.dead_letters.bounds import Bounds
 from dskity.modules.dead_letters.keeper import Keeper
@@ -55,7 +55,9 @@ class DeadLettersModule(Module):
         except BaseException:
             await self.store.close()
             raise
-        self._tasks.spawn(_answer(requests, bus), "dead letters: requests")
+        self._tasks.keep_running(
+            _answering(requests, bus).run, "dead letters: requests", self._clock
+        )
 
     async def on_shutdown(self, clients: TransportClients) -> None:
         """Close the file; what is subscribed has ended."""
@@ -77,14 +79,14 @@ class DeadLettersModule(Module):
             )
 
 
-async def _answer(requests: DeadLetterRequests, bus: Bus) -> None:
+def _answering(requests: DeadLetterRequests, bus: Bus) -> Answering:
     handlers: dict[str, AnyHandler] = {
         f"{TOPIC}/list": requests.list,
         f"{TOPIC}/show": requests.show,
         f"{TOPIC}/replay": requests.replay,
         f"{TOPIC}/drop": requests.drop,
     }
-    await answer(
+    return Answering(
         bus,
         handlers,
         TOPIC,

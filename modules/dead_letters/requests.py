@@ -11,6 +11,7 @@ import asyncio
 import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -18,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from dskity.bus import topics
 from dskity.bus.bus import Bus
 from dskity.bus.errors import DSkityError, NotFound, Unavailable
+from dskity.bus.tasks import contained
 from dskity.modules.dead_letters.letter import DeadLetter
 from dskity.modules.dead_letters.store import Choice, DeadLetterStore
 
@@ -108,7 +110,9 @@ class DeadLetterRequests:
         replayed, failed = 0, []
         for ids in _chunks(await self._chosen(selection)):
             letters = await self._store.get(ids)
-            errors = await asyncio.gather(*map(self._publish, letters))
+            errors = await asyncio.gather(
+                *(contained(partial(self._publish, letter)) for letter in letters)
+            )
             outcomes = list(zip(letters, errors, strict=True))
             replayed += await self._forget_everywhere([x.id for x, error in outcomes if not error])
             failed += [{"id": x.id, "detail": str(error)} for x, error in outcomes if error]

@@ -67,7 +67,9 @@ class KvModule(Module):
     async def on_startup(self, clients: TransportClients) -> None:
         """Start the store; take requests as soon as there is a broker."""
         await self._kv.start()
-        self._tasks.spawn(KvRequests(self._kv, clients.bus).subscribe(), "kv: requests")
+        bus = clients.bus
+        requests = KvRequests(self._kv).answering(bus)
+        self._tasks.keep_running(requests.run, "kv: requests", bus.clock)
 
     async def on_shutdown(self, clients: TransportClients) -> None:
         """Stop the store; what is subscribed ends with the module's bus."""

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from dskity.bus.bus import Bus
 from dskity.bus.consumer import AnyHandler
 from dskity.bus.errors import NotFound
-from dskity.modules.answering import answer
+from dskity.modules.answering import Answering
 from dskity.modules.contract import KV
 
 _GROUP = "kv"
@@ -53,21 +53,20 @@ class Keys(_Request):
 
 
 class KvRequests:
-    """Answers requests on a bus, from the first connection on: only then is it known how."""
+    """The handlers of the requests."""
 
-    def __init__(self, kv: KV, bus: Bus) -> None:
+    def __init__(self, kv: KV) -> None:
         self._kv = kv
-        self._bus = bus
 
-    async def subscribe(self) -> None:
-        """Wait for the broker, then answer."""
+    def answering(self, bus: Bus) -> Answering:
+        """What subscribes them on a bus."""
         handlers: dict[str, AnyHandler] = {
             "kv/get": self.get,
             "kv/put": self.put,
             "kv/delete": self.delete,
             "kv/keys": self.keys,
         }
-        await answer(self._bus, handlers, _GROUP)
+        return Answering(bus, handlers, _GROUP)
 
     async def get(self, request: Get) -> dict[str, Any]:
         """See `Get`."""
