@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -56,6 +56,7 @@ class StoredRoute:
         self._inside = inside
         self._clock = clock
         self._complaints = Complaints(_logger, clock)
+        self._inbox_complaints = Complaints(_logger, clock)
         self._live = live
         self._lane = route.identity
         self._window = 2 * route.policy.concurrency
@@ -170,13 +171,21 @@ class StoredRoute:
         while True:
             await self._to_handle.wait()
             self._to_handle.clear()
-            try:
-                await self._forget_handled()
-                await self._begin_more()
-            except Exception as error:  # noqa: BLE001  # without this task nothing is handled
-                self._complaints.warn(f"the inbox of {self._lane} cannot be read: {error!r}")
+            # What cannot be deleted, on a full disk, holds up nothing that can be read.
+            deleted = await self._tried(self._forget_handled, "cannot be written")
+            read = await self._tried(self._begin_more, "cannot be read")
+            if not (deleted and read):
                 await self._clock.sleep(_PAUSE)
                 self._to_handle.set()
+
+    async def _tried(self, step: Callable[[], Awaitable[None]], failure: str) -> bool:
+        """Whether it could be done; the log says once a minute that not, and why."""
+        try:
+            await step()
+        except Exception as error:  # noqa: BLE001  # without this task nothing is handled
+            self._inbox_complaints.warn(f"the inbox of {self._lane} {failure}: {error!r}")
+            return False
+        return True
 
     async def _begin_more(self) -> None:
         room = self._window - self._inside.messages
