@@ -13,6 +13,7 @@ Layout, lowest first; each file imports only from those above it:
     subscriptions.py, retained.py, placement.py, overlap.py   what we want, put in place; copies
     nodes.py                      which of several brokers
     trial.py                      what a broker does and does not tell
+    patience.py                   how long a publish may be unacknowledged
     apart.py                      a connection of its own for messages that may end it
     rivals.py                     another client with our client id
     connection.py                 keeps one wire alive

@@ -55,7 +55,7 @@ class AiomqttWire:
         self._client: HookedClient | None = None
         self._connack: tuple[ConnectFlags, ReasonCode, Properties | None] | None = None
         self._waiting: dict[int, asyncio.Future[list[int]]] = {}
-        self._flying: set[int] = set()
+        self._flying: dict[int, object] = {}
         self._window = Window()
         self._acks = AckWindow(self._send_pubacks)
         inherited = before.unfinished if isinstance(before, AiomqttWire) else None
@@ -63,6 +63,11 @@ class AiomqttWire:
         self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._taken_over = False
         self._ticking: asyncio.Task[None] | None = None
+
+    @property
+    def oldest(self) -> object | None:
+        """See `Wire`."""
+        return next(iter(self._flying.values()), None)
 
     # Life
 
@@ -167,8 +172,8 @@ class AiomqttWire:
         except BaseException:  # also of paho's, about the message
             self._window.leave()
             raise
-        self._flying.add(mid)
-        code = await self._answer(mid)
+        answer = self._flying[mid] = self._expect(mid)
+        code = _first(await answer)
         if code >= FAILURE:
             raise refusal(f"the publish to {message.topic!r}", code)
         if message.qos == 1 and self._five:
@@ -241,10 +246,13 @@ class AiomqttWire:
 
     async def _answer(self, mid: int) -> int:
         """The reason code that the broker sends for a packet, or 0."""
+        return _first(await self._expect(mid))
+
+    def _expect(self, mid: int) -> asyncio.Future[list[int]]:
+        """The reason codes that the broker sends for a packet."""
         waiter: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
         self._waiting[mid] = waiter
-        codes = await waiter
-        return codes[0] if codes else 0
+        return waiter
 
     # Hooks
 
@@ -258,8 +266,7 @@ class AiomqttWire:
 
     def answered(self, mid: int, codes: list[int]) -> None:
         """See `Hooks`."""
-        if mid in self._flying:
-            self._flying.discard(mid)
+        if self._flying.pop(mid, None) is not None:
             self._window.leave()
         waiter = self._waiting.pop(mid, None)
         if waiter is not None and not waiter.done():
@@ -276,6 +283,7 @@ class AiomqttWire:
             if not waiter.done():
                 waiter.set_exception(NotConnected(f"no acknowledgement: {reason}"))
         self._waiting.clear()
+        self._flying.clear()
         self._window.end(reason)
 
     def received(self, delivery: Delivery, mid: int) -> None:
@@ -308,3 +316,8 @@ class AiomqttWire:
         if not self._end.done() and self.unfinished.completed(mid):
             assert self._client is not None  # noqa: S101  # the message came from it
             self._client.paho.ack(mid, 2)
+
+
+def _first(codes: list[int]) -> int:
+    """3.1.1 has none in PUBACK."""
+    return codes[0] if codes else 0

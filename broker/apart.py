@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from dskity.broker.wire import Opening, WireFactory
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import NotConnected
 from dskity.bus.message import Message
+from dskity.bus.tasks import contained
 
 PATIENCE = 10.0  # seconds for all of it; 200 messages on a cellular line take some round trips
 
@@ -30,7 +32,8 @@ async def publish_apart(
         async with asyncio.timeout(PATIENCE):
             await wire.open()
             outcomes = await asyncio.gather(
-                *(wire.publish(message) for message in messages), return_exceptions=True
+                *(contained(partial(wire.publish, message)) for message in messages),
+                return_exceptions=True,
             )
     except TimeoutError as error:
         raise NotConnected(f"no answer within {PATIENCE:g} s") from error

@@ -12,6 +12,7 @@ from dskity.broker.backoff import Backoff
 from dskity.broker.dialect import Dialect
 from dskity.broker.identity import Identity
 from dskity.broker.nodes import Nodes
+from dskity.broker.patience import INTERVALS, run_out
 from dskity.broker.placement import Placement
 from dskity.broker.reasons import BAD_CREDENTIALS, reason_text
 from dskity.broker.retained import Asked
@@ -58,7 +59,8 @@ class Connection:
 
     `up` is the wire while it is connected with all subscriptions in place, and None else; `node` is
     where that is, or was. `missed` is where it could not follow the other lane to. `reason` is why
-    the last attempt failed, until one succeeds.
+    the last attempt failed, until one succeeds. `gave_up` is the last wire that was closed because
+    the broker did not acknowledge.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Connection:
         self.node: ConnectionSettings | None = None
         self.missed: ConnectionSettings | None = None
         self.reason = ""
+        self.gave_up: Wire | None = None
         self._identity = identity
         self._nodes = nodes
         self._make_wire = make_wire
@@ -267,14 +270,32 @@ class Connection:
                     await ending
 
     async def _stay(self, wire: Wire) -> str:
+        name = f"mqtt {self._identity.lane} acknowledgements"
+        watch = tasks.spawn(self._watch(wire), name=name)
         try:
             async with asyncio.timeout(None) as self._leave:
                 self._owner.changed("")
                 return await self._lost(wire)
-        except TimeoutError:  # `follow` has set the time
+        except TimeoutError:  # `follow` or `_watch` has set the time
+            if wire is self.gave_up:
+                return f"no acknowledgement of a publish within {self._patience:g} s"
             return f"moving to {self._nodes.current.address}"
         finally:
+            watch.cancel()
             self._leave = None
+
+    @property
+    def _patience(self) -> float:
+        """Seconds."""
+        node = self.node or self._nodes.current
+        return INTERVALS * node.keepalive
+
+    async def _watch(self, wire: Wire) -> None:
+        """Leave a wire on which the broker does not acknowledge."""
+        await run_out(wire, self._patience, self._clock)
+        if self._leave is not None:
+            self.gave_up = wire
+            self._leave.reschedule(0)
 
     async def _lost(self, wire: Wire) -> str:
         if not self._renewing:

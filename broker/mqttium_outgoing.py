@@ -8,6 +8,7 @@ of its own packets.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -37,9 +38,15 @@ class Outgoing:
         self._window = Window()
         self._turn = asyncio.Lock()
         self._in_line = 0
+        self._exchanges = itertools.count(-1, -1)  # packet identifiers are above 0
         table = client._engine._handlers_by_state[ConnectionState.CONNECTED]  # noqa: SLF001
         self._by_mqttium = table[PacketType.PUBACK]
         table[PacketType.PUBACK] = self._answered
+
+    @property
+    def oldest(self) -> object | None:
+        """See `Wire`."""
+        return next(iter(self._waiting.values()), None)
 
     def begin(self, window: int) -> None:
         """Connected; so many may be on their way at once ([MQTT-3.3.4-7])."""
@@ -57,9 +64,12 @@ class Outgoing:
     async def place(self) -> AsyncIterator[None]:
         """A place in the window, for an exchange that mqttium makes itself."""
         await self._window.enter()
+        number = next(self._exchanges)
+        self._waiting[number] = asyncio.get_running_loop().create_future()
         try:
             yield
         finally:
+            self._waiting.pop(number, None)
             self._window.leave()
 
     async def publish(self, message: Message) -> int:

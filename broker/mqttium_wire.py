@@ -63,6 +63,11 @@ class MqttiumWire:
         self._taken_over = False
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
+    @property
+    def oldest(self) -> object | None:
+        """See `Wire`."""
+        return self._outgoing.oldest
+
     # Life
 
     async def open(self) -> Welcome:

@@ -154,7 +154,8 @@ class Placement:
         for at in range(0, len(filters), AT_ONCE):
             some = filters[at : at + AT_ONCE]
             outcomes = await asyncio.gather(
-                *(self.drop(wire, filter) for filter in some), return_exceptions=True
+                *(contained(partial(self.drop, wire, filter)) for filter in some),
+                return_exceptions=True,
             )
             for outcome in outcomes:
                 if isinstance(outcome, BaseException):

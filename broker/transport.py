@@ -30,7 +30,7 @@ from dskity.broker.wire import Opening, Welcome, Wire, WireFactory
 from dskity.bus import tasks
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.complaints import Complaints
-from dskity.bus.errors import BrokerRefused, NotConnected, TooLarge, Unsupported
+from dskity.bus.errors import BrokerRefused, NotConnected, TooLarge, Unacknowledged, Unsupported
 from dskity.bus.message import Message
 from dskity.bus.threads import blocking
 from dskity.bus.transport import Capabilities, Lane, Receiver, TransportEvents, no_groups, no_qos
@@ -117,7 +117,13 @@ class MqttTransport:
             raise no_qos(message.topic, message.qos, can, f"publish with qos={can.max_qos}")
         if can.max_packet is not None or len(message.payload) > LARGEST // 2:
             _check_size(message, can)
-        matched = await control.up.publish(message)
+        wire = control.up
+        try:
+            matched = await wire.publish(message)
+        except NotConnected as error:
+            if wire is control.gave_up:
+                raise Unacknowledged(str(error)) from error
+            raise
         # A broker that never says that nobody is subscribed says nothing by not saying it.
         return matched if can.reports_no_match or matched is False else None
 

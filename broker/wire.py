@@ -97,6 +97,12 @@ class Wire(Protocol):
 
     receive: Receiver
 
+    @property
+    def oldest(self) -> object | None:
+        """The publish of QoS ≥ 1 that has waited longest for its acknowledgement; None where all
+        are acknowledged. Two publishes are never the same object."""
+        ...
+
     async def open(self) -> Welcome:
         """Connect, within `connect_timeout`."""
         ...

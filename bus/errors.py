@@ -15,6 +15,7 @@
     ├── Unsupported                    this broker or engine cannot promise it
     ├── Unavailable                    cannot now; the same call may pass later
     │   ├── NotConnected               no broker at the moment
+    │   │   └── Unacknowledged         the broker answers, but does not acknowledge
     │   ├── StoreUnavailable           the KV store's server does not answer
     │   ├── Overloaded                 a bound is reached
     │   └── OutboxFull                 the disk outbox is at its bound
@@ -111,6 +112,10 @@ class Unavailable(DSkityError):
 
 class NotConnected(Unavailable):
     """There is no connection to the broker at the moment."""
+
+
+class Unacknowledged(NotConnected):
+    """The connection was closed because the broker did not acknowledge a publish in time."""
 
 
 class StoreUnavailable(Unavailable):

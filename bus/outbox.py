@@ -17,6 +17,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -28,6 +29,7 @@ from dskity.bus.errors import (
     DSkityError,
     NotConnected,
     StoreUnavailable,
+    Unacknowledged,
     Unavailable,
 )
 from dskity.bus.message import Message, check_message
@@ -48,6 +50,7 @@ _HANGS_UP = (
     "the broker closes the connection each time it is sent; is it larger than the broker takes, "
     "or a topic that it forbids?"
 )
+_UNANSWERED = "the broker acknowledges others, and never this one"
 _MAYBE = (
     "each connection ends with it, but nothing else passes either: it is tried again at a start"
 )
@@ -200,7 +203,8 @@ class Outbox:
             limit = _PAGE if len(picked) == len(waiting) else _FEW
             connection = self._connections
             outcomes = await asyncio.gather(
-                *(self._one(stored, now) for stored in picked), return_exceptions=True
+                *(tasks.contained(partial(self._one, stored, now)) for stored in picked),
+                return_exceptions=True,
             )
             self._note(page, picked, outcomes)
             await self._judge(connection, picked, outcomes)
@@ -239,11 +243,20 @@ class Outbox:
             self._ended = connection
             unsure = zip(picked, outcomes, strict=True)
             if self._suspects.ended(sent, self._clock.monotonic()):
-                proved = self._suspects.proved(sent[0])
-                await self._set_aside(picked[0], _HANGS_UP if proved else _MAYBE)
-                self._suspects.forget(sent[0])
+                await self._blame(picked[0], outcomes[0])
             elif self._suspects.cornered(sent):
                 self._cornered = [one for one, end in unsure if isinstance(end, NotConnected)]
+
+    async def _blame(self, stored: Stored, outcome: bool | BaseException) -> None:
+        """Set aside what was alone when connection after connection ended."""
+        if self._suspects.proved(stored.id):
+            silent = isinstance(outcome, Unacknowledged)
+            await self._set_aside(stored, _UNANSWERED if silent else _HANGS_UP)
+        elif isinstance(outcome, Unacknowledged):
+            return  # the broker acknowledges nothing: that is no fault of the message
+        else:
+            await self._set_aside(stored, _MAYBE)
+        self._suspects.forget(stored.id)
 
     async def _examine(self) -> None:
         """Try those that may have ended the connection on another one; see `quarantine.py`."""
@@ -270,7 +283,9 @@ class Outbox:
     def _connection(self) -> int | None:
         return self._connections if self._connected.is_set() else None
 
-    async def _set_aside(self, stored: Stored, reason: str, cause: Exception | None = None) -> None:
+    async def _set_aside(
+        self, stored: Stored, reason: str, cause: BaseException | None = None
+    ) -> None:
         """Keep what can never be sent out of the way of the others."""
         message = stored.message
         _logger.error(
@@ -301,7 +316,7 @@ class Outbox:
         try:
             check_message(message)  # an earlier version may have let it in
             await self._send(message)
-        except Exception as error:
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
             if _may_pass(error):
                 raise
             cause = None if isinstance(error, DSkityError) else error
@@ -332,7 +347,7 @@ def _with_rest(stored: Stored, now: float) -> Message:
     return replace(stored.message, expires_in=stored.expires_at - now)
 
 
-def _may_pass(error: Exception) -> bool:
+def _may_pass(error: BaseException) -> bool:
     """Whether the same message may be taken later; else it must not hold up those behind it."""
     if isinstance(error, BrokerRefused):
         return error.reason_code in _FOR_NOW

@@ -52,7 +52,8 @@ class MqttSettings(Section):
     password: SecretStr | None = None
     """Password for the broker."""
     keepalive: int = Field(default=30, ge=1, le=65_535)
-    """Seconds between signs of life (MQTT keep-alive)."""
+    """Seconds between signs of life (MQTT keep-alive). A broker that leaves a publish
+    unacknowledged for twice as long is connected to again, and gets the message once more."""
     session_expiry_seconds: int = Field(default=86_400, ge=0, le=4_294_967_295)
     """Seconds for which the broker keeps our session and its messages while we are away."""
     protocol: Annotated[Literal["auto", "5", "3.1.1"], BeforeValidator(_text)] = "auto"
