@@ -58,7 +58,7 @@ def _ip(host: str) -> IpAddress:
 
 def _asked(source: IpAddress, source_port: int, target: IpAddress, target_port: int) -> int:
     """What sock_diag says; `OSError` where it says nothing of such a socket."""
-    family = socket.AF_INET if source.version == 4 else socket.AF_INET6  # noqa: PLR2004
+    family = socket.AF_INET if source.version == 4 else socket.AF_INET6  # noqa: PLR2004  # of IP
     ends = _ENDS.pack(source_port, target_port, _padded(source), _padded(target))
     body = _REQUEST.pack(family, socket.IPPROTO_TCP, 0, 0xFFFF_FFFF) + ends + _ANY
     header = _HEADER.pack(_HEADER.size + len(body), _BY_FAMILY, 1, 0, 0)  # NLM_F_REQUEST
