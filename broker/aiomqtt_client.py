@@ -224,7 +224,7 @@ class HookedClient(aiomqtt.Client):
             "pos": 0,
         }
         try:
-            code = paho._packet_handle()  # noqa: SLF001
+            code = paho._packet_handle()  # noqa: SLF001  # its loop calls it so
         except _MISREAD as error:
             raise Malformed(f"packet {header:#04x}, which paho cannot read: {error!r}") from error
         if code > 0:

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from dskity.broker.listen import Listen, is_loopback
+from dskity.broker.listen import Listen
+from dskity.bus.addresses import is_loopback
 
 
 class Origins:

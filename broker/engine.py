@@ -122,6 +122,7 @@ def choose_engine(
                 "or set broker.engine to auto"
             )
         listen.check_pages(wanted)
+        _check_user(user, wanted)
         return ManagedRumqttd(listen, state_dir, on_crash=on_crash, clock=clock)
     program = None if wanted == "amqtt" else find()
     if program is not None:
@@ -134,7 +135,17 @@ def choose_engine(
             "broker.engine is mosquitto, which is not installed (looked on PATH and in /usr/sbin): "
             "apt-get install mosquitto, or set broker.engine to auto"
         )
+    _check_user(user, "amqtt")
     # Imported where it is chosen: amqtt takes 0.14 s to import, which other choices need not pay.
     from dskity.broker.embedded import EmbeddedBroker  # noqa: PLC0415
 
     return EmbeddedBroker(listen)
+
+
+def _check_user(user: str | None, engine: str) -> None:
+    """`InvalidSettings` where a user is set for an engine that keeps the runtime's."""
+    if user is not None:
+        raise InvalidSettings(
+            f"broker.user {user}: {engine} runs as the user of the runtime: leave it out, or set "
+            "broker.engine to mosquitto"
+        )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import socket
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dskity.broker.url import BrokerUrl
+from dskity.bus.addresses import is_loopback
 from dskity.bus.errors import EngineError, InvalidSettings
 
 if TYPE_CHECKING:
@@ -65,16 +65,6 @@ class Listen:
     def url(self, port: int) -> str:
         """The MQTT URL for clients on this machine; `port` is the one really open."""
         return str(BrokerUrl("mqtt", self.near_host, port))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host`; other names than localhost count as reachable."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def bind(host: str, port: int, setting: str) -> list[socket.socket]:

@@ -188,4 +188,4 @@ class Placement:
             pass  # `settle` sees that it is missing
         except DSkityError as error:  # larger than any packet that the broker takes, say
             self._refused.add(entry)
-            log.error("%s: %s", entry.filter, error)  # noqa: TRY400
+            log.error("%s: %s", entry.filter, error)  # noqa: TRY400  # see above

@@ -90,7 +90,7 @@ def _check(parts: SplitResult, port: int | None) -> None:
     if not parts.hostname:
         raise InvalidSettings(f"broker URL: it names no host; {_MEND}")
     if port == 0:
-        raise InvalidSettings(f"broker URL: nobody listens on port 0; {_MEND}")
+        raise InvalidSettings(f"broker URL: port 0 cannot be connected to; {_MEND}")
     if parts.scheme in {"mqtt", "mqtts"} and (parts.path not in {"", "/"} or parts.query):
         raise InvalidSettings(
             f"broker URL: only ws:// and wss:// have a path like {parts.path!r}; {_MEND}"

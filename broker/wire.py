@@ -159,7 +159,7 @@ def unreachable(address: BrokerUrl, error: BaseException) -> NotConnected:
     if isinstance(error, TimeoutError):
         return NotConnected(f"{address}: no answer in time")
     if isinstance(error, ConnectionRefusedError):
-        return NotConnected(f"{address}: nobody listens there")
+        return NotConnected(f"{address}: connection refused")
     return NotConnected(f"{address}: {error}")
 
 

@@ -7,7 +7,7 @@ Layout, lowest first; each file imports only from those above it:
     complaints.py  a warning once a minute       counters.py  what came and went
     tasks.py       tasks whose end is seen       text.py      which text may travel
     jsontext.py    JSON from outside, in bounds  threads.py   threads for what blocks
-    private.py     files for one user alone
+    private.py     files for one user alone      addresses.py IP addresses as they are written
     tally.py       a count in the log, once a minute
     topics.py      filters, captures, quoting    router.py    topic → routes
     delivery.py    a message until it is acked   transport.py what a wire must do

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import math
 from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from dskity.bus import tasks
 from dskity.bus.bus import Bus
+from dskity.bus.complaints import Pace
 from dskity.bus.errors import DSkityError, NotConnected
 from dskity.bus.message import Message
 
@@ -23,7 +23,6 @@ _AT_ONCE = 128
 """Publishes under way. One at a time, a broker's answer every 0.5 ms would be the limit; many more
 would, begun in one turn, hold the event loop for longer than 5 ms."""
 _RETRY = 0.2
-_LOG_EVERY = 60.0
 _GRACE = 2.0
 
 _logger = logging.getLogger(__name__)
@@ -76,7 +75,7 @@ class Announcer(Generic[T]):
         self._room = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closing = False
-        self._logged_at = -math.inf
+        self._pace = Pace(bus.clock)
 
     def start(self) -> None:
         """Begin to publish what waits."""
@@ -207,9 +206,7 @@ class Announcer(Generic[T]):
 
     def _drop(self, reason: str) -> None:
         self.dropped += 1
-        now = self._bus.clock.monotonic()
-        if now - self._logged_at >= _LOG_EVERY:
-            self._logged_at = now
+        if self._pace.is_due():
             _logger.warning(
                 "%s dropped: %d so far; the last one: %s", self._name, self.dropped, reason
             )

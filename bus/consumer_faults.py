@@ -5,13 +5,11 @@ from __future__ import annotations
 import logging
 
 from dskity.bus.clock import Clock
-from dskity.bus.complaints import EVERY_SECONDS
+from dskity.bus.complaints import Pace
 from dskity.bus.counters import Counters
 from dskity.bus.delivery import Delivery
 from dskity.bus.subscriptions import Subscription
 
-_MOST_NOTED = 1_000
-"""Sources of errors that are remembered to keep the log short."""
 _logger = logging.getLogger(__name__)
 
 
@@ -22,8 +20,7 @@ class ConsumerFaults:
 
     def __init__(self, counters: Counters, clock: Clock) -> None:
         self._counters = counters
-        self._clock = clock
-        self._due: dict[str, float] = {}
+        self._pace = Pace(clock)
 
     def of(
         self, subscription: Subscription, delivery: Delivery, holders: int, error: BaseException
@@ -42,15 +39,10 @@ class ConsumerFaults:
     def note(self, source: str, delivery: Delivery, error: BaseException) -> None:
         """Log and count."""
         self._counters.consumer_errors += 1
-        now = self._clock.monotonic()
-        if now < self._due.get(source, now):
-            return
-        if len(self._due) >= _MOST_NOTED:
-            self._due.clear()
-        self._due[source] = now + EVERY_SECONDS
-        _logger.error(
-            "%s failed on a message of %r: %r", source, delivery.topic, error, exc_info=error
-        )
+        if self._pace.is_due(source):
+            _logger.error(
+                "%s failed on a message of %r: %r", source, delivery.topic, error, exc_info=error
+            )
 
     def _complete(self, delivery: Delivery) -> None:
         try:

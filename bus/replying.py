@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 from dskity.bus import topics
 from dskity.bus.clock import Clock
-from dskity.bus.complaints import EVERY_SECONDS
+from dskity.bus.complaints import Pace
 from dskity.bus.counters import Counters
 from dskity.bus.text import escape
 
@@ -31,8 +31,7 @@ class Replying:
         self._allowed = None if allowed is None else tuple(topics.parse(f).filter for f in allowed)
         self._never: set[str] = set()
         self._counters = counters
-        self._clock = clock
-        self._told_until = 0.0
+        self._pace = Pace(clock)
 
     def protect(self, filter: str) -> None:
         """Have no reply go to what matches this filter."""
@@ -45,9 +44,7 @@ class Replying:
         if fault is None:
             return False
         self._counters.replies_refused += 1
-        now = self._clock.monotonic()
-        if now >= self._told_until:
-            self._told_until = now + EVERY_SECONDS
+        if self._pace.is_due():
             _logger.warning(
                 "no reply goes to %s: %s; use a response topic below %s (refused so far: %d)",
                 escape(topic),

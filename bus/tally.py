@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from dskity.bus.clock import Clock
-from dskity.bus.complaints import EVERY_SECONDS
+from dskity.bus.complaints import Pace
 from dskity.bus.text import escape
 
 
@@ -15,16 +15,13 @@ class Tally:
 
     def __init__(self, log: logging.Logger, clock: Clock, what: str) -> None:
         self._log = log
-        self._clock = clock
+        self._pace = Pace(clock)
         self._what = what
         self._count = 0
-        self._due = 0.0
 
     def add(self, topic: str) -> None:
         """One more message; the first one is told at once."""
         self._count += 1
-        now = self._clock.monotonic()
-        if now >= self._due:
-            self._due = now + EVERY_SECONDS
+        if self._pace.is_due():
             self._log.warning("%s", self._what.format(count=self._count, topic=escape(topic)))
             self._count = 0

@@ -267,7 +267,7 @@ async def _serve_grpc(
     clock: Clock,
 ) -> GrpcServer:
     # Imported where the door is open: grpc and protobuf take 12 MiB.
-    from dskity.modules.grpc.server import GrpcBounds, GrpcServer  # noqa: PLC0415
+    from dskity.modules.grpc.server import GrpcBounds, GrpcServer  # noqa: PLC0415  # see above
 
     grpc = settings.grpc
     server = GrpcServer(

@@ -13,7 +13,6 @@ apart from that person.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import sys
 from functools import lru_cache
@@ -83,21 +82,6 @@ def is_forwarding_header(name: str) -> bool:
     """
     plain = name.replace("_", "-")
     return plain in _FORWARDING or plain.startswith(_FORWARDING_FAMILIES)
-
-
-@lru_cache(maxsize=256)
-def is_loopback(host: str | None) -> bool:
-    """Whether `host`, a name or an IP address, is this machine."""
-    if host is None:
-        return False
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)  # ::ffff:127.0.0.1, on a dual-stack socket
-    return bool((mapped or address).is_loopback)
 
 
 @lru_cache(maxsize=256)

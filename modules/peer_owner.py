@@ -6,17 +6,16 @@ table is read (`/proc/net/tcp`, milliseconds where there are thousands of socket
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
 
+from dskity.bus.addresses import IpAddress, ip_address
+
 Address: TypeAlias = tuple[str, int]
 """A host's IP address and a TCP port."""
-
-_IP: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 _LOCAL, _REMOTE, _UID, _INODE = 1, 2, 7, 9  # columns of these (proc_net_tcp.txt of the kernel)
@@ -50,17 +49,16 @@ def owner_of(peer: Address, local: Address) -> int:
     return found.pop()
 
 
-def _ip(host: str) -> _IP:
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError as error:
-        raise Unknown(host) from error
-    return getattr(address, "ipv4_mapped", None) or address
+def _ip(host: str) -> IpAddress:
+    address = ip_address(host)
+    if address is None:
+        raise Unknown(host)
+    return address
 
 
-def _asked(source: _IP, source_port: int, target: _IP, target_port: int) -> int:
+def _asked(source: IpAddress, source_port: int, target: IpAddress, target_port: int) -> int:
     """What sock_diag says; `OSError` where it says nothing of such a socket."""
-    family = socket.AF_INET if source.version == 4 else socket.AF_INET6  # noqa: PLR2004
+    family = socket.AF_INET if source.version == 4 else socket.AF_INET6  # noqa: PLR2004  # of IP
     ends = _ENDS.pack(source_port, target_port, _padded(source), _padded(target))
     body = _REQUEST.pack(family, socket.IPPROTO_TCP, 0, 0xFFFF_FFFF) + ends + _ANY
     header = _HEADER.pack(_HEADER.size + len(body), _BY_FAMILY, 1, 0, 0)  # NLM_F_REQUEST
@@ -76,11 +74,11 @@ def _asked(source: _IP, source_port: int, target: _IP, target_port: int) -> int:
     return int(uid)
 
 
-def _padded(address: _IP) -> bytes:
+def _padded(address: IpAddress) -> bytes:
     return address.packed.ljust(16, b"\0")
 
 
-def _listed(source_port: int, source: _IP, target_port: int) -> Iterator[int]:
+def _listed(source_port: int, source: IpAddress, target_port: int) -> Iterator[int]:
     """The users of all sockets at this end that are connected to a port here."""
     ends = {f"{host}:{source_port:04X}".encode() for host in _written(source)}
     port = f":{target_port:04X}".encode()
@@ -95,7 +93,7 @@ def _listed(source_port: int, source: _IP, target_port: int) -> Iterator[int]:
                 yield int(columns[_UID]) if columns[_INODE] != b"0" else _NOBODY
 
 
-def _written(address: _IP) -> tuple[str, ...]:
+def _written(address: IpAddress) -> tuple[str, ...]:
     """An address as the tables have it: words of 32 bits in the machine's byte order; an IPv4
     address may stand in either."""
     if address.version == 4:  # noqa: PLR2004  # of the protocol

@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from dskity.bus import topics
+from dskity.bus.addresses import is_loopback
 from dskity.bus.errors import InvalidSettings, Unauthenticated
 from dskity.modules.audit.access import Access
-from dskity.modules.loopback import host_of, is_loopback, is_own_origin
+from dskity.modules.loopback import host_of, is_own_origin
 from dskity.modules.rights import LOOPBACK, Principal
 
 
@@ -97,7 +98,7 @@ class Guard:
             if hmac.compare_digest(known.digest, digest):
                 found = known.principal
         if found is None:
-            raise Unauthenticated("nobody holds this token", wrong_token=True)
+            raise Unauthenticated("this token is unknown", wrong_token=True)
         return found
 
 

@@ -174,7 +174,7 @@ class Supervisor:
         self._change(unit, "failed", reason, digest(error))
         shown = await blocking(report, error, unit.home, reason)
         _logger.error(  # one text: the line breaks of an argument would be escaped
-            f"module {unit.name} failed: {shown.lstrip()}\n  correct it and restart, or leave it "  # noqa: G004
+            f"module {unit.name} failed: {shown.lstrip()}\n  correct it and restart, or leave it "  # noqa: G004  # one text
             f"out with modules.{unit.name}.enabled: false"
         )
         _logger.debug("module %s failed", unit.name, exc_info=error)

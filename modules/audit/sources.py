@@ -6,10 +6,11 @@ choose from. Memory is bounded: the source that was silent longest is forgotten 
 
 from __future__ import annotations
 
-import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
-from functools import lru_cache
+
+from dskity.bus.addresses import source_of
+from dskity.bus.complaints import EVERY_SECONDS
 
 MOST_SOURCES = 4096  # some 600 KiB
 FORGOTTEN_AFTER = 600.0
@@ -18,9 +19,9 @@ FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0
 """Seconds that the answer to a wrong token takes: each one in a row doubles it."""
 TRIES = 10
 """Wrong tokens in a row, after which open paths look at no token of that source."""
-TOLD_EVERY = 60.0
 _MOST_LINES = 60  # in that time, over all sources: an attacker may have thousands
-_IPV6_SOURCE = 64
+UNKNOWN = "unknown"
+"""The source of calls whose peer the server does not name."""
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ class Sources:
 
     def failures(self, peer: str | None, now: float) -> int:
         """How many wrong tokens in a row have come from there."""
-        source = self._sources.get(source_of(peer))
+        source = self._sources.get(source_of(peer or UNKNOWN))
         return 0 if source is None or now - source.last > FORGOTTEN_AFTER else source.failures
 
     def failed(self, peer: str | None, now: float) -> float:
@@ -64,32 +65,18 @@ class Sources:
         source = self._source(peer)
         source.untold += 1
         if now >= self._lines_until:
-            self._lines, self._lines_until = 0, now + TOLD_EVERY
+            self._lines, self._lines_until = 0, now + EVERY_SECONDS
         if now < source.told_until or self._lines >= _MOST_LINES:
             return 0
         self._lines += 1
-        source.told_until = now + TOLD_EVERY
+        source.told_until = now + EVERY_SECONDS
         count, source.untold = source.untold, 0
         return count
 
     def _source(self, peer: str | None) -> Source:
-        name = source_of(peer)
+        name = source_of(peer or UNKNOWN)
         source = self._sources.setdefault(name, Source())
         self._sources.move_to_end(name)
         if len(self._sources) > MOST_SOURCES:
             self._sources.popitem(last=False)
         return source
-
-
-@lru_cache(maxsize=256)
-def source_of(peer: str | None) -> str:
-    """What a peer's address counts as."""
-    try:
-        address = ipaddress.ip_address(peer or "")
-    except ValueError:
-        return peer or "unknown"
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.ip_network((int(address), _IPV6_SOURCE), strict=False))

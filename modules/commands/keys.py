@@ -93,6 +93,7 @@ class SharedKeys:
         self._due.set()
 
     async def _write(self) -> None:
+        self._due.set()  # what an earlier run, which failed, has left
         while True:
             await self._due.wait()
             self._due.clear()

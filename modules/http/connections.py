@@ -10,18 +10,19 @@ A place lasts as long as its socket, also while TLS is negotiated and after an u
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+
+from dskity.bus.addresses import ip_address, source_of
 
 PLACE = "dskity_connection"
 """Where a request's state has its connection's `Place`."""
 LINGER = 5.0
 """Seconds for a peer to take the last answer, or to end a body that nobody wants any more."""
 _HOME = "this machine"
-_IPV6_PREFIX = 64  # bits; a site has at least all addresses of such a prefix (RFC 6177)
+_HOMES = frozenset(map(ip_address, ("127.0.0.1", "::1")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +116,5 @@ class Connections:
 
 @lru_cache(maxsize=1024)
 def _holder(host: str) -> str:
-    """Whose connections are counted together: an IPv4 address, or an IPv6 prefix of 64 bits."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return host
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is None:
-            home = address == ipaddress.IPv6Address("::1")
-            prefix = int(address) >> _IPV6_PREFIX
-            return _HOME if home else f"{prefix:x}::/{_IPV6_PREFIX}"
-        address = address.ipv4_mapped
-    return _HOME if address == ipaddress.IPv4Address("127.0.0.1") else str(address)
+    """Whose connections are counted together."""
+    return _HOME if ip_address(host) in _HOMES else source_of(host)

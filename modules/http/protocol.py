@@ -137,7 +137,7 @@ class Bounded(asyncio.Protocol):
 def http_protocol(listener: Listener, head_bytes: int) -> type[asyncio.Protocol]:
     """The fastest HTTP protocol of uvicorn that is installed: httptools, else h11."""
     try:
-        from dskity.modules.http.over_httptools import OverHttptools as Found  # noqa: PLC0415
+        from dskity.modules.http.over_httptools import OverHttptools as Found  # noqa: PLC0415  # optional
     except ImportError:
         from dskity.modules.http.over_h11 import (  # type: ignore[assignment]  # noqa: PLC0415
             OverH11 as Found,

@@ -91,7 +91,7 @@ def read(bus: Bus, health: TaskHealth) -> Iterator[Metric]:
 def read_access(access: AccessCounters) -> Iterator[Metric]:
     """What the doors have refused, and what they let pass that is privileged."""
     yield Metric(
-        "dskity_wrong_tokens_total", "counter", "Calls with a token that nobody holds.",
+        "dskity_wrong_tokens_total", "counter", "Calls with an unknown token.",
         access.wrong_tokens,
     )  # fmt: skip
     yield Metric(

@@ -175,7 +175,7 @@ def test_no_broker_is_one_clear_line(dskity: Dskity) -> None:
     url = f"mqtt://{HOST}:{free_port()}"
     result = dskity("doctor", "--url", url)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == f"error: {url}: nobody listens there\n"
+    assert result.stderr == f"error: {url}: connection refused\n"
     result = dskity("doctor", "--url", url, "--json")
     assert json.loads(result.stderr)["error"] == "NotConnected"
 

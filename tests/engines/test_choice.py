@@ -74,6 +74,18 @@ def test_what_cannot_be_is_refused_with_the_mend(
         choose_engine(wanted, url, listen=Listen(), state_dir=tmp_path, find=lambda: None)
 
 
+@pytest.mark.parametrize("wanted", ["auto", "amqtt", "rumqttd"])
+def test_a_user_is_refused_where_the_engine_keeps_that_of_the_runtime(
+    wanted: EngineName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root would otherwise think that the broker had given up its rights."""
+    monkeypatch.setattr("dskity.broker.engine.has_rumqttd", lambda: True)
+    with pytest.raises(InvalidSettings, match=r"runs as the user of the runtime: leave it out"):
+        choose_engine(
+            wanted, None, listen=Listen(), state_dir=tmp_path, user="me", find=lambda: None
+        )
+
+
 async def test_an_external_broker_is_neither_started_nor_stopped(tmp_path: Path) -> None:
     engine = choose_engine("auto", THERE, listen=Listen(), state_dir=tmp_path)
     await engine.start()

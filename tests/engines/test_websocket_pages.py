@@ -171,3 +171,8 @@ def test_an_origin_is_a_scheme_a_host_and_a_port(wrong: str) -> None:
     """Else no page would ever match it."""
     with pytest.raises(InvalidSettings, match="as in http://box:8000"):
         DSkitySettings.isolated(broker={"websocket_origins": [wrong]})
+
+
+def test_a_list_of_origins_without_a_port_has_no_effect_and_is_refused() -> None:
+    with pytest.raises(InvalidSettings, match="no effect without websocket_port"):
+        DSkitySettings.isolated(broker={"websocket_origins": ["http://box:8000"]})

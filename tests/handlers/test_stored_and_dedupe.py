@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,28 @@ async def test_a_stored_message_is_acknowledged_before_its_slow_handler_ends(
         await until(lambda: len(handled) == 300, "all handled")
         assert handled == list(range(300))
         await until(lambda: inbox.messages == 0, "the inbox empty")
+
+
+async def test_a_stored_message_keeps_all_its_fields(tmp_path: Path) -> None:
+    """A handler that takes it from the disk sees what one that takes it from the wire sees."""
+    async with on_disk(MemoryBroker(), tmp_path) as (bus, _, _, _):
+        seen: dict[str, Message] = {}
+
+        async def from_the_wire(message: Message) -> None:
+            seen["handled"] = message
+
+        async def from_the_disk(message: Message) -> None:
+            seen["stored"] = message
+
+        await bus.subscribe("t/#", from_the_wire)
+        await bus.subscribe("t/+", from_the_disk, ack="stored")
+        headers = {"a": "b", "c": "ä"}
+        sent = Message("t/a", b"\x00x", 1, False, "text/x", headers, "answers/a", b"\xff\x00", 60)
+        await bus.send(sent)
+        await until(lambda: len(seen) == 2, "both")
+        for message in seen.values():
+            assert message.expires_in == pytest.approx(60, abs=5)
+            assert replace(message, expires_in=60) == sent
 
 
 async def test_what_was_stored_and_not_handled_is_handled_at_the_next_start(

@@ -6,9 +6,10 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.house.checkout import modules, text
+from tests.house.checkout import ROOT, modules, text
 
 HOME = Path("bus/tasks.py")
+TESTS = ROOT / "tests"
 MAKERS = {"create_task", "ensure_future"}
 
 
@@ -39,6 +40,36 @@ async def f():
         senders.create_task(work())
 """
     assert list(bare_tasks(source)) == [3, 4, 5, 6, 7, 8]
+
+
+def test_each_loop_is_broken_by_a_test() -> None:
+    """Each `keep_running` with a name of its own: some test that waits for the log line has it."""
+    tests = "".join(path.read_text(encoding="utf-8") for path in sorted(TESTS.rglob("*.py")))
+    names = {name for path in modules().values() for name in loops(text(path))}
+    assert len(names) > 10
+    assert {name for name in names if name not in tests} == set()
+
+
+def test_the_name_of_a_loop_is_found() -> None:
+    source = """
+keep_running(work, name="one", clock=clock)
+self._tasks.keep_running(work, "two", clock)
+tasks.keep_running(work, name=f"three {lane}: x")
+tasks.keep_running(work, name=self._name)
+"""
+    assert list(loops(source)) == ["one", "two", "three "]
+
+
+def loops(source: str) -> Iterator[str]:
+    """The names of loops; of those that are put together, what they begin with."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or "keep_running" not in ast.unparse(node.func):
+            continue
+        given = [word.value for word in node.keywords if word.arg == "name"] or node.args[1:2]
+        for name in given:
+            first = name.values[0] if isinstance(name, ast.JoinedStr) else name
+            if isinstance(first, ast.Constant):
+                yield str(first.value)
 
 
 def bare_tasks(source: str) -> Iterator[int]:

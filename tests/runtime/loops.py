@@ -16,6 +16,7 @@ from dskity.bus.stream import MessageStream
 from dskity.handlers.stored import StoredRoute
 from dskity.modules import Module, ModuleMeta, on
 from dskity.modules.commands.deadlines import Deadlines
+from dskity.modules.commands.keys import PREFIX, SharedKeys
 from dskity.modules.commands.states import State
 from dskity.modules.grpc.health import Health
 from dskity.modules.kv.memory_store import MemoryStore
@@ -141,6 +142,20 @@ async def _timed_out(scene: Scene) -> None:
     assert execution.state == State.TIMED_OUT
 
 
+async def _keyed_command(scene: Scene) -> None:
+    await scene.runtime.clients.commands.execute("press", "stop", idempotency_key="one")
+
+
+async def _key_is_written(scene: Scene) -> None:
+    kv = scene.runtime.clients.kv
+
+    async def leads_to_what_was_sent() -> bool:
+        (name,) = await kv.keys(PREFIX)
+        return bool((await kv.get(name))["state"] == State.SENT)
+
+    await until(leads_to_what_was_sent, "the key leads to the command that was sent")
+
+
 async def _change(scene: Scene) -> None:
     await scene.runtime.clients.kv.put("changed", 1)
 
@@ -198,5 +213,9 @@ LOOPS = [
         settings={"grpc": {"enabled": True}},
     ),
     Loop("kv: redis feed", RedisFeed, "_hear", _change, _watched, redis=True),
+    Loop(
+        "commands: idempotency keys", SharedKeys, "_write_pending",
+        _keyed_command, _key_is_written, redis=True,
+    ),
     Loop("kv: redis sweep", RedisStore, "_sweep_once", _lapse, _lapsed, redis=True),
 ]  # fmt: skip

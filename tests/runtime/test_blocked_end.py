@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import signal
+import threading
 from pathlib import Path
 
 import pytest
 
 from tests.engines.device import device
-from tests.runtime.house import write_module
+from tests.runtime.house import started, write_module
 from tests.runtime.test_run import READY, dskity_run
 from tests.servers import HOST, mosquitto
 from tests.waiting import until
@@ -90,3 +91,28 @@ async def test_told_to_stop_it_exits_with_0_whatever_its_handlers_do(
                 run.tell(signal.SIGTERM)
                 assert run.ended(8) == 0, run.output
                 run.wait_for(NAMED[kind], 0)
+
+
+async def test_the_setting_bounds_the_threads_of_plain_handlers(tmp_path: Path) -> None:
+    """`bus.handler_threads`, over all handlers of the runtime; the default is 40."""
+    async with started(tmp_path, broker={"engine": "amqtt"}) as house:
+        assert house.runtime.bus.threads.size == 40
+    async with started(tmp_path, broker={"engine": "amqtt"}, bus={"handler_threads": 2}) as house:
+        begun: list[str] = []
+        opened = threading.Event()
+
+        def block(number: str) -> None:
+            begun.append(number)
+            opened.wait(20)
+
+        try:
+            await house.runtime.bus.subscribe("block/{number}", block)
+            for number in range(5):
+                await house.runtime.bus.publish(f"block/{number}")
+            flow = house.runtime.core.connections["default"].dispatcher.flow
+            await until(
+                lambda: flow.messages == 5 and len(begun) == 2, "all came, two have threads"
+            )
+        finally:
+            opened.set()
+        await until(lambda: len(begun) == 5, "the others")

@@ -14,6 +14,7 @@ import uvicorn
 
 from dskity.bus import tasks
 from dskity.bus.clock import VirtualClock
+from dskity.modules.http.connections import Connections
 from dskity.testing import Runtimes, ScriptedBroker, http_client, isolated_settings, memory_bus
 from tests.breaking import Broken, errors_of
 from tests.runtime.house import started
@@ -74,10 +75,22 @@ async def test_a_loop_that_fails_is_shown_and_goes_on(
         assert await reasons(http) == {}
 
 
-async def test_the_ticks_of_the_http_server_go_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("task", "owner", "name"),
+    [
+        ("http server: ticks", uvicorn.Server, "on_tick"),
+        ("http server: time-outs", Connections, "sweep"),
+    ],
+)
+async def test_the_loops_of_the_http_server_go_on(
+    task: str,
+    owner: Any,
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """uvicorn's loop, which keeps the `date` header; it lives by the machine's clock."""
+    """uvicorn's, which keeps the `date` header, and the time-outs; they use the machine's clock."""
     shown: list[dict[str, str]] = []
 
     class Watch(logging.Handler):
@@ -88,11 +101,11 @@ async def test_the_ticks_of_the_http_server_go_on(
     logging.getLogger("dskity.bus.tasks").addHandler(watch)
     try:
         async with started(tmp_path, grpc={"enabled": False}) as house:
-            broken = Broken(monkeypatch, uvicorn.Server, "on_tick", KeyError("odd"))
+            broken = Broken(monkeypatch, owner, name, KeyError("odd"))
             await until(lambda: shown, "the log line")
-            assert shown == [{"http server: ticks": "KeyError: 'odd'"}]
-            assert "http server: ticks" in errors_of(caplog)[0]
-            await until(lambda: broken.calls > 1, "it ticks again")
+            assert shown == [{task: "KeyError: 'odd'"}]
+            assert task in errors_of(caplog)[0]
+            await until(lambda: broken.calls > 1, "it goes on")
             assert await house.unready() == {}
     finally:
         logging.getLogger("dskity.bus.tasks").removeHandler(watch)

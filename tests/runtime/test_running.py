@@ -46,7 +46,7 @@ def verb(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_verbs_find_a_runtime_whose_ports_were_0(tmp_path: Path) -> None:
-    """`pub`, `request` and `dead-letters`, in the folder that `dskity` was started in."""
+    """In the folder that `dskity` was started in."""
     (tmp_path / "settings.yaml").write_text(PORTS)
     write_module(tmp_path, "echo.py", ECHO)
     with running("dskity", folder=tmp_path) as it:
@@ -59,6 +59,9 @@ def test_the_verbs_find_a_runtime_whose_ports_were_0(tmp_path: Path) -> None:
         assert it.wait_for(r"gRPC on (\S+)")[1] == told["grpc"]
         assert verb(tmp_path, "request", "echo", "hello").stdout == "hello\n"
         assert verb(tmp_path, "pub", "echo", "hello").returncode == 0
+        assert verb(tmp_path, "pub", "kept", "hello", "--retain").returncode == 0
+        assert verb(tmp_path, "sub", "kept", "-n", "1").stdout.endswith("hello\n")
+        assert verb(tmp_path, "doctor", "--json").returncode == 0
         assert verb(tmp_path, "dead-letters", "list", "--json").returncode == 0
         it.tell(signal.SIGTERM)
         assert it.ended() == 0

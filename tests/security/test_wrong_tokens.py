@@ -11,11 +11,12 @@ import httpx
 import pytest
 
 from dskity.bootstrap import bootstrap
+from dskity.bus.addresses import source_of
 from dskity.bus.clock import VirtualClock
 from dskity.bus.errors import Unauthenticated
 from dskity.modules.audit.access import Access
 from dskity.modules.audit.call import Call
-from dskity.modules.audit.sources import FORGOTTEN_AFTER, MOST_SOURCES, Sources, source_of
+from dskity.modules.audit.sources import FORGOTTEN_AFTER, MOST_SOURCES, Sources
 from dskity.modules.grpc.v1 import dskity_pb2 as pb
 from dskity.modules.grpc.v1.dskity_pb2_grpc import BusStub
 from dskity.modules.ops import OpsModule
@@ -38,7 +39,7 @@ def guard_on(clock: VirtualClock) -> Guard:
 
 
 def wrong() -> Unauthenticated:
-    return Unauthenticated("nobody holds this token", wrong_token=True)
+    return Unauthenticated("this token is unknown", wrong_token=True)
 
 
 def test_each_wrong_token_in_a_row_doubles_the_delay_of_its_source() -> None:
@@ -55,7 +56,10 @@ def test_a_source_is_an_address_or_what_one_host_has_of_ipv6() -> None:
     """A /64; a mapped IPv4 address is that one; what is no address is itself."""
     assert source_of("192.0.2.7") == source_of("::ffff:192.0.2.7") == "192.0.2.7"
     assert source_of("2001:db8::1") == source_of("2001:db8::2:3") == "2001:db8::/64"
-    assert source_of(None) == "unknown"
+    assert source_of("pump.local") == "pump.local"
+    sources = Sources()
+    sources.failed(None, 0.0)
+    assert sources.failures("unknown", 0.0) == 1
 
 
 def test_the_memory_of_sources_is_bounded() -> None:

@@ -263,6 +263,15 @@ async def test_a_type_with_text_that_may_not_travel_is_refused(hooks: Hooks, tex
     assert hooks.messages == []
 
 
+@pytest.mark.parametrize("id", [b"a\x9bb", b"\x85a"])
+async def test_an_id_with_text_that_may_not_travel_is_refused(hooks: Hooks, id: bytes) -> None:
+    """It would be a header of the message."""
+    response = await hooks.client.post("/webhooks/any", content=b"{}", headers=[(b"X-Id", id)])
+    assert response.status_code == 400
+    assert " U+" in response.json()["detail"]
+    assert hooks.messages == []
+
+
 @pytest.mark.parametrize("body", [b"[" * 1024, b'{"type": "\\ud800"}', b'{"type": NaN}', b"\xff"])
 async def test_a_body_that_is_no_json_has_no_type(hooks: Hooks, body: bytes) -> None:
     response = await hooks.post("any", body, {"X-Id": "1"})

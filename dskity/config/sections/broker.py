@@ -32,7 +32,6 @@ class BrokerSettings(Section):
     """Origins of the web pages that may connect, as in `http://box:8000`; amqtt alone checks."""
     users_file: Path | None = None
     """File of users and password hashes, as mosquitto_passwd writes it."""
-
     user: str | None = Field(default=None, min_length=1)
     """The user that mosquitto becomes where root starts it; null: mosquitto, or else nobody."""
 
@@ -40,4 +39,12 @@ class BrokerSettings(Section):
     def _open_only_with_users(self) -> Self:
         if self.engine != "none":
             Listen(self.host, self.port, self.websocket_port, self.users_file)
+        return self
+
+    @model_validator(mode="after")
+    def _origins_only_with_a_port(self) -> Self:
+        if self.websocket_origins and self.websocket_port is None:
+            raise ValueError(
+                "websocket_origins has no effect without websocket_port: set it, or leave this out"
+            )
         return self

@@ -85,7 +85,8 @@ class BusSettings(Section):
     dedupe_max_window_seconds: float = Field(default=86_400, gt=0)
     """Seconds for which the keys of handlers with `dedupe` are kept; no window may be longer."""
     reply_topics: Filters | None = None
-    """Filters of the topics that replies may go to, beside `{root}/reply/`; null: all but ours."""
+    """Filters of the topics that replies may go to, besides `{root}/reply/`; null: any topic
+    outside `{root}/` that this runtime does not handle."""
     outbox: OutboxSettings = OutboxSettings.defaults()
     """Publishes that wait for the broker."""
     inbox: InboxSettings = InboxSettings.defaults()
