@@ -2,13 +2,15 @@
 
     load.py       numbered messages           journal.py   numbers on disk
     worker.py     the runtime that suffers    process.py   starts and kills it
+    misbehaviour.py  what its handlers do wrong
     publisher.py  a device that counts PUBACKs
     frames.py     packets in a byte stream    tap.py       who forgot a message
     hostile.py    a network that cuts         surroundings.py, clocks.py  disks and clocks
-    held.py       a disk that hangs
+    held.py       a disk that hangs           siege.py     strangers at the door
     watching.py   waiting for journals        outcome.py   what was lost, and what came twice
     scenarios/    one file a cause            suite.py     all of them, with their sizes
-    soak.py       all faults at once, for a long time
+    soak.py       all faults for a long time  site.py, troubles.py  where, and which
+    tables.py     what is printed
 
 `python -m tests.faults` is `scripts/faults`.
 """

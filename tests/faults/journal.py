@@ -1,4 +1,5 @@
-"""Numbers on disk, one a line, each with its moment: what a process that may be killed has done.
+"""Numbers on disk, one a line, each with its moment: what a process that may be killed has done;
+and what its log says.
 
 A line is one `write` to a file opened for appending, so it is whole or not there, and what the
 kernel has taken outlives the process.
@@ -59,3 +60,24 @@ class Ledger:
     def lines(self) -> int:
         """All that was noted, duplicates too."""
         return len(self.order)
+
+
+class Sayings:
+    """How often each of `phrases` is in a log that grows."""
+
+    def __init__(self, path: Path, *phrases: str) -> None:
+        self._path = path
+        self._read = 0
+        self._counts = Counter(dict.fromkeys(phrases, 0))
+
+    def count(self, phrase: str) -> int:
+        """Read what is new; how often it is there by now."""
+        if self._path.exists():
+            with self._path.open("rb") as file:
+                file.seek(self._read)
+                new = file.read()
+            whole = new[: new.rfind(b"\n") + 1]
+            self._read += len(whole)
+            for each in self._counts:
+                self._counts[each] += whole.count(each.encode())
+        return self._counts[phrase]

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 from pydantic import BaseModel
 
 TOPICS = 8
-PANICS = (b"exit", b"interrupt", b"panic", b"cancel", b"group")
-"""What a handler may be told to raise, or to do to its task."""
+PANICS = ("exit", "interrupt", "panic", "group", "raise-cancelled", "cancel-itself")
+"""What a handler may be told to do that is no ordinary error; see `misbehaviour.py`."""
+HOSTILE = (
+    b"[" * 1_000 + b"%d",
+    b'{"n":%d,"do":"line\\nbreak"}',
+    b'{"n":%d,"do":"\\u0000\\u0085"}',
+    b'{"n":%d,"do":"\\ud800"}',
+    b"\xff\xfe number %d",
+    b'{"n":%d,"n":NaN}',
+)
+"""Payloads that no handler can read, each with its number. A dead letter quotes them in a header,
+and each kind has ended a connection that way."""
 
 
 class Load(BaseModel):
@@ -18,7 +27,10 @@ class Load(BaseModel):
     at `hang`."""
 
     n: int
-    do: Literal["note", "fail", "hang", "exit", "interrupt", "panic", "cancel", "group"] = "note"
+    do: Literal[
+        "note", "fail", "hang",
+        "exit", "interrupt", "panic", "group", "raise-cancelled", "cancel-itself",
+    ] = "note"  # fmt: skip
     pad: str = ""
 
 
@@ -27,9 +39,15 @@ def topic_of(number: int) -> str:
     return f"load/{number % TOPICS}"
 
 
-def payload_of(number: int) -> bytes:
-    """An ordinary message."""
-    return b'{"n":%d}' % number
+def payload_of(number: int, do: str = "note") -> bytes:
+    """A message that its handler can read."""
+    return b'{"n":%d}' % number if do == "note" else b'{"n":%d,"do":"%s"}' % (number, do.encode())
+
+
+def stream(numbers: Iterable[int], bad: Mapping[int, bytes]) -> Iterator[tuple[int, str, bytes]]:
+    """Number, topic and payload of each; ordinary ones, but for those in `bad`."""
+    for number in numbers:
+        yield number, topic_of(number), bad.get(number) or payload_of(number)
 
 
 def out_of_order(order: list[int]) -> list[int]:
@@ -43,21 +61,3 @@ def out_of_order(order: list[int]) -> list[int]:
         seen.add(number)
         highest[number % TOPICS] = max(highest[number % TOPICS], number)
     return late
-
-
-class Panic(BaseException):
-    """What an extension in Rust raises."""
-
-
-def panic(kind: str) -> None:
-    """Raise it, if it is one of those."""
-    if kind == "exit":
-        sys.exit("a handler ends the process")
-    if kind == "interrupt":
-        raise KeyboardInterrupt
-    if kind == "panic":
-        raise Panic("index out of bounds")
-    if kind == "group":
-        raise BaseExceptionGroup("several", [Panic("one"), SystemExit(2)])
-    if kind == "cancel":
-        raise asyncio.CancelledError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,29 +12,34 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.faults.journal import Ledger
+from tests.faults.journal import Ledger, Sayings
 from tests.faults.worker import Spec
 from tests.servers import HOST
 
 ROOT = Path(__file__).parents[2]
+_STARTED = "modules started:"
+_CONNECTED = "dskity.mqtt: connected to"
+_BROKEN = "dskity.bus.tasks:"
 
 
 class Worker:
     """A runtime of ours in a process of its own; see `worker.py`.
 
-    `before` are words in front of the command, of a program that changes its surroundings.
+    `before` are words in front of the command, of a program that changes its surroundings. `kills`
+    counts them.
     """
 
     def __init__(self, folder: Path, spec: Spec, before: Sequence[str] = ()) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self.kills = 0
         self.handled = Ledger(folder / "handled")
         self.dead = Ledger(folder / "dead")
         self.accepted = Ledger(folder / "accepted")
         self.refused = Ledger(folder / "refused")
-        self.door = 0
-        """The port of its HTTP door, 0 where that is closed."""
+        self._said = Sayings(folder / "log", _STARTED, _CONNECTED, _BROKEN)
         self._before = before
+        self._lives_before = 0
         self._process: subprocess.Popen[bytes] | None = None
         self.change(spec)
 
@@ -48,6 +54,16 @@ class Worker:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def up(self) -> bool:
+        """Whether it runs, and all its modules have been started since its last start."""
+        return self.running and self.lives > self._lives_before
+
+    @property
+    def door(self) -> int:
+        """The port of its HTTP door, 0 where that is closed."""
+        return int(self.spec.settings.get("port", 0))
+
+    @property
     def log(self) -> str:
         """What it has logged, in all its lives."""
         return (self.folder / "log").read_text(encoding="utf-8")
@@ -55,20 +71,38 @@ class Worker:
     @property
     def lives(self) -> int:
         """How often it was up and handling."""
-        return self.log.count("modules started:")
+        return self._said.count(_STARTED)
 
     @property
     def connections(self) -> int:
         """How often it was connected to its broker with all subscriptions in place."""
-        return self.log.count("dskity.mqtt: connected to")
+        return self._said.count(_CONNECTED)
+
+    @property
+    def broken_tasks(self) -> int:
+        """How often a task of it ended, or a callback failed, by an error that nobody foresaw."""
+        return self._said.count(_BROKEN)
+
+    @property
+    def files(self) -> int:
+        """Its open files and sockets."""
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
+    def memory(self, field: str = "VmRSS") -> int:
+        """In MiB; `VmHWM` is the most that it has had."""
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
+        found = re.search(rf"^{field}:\s+(\d+) kB$", status, re.MULTILINE)
+        assert found is not None
+        return int(found[1]) // 1024
 
     def change(self, spec: Spec) -> None:
         """What it does from the next start on."""
-        self.door = spec.settings.get("port", 0)
+        self.spec = spec
         spec.write(self.folder / "spec.json")
 
     def start(self) -> None:
         """Start it; what it does shows in its journals."""
+        self._lives_before = self.lives
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*self._before, sys.executable, "-m", "tests.faults.worker",
@@ -84,6 +118,7 @@ class Worker:
         """`kill -9`, of one that runs: that it had ended by itself would be another fault."""
         status = self._end(signal.SIGKILL)
         assert status == -signal.SIGKILL, f"had ended with {status}:\n{self.log[-2000:]}"
+        self.kills += 1
 
     def stop(self) -> int:
         """SIGTERM; the exit status."""

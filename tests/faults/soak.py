@@ -1,4 +1,8 @@
-"""All faults at once, for as long as it takes: three runtimes, two brokers, and load throughout."""
+"""All faults for as long as it takes: three runtimes, two brokers, and load throughout.
+
+Each runtime has its own sequence of troubles, so those of one meet those of another. Two are killed
+throughout; the third only at the beginning, so that its memory and its files tell of leaks.
+"""
 
 from __future__ import annotations
 
@@ -6,159 +10,170 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.faults.load import PANICS, payload_of, topic_of
-from tests.faults.outcome import Outcome, reckon, still
-from tests.faults.process import Worker, settings, worker
-from tests.faults.publisher import Publisher
-from tests.faults.scenarios.standing import HOSTILE, silent, strangers
+from tests.faults.outcome import Outcome, longest_pause, reckon
+from tests.faults.process import Worker
+from tests.faults.siege import answers
+from tests.faults.site import Site, site
+from tests.faults.troubles import deck
 from tests.faults.watching import reaches, settles
-from tests.faults.worker import Spec
-from tests.servers import HOST, ServerProcess, free_port, mosquitto
 
-BATCH, BETWEEN = 50, 0.25  # messages, and seconds between batches: 200 a second at each broker
-BAD_EVERY = 101  # messages, one of which no handler survives or can read
-EVERY = 5.0  # seconds between faults
-FROZEN = 3.0  # seconds for which a broker stands
-# Seconds: a killed runtime's start, a frozen broker and the reconnect after it, one upon another.
-SOAK_ALLOWANCE = 20.0
-_STRANGERS = 200
+ALLOWED = 20.0
+"""Seconds without anything handled that are no stand-still: a runtime is killed, and killed again
+in the midst of its start, while its broker is frozen."""
+_EVERY = 4.0  # seconds between two troubles of one runtime, and less in a short soak:
+_ROUND = 15  # of them make its whole time at least; a round has six
+_UP = 60.0  # seconds at most for a start
+_SAMPLE = 1.0  # seconds
+_PATIENCE = 30.0  # seconds without any progress after which what is missing is lost
+_MEMORY, _FILES = 64, 20  # MiB and files that a runtime may have gained at the end
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Of one life of a runtime: when it was up, at most, and at the end."""
+
+    first: int
+    most: int
+    last: int
+
+    @property
+    def gained(self) -> int:
+        """From the first to the last."""
+        return self.last - self.first
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One runtime: what became of its messages; its memory (MiB) and files, before and after."""
+    """What became of one runtime: `memory` (MiB) and `files` of its last life, which took `lived`
+    seconds; `troubles` by name."""
 
     name: str
     outcome: Outcome
-    memory: tuple[int, int]
-    files: tuple[int, int]
+    kills: int
+    troubles: Counter[str]
+    memory: Figures
+    files: Figures
+    lived: float
 
 
 @dataclass(eq=False)
-class _Site:
-    """A broker, who publishes there, and the runtimes that take all of it."""
+class _Seat:
+    """One runtime at its site, and what is noted of it."""
 
-    broker: ServerProcess
-    publisher: Publisher
-    workers: list[Worker]
+    site: Site
+    worker: Worker
+    troubles: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    samples: list[tuple[int, float, int, int]] = field(default_factory=list)
+    """Process, moment, MiB and files, while it was up."""
 
-    async def load(self, until: float) -> None:
-        """Publish until that moment."""
-        number = 0
-        while time.monotonic() < until:
-            await self.publisher.send(map(_message, range(number, number + BATCH)))
-            number += BATCH
-            await asyncio.sleep(BETWEEN)
+    async def suffer(
+        self, until: float, every: float, dice: random.Random, *, killed: bool
+    ) -> None:
+        """One trouble after the other, as long as it runs."""
+        for trouble in deck(dice, killed=killed):
+            await asyncio.sleep(every)
+            await reaches(lambda: int(self.worker.up or not self.worker.running), 1, _UP)
+            if time.monotonic() > until:
+                return
+            if not self.worker.running:  # its row tells
+                return
+            if said := await trouble(self.site, self.worker, dice):
+                self.wrong.append(said)
+            self.troubles[trouble.__name__] += 1
+
+    async def watch(self) -> None:
+        """Sample until cancelled."""
+        while True:
+            self.sample()
+            await asyncio.sleep(_SAMPLE)
+
+    def sample(self) -> None:
+        """Note memory and files, if it is up."""
+        if self.worker.up:
+            each = self.worker
+            self.samples.append((each.pid, time.monotonic(), each.memory(), each.files))
 
 
 async def soak(folder: Path, seconds: float, seed: int) -> list[Row]:
     """Run for so long, then wait for all that was accepted."""
-    dice = random.Random(seed)
-    with _sites(folder) as sites:
-        workers = [each for site in sites for each in site.workers]
-        await reaches(lambda: min(each.lives for each in workers), 1)
-        before = {each: _figures(each) for each in workers}
+    with _seats(folder) as seats:
+        for seat in seats:
+            await reaches(lambda up=seat.worker: int(up.up), 1, _UP)  # type: ignore[misc]
         began = time.monotonic()
-        async with asyncio.TaskGroup() as group:
-            for at, site in enumerate(sites):
-                group.create_task(site.load(began + seconds), name=f"load {at}")
-            group.create_task(_trouble(sites, began + seconds, dice), name="faults")
-        rows = []
-        for site in sites:
-            wanted = {number for number in site.publisher.accepted if not _unreadable(number)}
-            for each in site.workers:
-                await settles(wanted, each.handled, each.dead, patience=30)
-                outcome = reckon(
-                    wanted,
-                    each.handled.counts,
-                    dead=each.dead.counts,
-                    stood_still=still(
-                        began, each.handled.moments, each.dead.moments, allowance=SOAK_ALLOWANCE
-                    ),
-                    note=f"{each.lives} lives",
-                    wrong=() if each.running else ("it has ended by itself",),
-                )
-                figures = before[each], _figures(each)
-                memory, files = zip(*figures, strict=True)
-                rows.append(Row(each.folder.name, outcome, memory, files))
+        until = began + seconds
+        every = min(_EVERY, seconds / _ROUND)
+        async with asyncio.TaskGroup() as watching:
+            watchers = [
+                watching.create_task(seat.watch(), name=f"watch {seat.worker.folder.name}")
+                for seat in seats
+            ]
+            async with asyncio.TaskGroup() as group:
+                for at, each in enumerate({seat.site: None for seat in seats}):
+                    group.create_task(each.load(until), name=f"load {at}")
+                for seat in seats:
+                    name = seat.worker.folder.name
+                    suffering = seat.suffer(
+                        until, every, random.Random(f"{seed} {name}"), killed=name != "three"
+                    )
+                    group.create_task(suffering, name=f"troubles of {name}")
+            rows = [await _row(seat, began) for seat in seats]
+            for watcher in watchers:
+                watcher.cancel()
     return rows
 
 
 @contextlib.contextmanager
-def _sites(folder: Path) -> Iterator[list[_Site]]:
+def _seats(folder: Path) -> Iterator[list[_Seat]]:
     """Two runtimes at the first broker, one at the second."""
-    with contextlib.ExitStack() as stack:
-        sites = []
-        for names in (("one", "two"), ("three",)):
-            broker = stack.enter_context(mosquitto(["max_inflight_messages 10000"]))
-            workers = []
-            for name in names:
-                own = settings(folder / name, broker.port, client_id=name) | {
-                    "host": HOST,
-                    "port": free_port(),
-                    "http": {"enabled": True},
-                }
-                spec = Spec(own, {"attempts": 2}, pause=0.01)
-                workers.append(stack.enter_context(worker(folder / name, spec)))
-            sites.append(_Site(broker, Publisher(broker.port), workers))
-        yield sites
+    with site(folder, "one", "two") as first, site(folder, "three") as second:
+        yield [_Seat(site, worker) for site in (first, second) for worker in site.workers]
 
 
-async def _trouble(sites: Sequence[_Site], until: float, dice: random.Random) -> None:
-    """One fault after the other."""
-    while time.monotonic() + EVERY < until:
-        await asyncio.sleep(EVERY)
-        site = dice.choice(sites)
-        victim = dice.choice(site.workers)
-        fault = dice.choice((_kill, _freeze, _besiege))
-        await fault(site, victim)
+async def _row(seat: _Seat, began: float) -> Row:
+    each, accepted = seat.worker, seat.site.publisher.accepted
+    await settles(accepted, each.handled, each.dead, patience=_PATIENCE)
+    seat.sample()
+    process, *_ = seat.samples[-1]
+    last = [sample for sample in seat.samples if sample[0] == process]
+    memory = _figures([sample[2] for sample in last])
+    files = _figures([sample[3] for sample in last])
+    wrong = [*seat.wrong, *await _faults(seat, memory, files)]
+    outcome = reckon(
+        accepted,
+        each.handled.counts,
+        dead=each.dead.counts,
+        pause=longest_pause(began, each.handled.moments, each.dead.moments, allowed=ALLOWED),
+        wrong=wrong,
+    )
+    lived = last[-1][1] - last[0][1]
+    return Row(each.folder.name, outcome, each.kills, seat.troubles, memory, files, lived)
 
 
-async def _kill(_: _Site, victim: Worker) -> None:
-    if victim.running:  # else it has ended by itself, which its row tells
-        victim.kill()
-        victim.start()
+def _figures(samples: list[int]) -> Figures:
+    return Figures(samples[0], max(samples), samples[-1])
 
 
-async def _freeze(site: _Site, _: Worker) -> None:
-    site.broker.pause()
-    try:
-        await asyncio.sleep(FROZEN)  # the length of the fault
-    finally:
-        site.broker.proceed()
-
-
-async def _besiege(_: _Site, victim: Worker) -> None:
-    async with strangers(victim.door, _STRANGERS, silent):
-        await asyncio.sleep(FROZEN)  # the length of the fault
-
-
-def _message(number: int) -> tuple[int, str, bytes]:
-    payload = payload_of(number)
-    bad = _bad(number)
-    if bad is not None:
-        payload = bad % number if b"%d" in bad else bad
-    return number, topic_of(number), payload
-
-
-def _bad(number: int) -> bytes | None:
-    texts = (*(b'{"n":%%d,"do":"%s"}' % kind for kind in PANICS), *HOSTILE)
-    return texts[number // BAD_EVERY % len(texts)] if number % BAD_EVERY == BAD_EVERY - 1 else None
-
-
-def _unreadable(number: int) -> bool:
-    bad = _bad(number)
-    return bad is not None and b"%d" not in bad
-
-
-def _figures(process: Worker) -> tuple[int, int]:
-    """Memory in MiB, and open files; nothing of one that has ended."""
-    if not process.running:
-        return 0, 0
-    status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
-    (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return int(line.split()[1]) // 1024, len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
+async def _faults(seat: _Seat, memory: Figures, files: Figures) -> list[str]:
+    """What is not as it should be at the end; ends the runtime."""
+    each, found = seat.worker, []
+    if not each.running:
+        return ["it has ended by itself"]
+    if not await answers(each.door, "/health/ready"):
+        found.append("it is not ready")
+    if each.broken_tasks:
+        found.append(f"{each.broken_tasks} tasks failed")
+    if missing := seat.site.bad - each.dead.counts.keys():
+        found.append(f"{len(missing)} bad messages are no dead letters")
+    if more := each.dead.counts.keys() - seat.site.bad:
+        found.append(f"{len(more)} dead letters of ordinary messages")
+    if memory.gained > _MEMORY or files.gained > _FILES:
+        found.append("it leaks")
+    if status := await asyncio.to_thread(each.stop):
+        found.append(f"it ended with {status}")
+    return found

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from tests.faults.outcome import Outcome, Size
 from tests.faults.scenarios.backlog import backlog
+from tests.faults.scenarios.besieged import silent_sockets, trailers
 from tests.faults.scenarios.broker_away import broker_away
 from tests.faults.scenarios.broker_killed import (
     ON_EACH_CHANGE,
@@ -19,18 +20,12 @@ from tests.faults.scenarios.broker_killed import (
 from tests.faults.scenarios.broker_stopped import broker_stopped
 from tests.faults.scenarios.clock_jumps import clock_jumps
 from tests.faults.scenarios.disk import disk_full, disk_read_only
-from tests.faults.scenarios.handlers import blocked_threads, panics
+from tests.faults.scenarios.hanging import blocked_threads, hanging, hanging_stored
 from tests.faults.scenarios.hostile_network import hostile_network
 from tests.faults.scenarios.one_client_id import one_client_id
-from tests.faults.scenarios.poison import hanging, hanging_stored, poison
+from tests.faults.scenarios.poison import hostile_text, panics, poison
 from tests.faults.scenarios.runtime_killed import runtime_killed
-from tests.faults.scenarios.standing import (
-    backlog_at_start,
-    filter_changes,
-    hostile_text,
-    silent_sockets,
-    trailers,
-)
+from tests.faults.scenarios.starts import backlog_at_start, filter_changes
 
 Run: TypeAlias = Callable[[Size, Path], Awaitable[Outcome]]
 
@@ -68,17 +63,17 @@ SUITE = (
     Scenario("disk-read-only", disk_read_only, Size(300), Size(10_000)),
     Scenario("broker-away", broker_away, Size(5_000, 1), Size(100_000, 5)),
     Scenario("poison", poison, Size(3_000, 1), Size(100_000, 1)),
+    Scenario("handler-panics", panics, Size(2_000, 4), Size(100_000, 20)),
+    Scenario("hostile-text", hostile_text, Size(400, 4), Size(50_000, 50)),
     Scenario("handler-hangs", hanging, Size(2_000, 2), Size(9_000, 2)),
     Scenario("handler-hangs-stored", hanging_stored, Size(1_000, 2), Size(100_000, 2)),
-    Scenario("handler-panics", panics, Size(2_000, 4), Size(100_000, 20)),
-    Scenario("threads-blocked", blocked_threads, Size(1_000), Size(50_000)),
+    Scenario("threads-blocked", blocked_threads, Size(1_000, 40), Size(50_000, 40)),
     Scenario("backlog", partial(backlog, bound=8), Size(600), Size(600)),
     Scenario("backlog-200-MB", partial(backlog, bound=64), Size(2_000), Size(2_000)),
-    Scenario("clock-jumps", clock_jumps, Size(2_000), Size(10_000)),
-    Scenario("one-client-id", one_client_id, Size(200), Size(5_000)),
     Scenario("backlog-at-start", backlog_at_start, Size(600), Size(5_000)),
     Scenario("filter-changes", filter_changes, Size(400), Size(20_000)),
-    Scenario("hostile-text", hostile_text, Size(400, 2), Size(50_000, 50)),
     Scenario("silent-sockets", silent_sockets, Size(400, 100), Size(20_000, 1_100)),
     Scenario("trailers", trailers, Size(400, 5), Size(20_000, 50)),
+    Scenario("clock-jumps", clock_jumps, Size(2_000), Size(10_000)),
+    Scenario("one-client-id", one_client_id, Size(200), Size(5_000)),
 )

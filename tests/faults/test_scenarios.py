@@ -24,7 +24,7 @@ async def test_nothing_is_lost(scenario: Scenario, tmp_path: Path) -> None:
         pytest.skip("a read-only file system needs the right to mount")
     outcome = await scenario.run(scenario.small, tmp_path)
     assert outcome.lost == 0
-    assert outcome.stood_still == 0
+    assert outcome.pause.stood_still == 0
     assert outcome.wrong == ()
     assert outcome.accepted == outcome.handled + outcome.dead + outcome.forgotten
     assert outcome.forgotten == 0 or scenario.name in _FORGETFUL

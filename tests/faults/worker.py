@@ -14,7 +14,6 @@ import random
 import re
 import signal
 import sys
-import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,20 +28,22 @@ from dskity.handlers.dedupe import Dedupe
 from dskity.logs import configure
 from dskity.modules import Message, Module, ModuleMeta, RetryPolicy, TransportClients
 from tests.faults.journal import Journal
-from tests.faults.load import Load, panic, payload_of, topic_of
+from tests.faults.load import Load, payload_of, topic_of
+from tests.faults.misbehaviour import block, misbehave
 
 AT_ONCE = 200  # publishes on their way
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """`route` has the policy of the handler (`attempts` among its words), None for no handler;
-    `produce` is the range of numbers to publish, one `every` so many seconds; `pause` is the
-    longest time, in seconds, that a handler takes. A `careless` handler returns before its work is
-    done, as if messages were acknowledged on arrival: the suite must notice. `wall` is a file with
-    the seconds by which the wall clock has been set; odd numbers expire in `expires_in` seconds.
-    `filter` is what its route is on. With `blocks_for` a plain handler of `blocked/+` blocks for
-    ever, timed out after so long."""
+    """`filter` is what its handler is on; `route` has the policy of it (`attempts` among its
+    words), None for no handler; `pause` is the longest time, in seconds, that it takes. A
+    `careless` handler returns before its work is done, as if messages were acknowledged on arrival:
+    the suite must notice. With `block_timeout` there is a plain handler of `blocked/+`, too, which
+    blocks for `block_seconds` (None: for ever) and is timed out after so long.
+
+    `produce` is the range of numbers to publish, one `every` so many seconds; odd ones expire in
+    `expires_in` seconds. `wall` is a file with the seconds by which the wall clock has been set."""
 
     settings: dict[str, Any]
     route: dict[str, Any] | None = None
@@ -51,9 +52,10 @@ class Spec:
     pause: float = 0.0
     careless: bool = False
     wall: str | None = None
-    blocks_for: float | None = None
     expires_in: float | None = None
     filter: str = "load/{line}"
+    block_timeout: float | None = None
+    block_seconds: float | None = None
 
     def write(self, path: Path) -> None:
         """To a file that `read` reads."""
@@ -84,26 +86,19 @@ class Handling(Module):
             policy["retry"] = RetryPolicy(attempts=policy.pop("attempts"), backoff=0.01)
         if "dedupe" in policy:
             policy["dedupe"] = Dedupe(policy["dedupe"])
-        await clients.bus.subscribe("dskity/dead-letter/load/{line}", self.bury)
-        await clients.bus.subscribe(self._spec.filter, self.handle, **policy)
-        if (seconds := self._spec.blocks_for) is not None:
-            await clients.bus.subscribe("dskity/dead-letter/blocked/{line}", self.bury)
+        bus = clients.bus
+        await bus.subscribe(f"{bus.root}/dead-letter/{{topic...}}", self.bury)
+        await bus.subscribe(self._spec.filter, self.handle, **policy)
+        if (seconds := self._spec.block_timeout) is not None:
             once = RetryPolicy(attempts=1)
-            await clients.bus.subscribe("blocked/{line}", self.block, timeout=seconds, retry=once)
+            await bus.subscribe("blocked/{line}", self.block, timeout=seconds, retry=once)
 
     def block(self, load: Load) -> None:
-        threading.Event().wait()
+        block(self._spec.block_seconds)
 
     async def handle(self, load: Load) -> None:
-        if load.do == "fail":
-            raise RuntimeError("poison")
-        if load.do == "hang":
-            await asyncio.Event().wait()
         if load.do != "note":
-            if load.n % 2:
-                await asyncio.sleep(0)  # the others fail in their first step
-            panic(load.do)
-            await asyncio.sleep(0)  # where a cancellation is raised
+            await misbehave(load)
         work = self._work(load.n)
         if self._spec.careless:
             self._later.add(asyncio.create_task(work, name=f"work {load.n}"))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
+import time
 from pathlib import Path
 
 from tests.faults.load import topic_of
-from tests.faults.outcome import Outcome, Size, reckon
+from tests.faults.outcome import RESTART, Outcome, Size, longest_pause, reckon
 from tests.faults.process import settings, worker
 from tests.faults.publisher import Publisher
 from tests.faults.watching import reaches, settles
@@ -26,17 +26,19 @@ async def backlog(size: Size, folder: Path, *, bound: int) -> Outcome:
         publisher = Publisher(broker.port)
         with worker(folder, Spec(own, {}, pause=0.02)) as runtime:
             await reaches(lambda: runtime.lives, 1)
-            idle = _memory(runtime.pid, "VmRSS")
+            idle = runtime.memory()
             runtime.kill()
             await publisher.send((n, topic_of(n), _large(n)) for n in range(size.messages))
+            since = time.monotonic()
             runtime.start()
             await settles(publisher.accepted, runtime.handled)
-            most = _memory(runtime.pid, "VmHWM")
+            most = runtime.memory("VmHWM")
     allowed = idle + bound + _READ_AHEAD + _SLACK
     megabytes = size.messages * PAYLOAD // 1_000_000
     return reckon(
         publisher.accepted,
         runtime.handled.counts,
+        pause=longest_pause(since, runtime.handled.moments, allowed=RESTART),
         note=f"{megabytes} MB, bound {bound} MiB; {idle} MiB when idle, {most} MiB at most",
         wrong=(f"took {most} MiB of {allowed}",) if most > allowed else (),
     )
@@ -44,11 +46,3 @@ async def backlog(size: Size, folder: Path, *, bound: int) -> Outcome:
 
 def _large(number: int) -> bytes:
     return b'{"n":%d,"pad":"%s"}' % (number, b"x" * PAYLOAD)
-
-
-def _memory(pid: int, field: str) -> int:
-    """In MiB."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-    found = re.search(rf"^{field}:\s+(\d+) kB$", status, re.MULTILINE)
-    assert found is not None
-    return int(found[1]) // 1024

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.faults.journal import Ledger
 from tests.faults.load import out_of_order
-from tests.faults.outcome import Outcome, Size, reckon
+from tests.faults.outcome import RESTART, Outcome, Size, longest_pause, reckon
 from tests.faults.process import settings, worker
 from tests.faults.watching import reaches, settles
 from tests.faults.worker import Spec
@@ -39,6 +40,7 @@ async def broker_away(
                 runtime.start()
             await reaches(lambda: _next(accepted), size.messages, within)
             runtime.change(Spec(own, {}))
+            since = time.monotonic()
             broker.start()
             for _ in range(size.faults):
                 done = handled.update().lines
@@ -52,6 +54,7 @@ async def broker_away(
         return reckon(
             accepted.counts,
             handled.counts,
+            pause=longest_pause(since, handled.moments, allowed=RESTART),
             note=f"killed {size.faults} times while it published, and as often in the drain",
             wrong=(f"{len(late)} out of order",) if late else (),
         )

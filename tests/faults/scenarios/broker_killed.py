@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import signal
+import time
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from dskity.broker import mosquitto_conf
 from dskity.broker.listen import Listen
 from dskity.broker.mosquitto import ManagedMosquitto
 from tests.faults import tap
-from tests.faults.outcome import Outcome, Size, reckon
+from tests.faults.outcome import RESTART, Outcome, Size, longest_pause, reckon
 from tests.faults.process import Worker, settings, worker
 from tests.faults.publisher import Publisher
 from tests.faults.watching import reaches, settles
@@ -39,6 +40,7 @@ async def broker_killed(size: Size, folder: Path, *lines: str) -> Outcome:
             with worker(folder, spec) as runtime:
                 await reaches(lambda: runtime.lives, 1)
                 await saved(engine, folder)
+                since = time.monotonic()
                 batch = size.messages // size.faults
                 for life in range(size.faults):
                     numbers = range(life * batch, (life + 1) * batch)
@@ -52,6 +54,7 @@ async def broker_killed(size: Size, folder: Path, *lines: str) -> Outcome:
         return reckon(
             publisher.accepted,
             runtime.handled.counts,
+            pause=longest_pause(since, runtime.handled.moments, allowed=RESTART),
             forgotten=forgotten(missing, publisher.accepted, wire, port),
             note=f"killed {size.faults} times",
         )
@@ -69,6 +72,7 @@ async def broker_killed_under_us(size: Size, folder: Path) -> Outcome:
                 accepted = runtime.accepted
                 await reaches(lambda: runtime.lives, 1)
                 await saved(engine, folder)
+                since = time.monotonic()
                 batch = size.messages // size.faults
                 for life in range(size.faults):
                     moment = life * batch + random.randint(batch // 10, batch // 2)
@@ -80,6 +84,7 @@ async def broker_killed_under_us(size: Size, folder: Path) -> Outcome:
         return reckon(
             accepted.counts,
             runtime.handled.counts,
+            pause=longest_pause(since, runtime.handled.moments, allowed=RESTART),
             forgotten=forgotten(missing, wire.kept, wire, port),
             note=f"killed {size.faults} times",
         )

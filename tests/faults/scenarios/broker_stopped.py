@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 from tests.faults.load import out_of_order
-from tests.faults.outcome import Outcome, Size, reckon
+from tests.faults.outcome import RESTART, Outcome, Size, longest_pause, reckon
 from tests.faults.process import settings, worker
 from tests.faults.watching import reaches, settles
 from tests.faults.worker import Spec
@@ -25,6 +26,8 @@ async def broker_stopped(size: Size, folder: Path) -> Outcome:
         )
         with worker(folder, spec) as runtime:
             accepted = runtime.accepted
+            await reaches(lambda: runtime.lives, 1)
+            since = time.monotonic()
             await reaches(lambda: accepted.update().lines, size.messages // 4)
             broker.pause()
             before = accepted.update().lines
@@ -37,6 +40,7 @@ async def broker_stopped(size: Size, folder: Path) -> Outcome:
         return reckon(
             accepted.counts,
             runtime.handled.counts,
+            pause=longest_pause(since, runtime.handled.moments, allowed=size.seconds + RESTART),
             note=f"stopped for {size.seconds:g} s, {meanwhile} accepted meanwhile",
             wrong=(f"{len(late)} out of order",) if late else (),
         )

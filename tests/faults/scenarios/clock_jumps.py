@@ -3,9 +3,10 @@ time server, and back."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
-from tests.faults.outcome import Outcome, Size, reckon
+from tests.faults.outcome import RESTART, Outcome, Size, longest_pause, reckon
 from tests.faults.process import settings, worker
 from tests.faults.watching import reaches, settles
 from tests.faults.worker import Spec
@@ -38,6 +39,7 @@ async def clock_jumps(size: Size, folder: Path) -> Outcome:
             await reaches(lambda: accepted.update().lines, size.messages)
             runtime.kill()
             runtime.change(Spec(own, {}, wall=str(wall)))
+            since = time.monotonic()
             runtime.start()
             broker.start()
             await reaches(lambda: handled.update().lines, 1)
@@ -46,6 +48,7 @@ async def clock_jumps(size: Size, folder: Path) -> Outcome:
     return reckon(
         accepted.counts,
         handled.counts,
+        pause=longest_pause(since, handled.moments, allowed=RESTART),
         note=f"set {len(_STEPS) + 1} times, by up to 50 years; killed once",
         wrong=() if set_after < size.messages else ("nothing was published after the last",),
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from tests.faults.load import out_of_order
-from tests.faults.outcome import Outcome, Size, reckon
+from tests.faults.outcome import RESTART, Outcome, Size, longest_pause, reckon
 from tests.faults.process import settings, worker
 from tests.faults.surroundings import read_only, small_disk
 from tests.faults.watching import reaches, settles
@@ -28,6 +29,7 @@ async def disk_full(size: Size, folder: Path) -> Outcome:
                 return accepted.update().lines + refused.update().lines
 
             await reaches(answered, size.messages, 30 + size.messages / 200)
+            since = time.monotonic()
             broker.start()
             await settles(accepted.counts, runtime.handled)
             wrong = []
@@ -38,7 +40,13 @@ async def disk_full(size: Size, folder: Path) -> Outcome:
             if out_of_order(runtime.handled.order):
                 wrong.append("out of order")
     note = f"{refused.lines} refused with the reason"
-    return reckon(accepted.counts, runtime.handled.counts, note=note, wrong=tuple(wrong))
+    return reckon(
+        accepted.counts,
+        runtime.handled.counts,
+        pause=longest_pause(since, runtime.handled.moments, allowed=RESTART),
+        note=note,
+        wrong=wrong,
+    )
 
 
 async def disk_read_only(size: Size, folder: Path) -> Outcome:
@@ -53,9 +61,13 @@ async def disk_read_only(size: Size, folder: Path) -> Outcome:
         with worker(folder, Spec(own, {}), read_only(folder / "state")) as barred:
             status = barred.ended()
             said = barred.log.splitlines()[-1]
+        since = time.monotonic()
         with worker(folder, Spec(own, {})) as runtime:
             await settles(accepted.counts, runtime.handled)
     clear = status == 1 and "state" in said and "ead-only" in said
     return reckon(
-        accepted.counts, runtime.handled.counts, wrong=() if clear else (f"said {said!r}",)
+        accepted.counts,
+        runtime.handled.counts,
+        pause=longest_pause(since, runtime.handled.moments, allowed=RESTART),
+        wrong=() if clear else (f"said {said!r}",),
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 from tests.faults.hostile import HostileProxy
-from tests.faults.outcome import Outcome, Size, reckon
+from tests.faults.outcome import RESTART, Outcome, Size, longest_pause, reckon
 from tests.faults.process import settings, worker
 from tests.faults.publisher import Publisher
 from tests.faults.watching import reaches, settles
@@ -28,6 +29,7 @@ async def hostile_network(size: Size, folder: Path, *, client: str = "auto") -> 
             with worker(folder, spec) as runtime:
                 ours = runtime.accepted
                 await reaches(lambda: runtime.lives, 1)
+                since = time.monotonic()
                 publishing = asyncio.create_task(device.publish(range(half)), name="load")
                 within = 60 + size.messages / 100
                 await reaches(lambda: ours.update().lines, size.messages - half, within)
@@ -37,6 +39,7 @@ async def hostile_network(size: Size, folder: Path, *, client: str = "auto") -> 
         return reckon(
             accepted,
             runtime.handled.counts,
+            pause=longest_pause(since, runtime.handled.moments, allowed=RESTART),
             note=f"{proxy.cuts} cuts, {proxy.repeats} packets twice",
             wrong=() if proxy.cuts and proxy.repeats else ("the network was not hostile",),
         )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
-from tests.faults.outcome import Outcome, Size, reckon
+from tests.faults.outcome import RESTART, Outcome, Size, longest_pause, reckon
 from tests.faults.process import settings, worker
 from tests.faults.publisher import Publisher
 from tests.faults.watching import reaches, settles
@@ -25,6 +26,7 @@ async def one_client_id(size: Size, folder: Path) -> Outcome:
             with worker(second, Spec(settings(second, broker.port), {})) as newer:
                 await reaches(lambda: newer.connections, 1)
                 await reaches(lambda: (older.log + newer.log).count(_SAYS), 1)
+                since = time.monotonic()
                 await publisher.publish(range(size.messages))
                 await settles(publisher.accepted, older.handled, newer.handled)
                 connections = older.connections + newer.connections
@@ -32,6 +34,7 @@ async def one_client_id(size: Size, folder: Path) -> Outcome:
     return reckon(
         publisher.accepted,
         counts,
+        pause=longest_pause(since, older.handled.moments, newer.handled.moments, allowed=RESTART),
         note=f"{connections} connections until one gave way",
         wrong=(f"{connections} connections",) if connections > _MOST else (),
     )

@@ -1,87 +1,70 @@
-"""Messages whose handler fails, or never ends, in a stream of others."""
+"""Messages that no handler can do with, in a stream of others: it fails, panics, or cannot read
+them. They are dead letters, and only they."""
 
 from __future__ import annotations
 
-import asyncio
+import itertools
 import random
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
-from tests.faults.load import TOPICS, payload_of, topic_of
-from tests.faults.outcome import Outcome, Size, reckon
+from tests.faults.load import HOSTILE, PANICS, payload_of, stream
+from tests.faults.outcome import Outcome, Size, longest_pause, reckon
 from tests.faults.process import settings, worker
 from tests.faults.publisher import Publisher
-from tests.faults.watching import PATIENCE, reaches, settles
+from tests.faults.watching import reaches, settles
 from tests.faults.worker import Spec
 from tests.servers import mosquitto
 
 _WINDOW = 10_000  # as in our mosquitto.conf
 _GARBAGE = b"no JSON, but number %d"
-_TIMEOUT = 3.0  # seconds for the handler that never ends, and 1 for each of
-_A_SECOND = 5_000  # messages: all others are through before
 
 
 async def poison(size: Size, folder: Path) -> Outcome:
-    """`size.faults` messages fail at each attempt, and as many are no JSON; only they are dead."""
-    picked = random.sample(range(size.messages), 2 * size.faults)
-    failing, garbage = set(picked[: size.faults]), set(picked[size.faults :])
+    """`size.faults` messages fail at each attempt, and as many are no JSON."""
+    picked = _picked(size, 2)
+    failing, garbage = picked[: size.faults], picked[size.faults :]
+    bad = {number: payload_of(number, "fail") for number in failing}
+    return await _poisoned(size, folder, bad | {number: _GARBAGE % number for number in garbage})
 
-    def message(number: int) -> tuple[int, str, bytes]:
-        payload = payload_of(number)
-        if number in failing:
-            payload = b'{"n":%d,"do":"fail"}' % number
-        elif number in garbage:
-            payload = _GARBAGE % number
-        return number, topic_of(number), payload
 
+async def panics(size: Size, folder: Path) -> Outcome:
+    """`size.faults` messages of each kind at which the handler raises what is no `Exception`."""
+    kinds = zip(_picked(size, len(PANICS)), itertools.cycle(PANICS), strict=False)
+    return await _poisoned(size, folder, {number: payload_of(number, do) for number, do in kinds})
+
+
+async def hostile_text(size: Size, folder: Path) -> Outcome:
+    """`size.faults` of each text that no handler can read."""
+    texts = zip(_picked(size, len(HOSTILE)), itertools.cycle(HOSTILE), strict=False)
+    return await _poisoned(size, folder, {number: text % number for number, text in texts})
+
+
+def _picked(size: Size, kinds: int) -> list[int]:
+    return random.sample(range(size.messages), kinds * size.faults)
+
+
+async def _poisoned(size: Size, folder: Path, bad: Mapping[int, bytes]) -> Outcome:
     with mosquitto([f"max_inflight_messages {_WINDOW}"]) as broker:
         publisher = Publisher(broker.port)
         spec = Spec(settings(folder, broker.port), {"attempts": 2})
         with worker(folder, spec) as runtime:
             await reaches(lambda: runtime.lives, 1)
-            await publisher.send(map(message, range(size.messages)))
+            since = time.monotonic()
+            await publisher.send(stream(range(size.messages), bad))
             await settles(publisher.accepted, runtime.handled, runtime.dead)
-    right = set(runtime.dead.counts) == set(picked)
+            connections, broken, runs = runtime.connections, runtime.broken_tasks, runtime.running
+    wrong = [] if runs else ["the process has ended"]
+    if connections > 1 or broken:
+        wrong.append(f"{connections} connections, {broken} tasks broken")
+    if set(runtime.dead.counts) != set(bad):
+        wrong.append("the dead letters are not the bad ones")
     return reckon(
         publisher.accepted,
         runtime.handled.counts,
         dead=runtime.dead.counts,
-        wrong=() if right else ("the dead letters are not the poison",),
+        pause=longest_pause(since, runtime.handled.moments, runtime.dead.moments),
+        note=f"{len(bad)} bad ones",
+        wrong=wrong,
     )
-
-
-async def hanging_stored(size: Size, folder: Path) -> Outcome:
-    """As `hanging`; acknowledged once they are on the disk, they may be as many as it holds."""
-    return await hanging(size, folder, ack="stored")
-
-
-async def hanging(size: Size, folder: Path, **route: str) -> Outcome:
-    """`size.faults` handlers never return: they are cut off, and hold up no other topic.
-
-    PUBACKs leave in the order of arrival, so others go on for as long as the broker's window is
-    open: `_WINDOW` messages.
-    """
-    timeout = _TIMEOUT + size.messages / _A_SECOND
-    stuck = range(size.messages + TOPICS, size.messages + TOPICS + size.faults)
-    with mosquitto([f"max_inflight_messages {_WINDOW}"]) as broker:
-        publisher = Publisher(broker.port)
-        policy = {"attempts": 1, "timeout": timeout} | route
-        spec = Spec(settings(folder, broker.port), policy)
-        with worker(folder, spec) as runtime:
-            await reaches(lambda: runtime.lives, 1)
-            await publisher.send((n, f"load/{n}", _hang(n)) for n in stuck)
-            publishing = asyncio.create_task(publisher.publish(range(size.messages)), name="load")
-            await reaches(lambda: runtime.handled.update().lines, size.messages, 10 * timeout)
-            await publishing
-            held_up = bool(runtime.dead.update().lines)
-            patience = PATIENCE + timeout  # nothing comes until they are cut off
-            await settles(publisher.accepted, runtime.handled, runtime.dead, patience=patience)
-    return reckon(
-        publisher.accepted,
-        runtime.handled.counts,
-        dead=runtime.dead.counts,
-        wrong=("the others waited for a time-out",) if held_up else (),
-    )
-
-
-def _hang(number: int) -> bytes:
-    return b'{"n":%d,"do":"hang"}' % number

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from pathlib import Path
 from typing import Any
 
-from tests.faults.outcome import Outcome, Size, reckon
+from tests.faults.outcome import RESTART, Outcome, Size, longest_pause, reckon
 from tests.faults.process import settings, worker
 from tests.faults.publisher import Publisher
 from tests.faults.watching import reaches, settles
@@ -34,6 +35,7 @@ async def runtime_killed(
         with worker(folder, spec) as runtime:
             handled = runtime.handled
             await reaches(lambda: runtime.lives, 1)
+            since = time.monotonic()
             for life in range(size.faults):
                 numbers = range(life * batch, (life + 1) * batch)
                 publishing = asyncio.create_task(publisher.publish(numbers), name="load")
@@ -46,4 +48,9 @@ async def runtime_killed(
                 await publishing
                 runtime.start()
             await settles(publisher.accepted, handled)
-        return reckon(publisher.accepted, handled.counts, note=f"killed {size.faults} times")
+        return reckon(
+            publisher.accepted,
+            handled.counts,
+            pause=longest_pause(since, handled.moments, allowed=RESTART),
+            note=f"killed {size.faults} times",
+        )
