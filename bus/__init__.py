@@ -26,7 +26,8 @@ Layout, lowest first; each file imports only from those above it:
     consumer_faults.py  what consumers raise
     own_requests.py  requests to handlers of this process
     sending.py     what leaves                   receiving.py what arrives
-    replying.py    where a reply may go
+    replying.py    where a reply may go          asking.py    a request and its reply
+    granting.py    group and QoS that a broker gives
     bus.py         publish, subscribe, stream, request, over these
     announcer.py   publishing that neither blocks nor fails its caller
 

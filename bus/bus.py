@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from functools import partial
 from typing import Any
 
 from dskity.bus import topics
+from dskity.bus.asking import Asking
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.consumer import Accept, AnyHandler, Consumer, Dispatcher
 from dskity.bus.counters import Counters
@@ -17,12 +17,10 @@ from dskity.bus.delivery import Delivery
 from dskity.bus.errors import (
     InvalidInput,
     InvalidTopic,
-    NoResponder,
     NotConnected,
-    RequestTimeout,
-    Unsupported,
 )
 from dskity.bus.events import EVENT_TYPE, Event
+from dskity.bus.granting import Granting
 from dskity.bus.link import Link
 from dskity.bus.message import (
     LONGEST_EXPIRY,
@@ -36,10 +34,9 @@ from dskity.bus.message import (
     encode_payload,
 )
 from dskity.bus.outbox import Outbox
-from dskity.bus.own_requests import OwnRequest
 from dskity.bus.receiving import Receiving
 from dskity.bus.replying import Replying
-from dskity.bus.requests import Replies, check_reply
+from dskity.bus.requests import Replies
 from dskity.bus.sending import Sending
 from dskity.bus.stream import MessageStream
 from dskity.bus.subscriptions import Subscription, Subscriptions, identifier_of
@@ -48,16 +45,11 @@ from dskity.bus.transport import (
     Capabilities,
     Lane,
     Transport,
-    no_groups,
-    no_more_filters,
-    no_qos,
 )
 
 DEFAULT_ROOT = "dskity"
-_logger = logging.getLogger(__name__)
 _REPLY = "reply"
 _SHOWN = 8  # connection names in an error
-_SHORTEST = 0.001  # seconds: MQTT takes no expiry of 0
 
 
 class Bus:
@@ -90,6 +82,7 @@ class Bus:
         self._transport = transport
         self._dispatcher = dispatcher
         self._subscriptions = Subscriptions()
+        self._granting = Granting(transport, self._subscriptions)
         self._replies = Replies(f"{root}/{_REPLY}/{topics.quote(transport.client_id)}")
         self._replying = Replying(root, reply_topics, self.counters, clock)
         self._receiving = Receiving(
@@ -104,6 +97,7 @@ class Bus:
             counters=self.counters,
             clock=clock,
         )
+        self._asking = Asking(self._replies, self._sending, self._receiving, clock)
         self._others: dict[str, Bus] = {}
         self._owned: dict[Subscription, None] = {}
 
@@ -287,29 +281,8 @@ class Bus:
         _check_seconds("timeout", timeout)
         check_fields(headers, content_type)
         data, kind = encode_payload(payload, content_type)
-        pending = self._replies.expect()
-        own: OwnRequest | None = None
-        deadline = self.clock.monotonic() + timeout
-        try:
-            async with self.clock.timeout(timeout):
-                await self._sending.wait_for_broker(max(qos, 1))
-                left = max(deadline - self.clock.monotonic(), _SHORTEST)
-                message = Message(
-                    topic, data, qos, False, kind, headers or NO_HEADERS,
-                    pending.reply_to, pending.correlation, left,
-                )  # fmt: skip
-                own = self._receiving.own.begin(message)
-                if await self._sending.now(message) is False:
-                    raise NoResponder(f"nobody is subscribed to {topic!r}")
-                if own is not None and not self._receiving.hold.starting:
-                    own.sent(full=self._receiving.hold.holding)
-                return check_reply(await pending.reply)
-        except TimeoutError as error:
-            raise RequestTimeout(_no_reply(topic, timeout, own)) from error
-        finally:
-            self._replies.forget(pending)
-            if own is not None:
-                own.end()
+        message = Message(topic, data, qos, False, kind, headers or NO_HEADERS)
+        return await self._asking.ask(message, timeout)
 
     async def reply(
         self,
@@ -388,7 +361,9 @@ class Bus:
         bus = self if connection is None else self.connection(connection)
         pattern, consumer = bus._consumer(filter, handler, policy)  # noqa: SLF001  # one of us
         _check_qos(consumer.qos)
-        bus._wire_filter(pattern, consumer.group, best_effort=consumer.best_effort)  # noqa: SLF001
+        bus._granting.wire_filter(  # noqa: SLF001  # one of us
+            pattern, consumer.group, best_effort=consumer.best_effort
+        )
 
     def _consumer(
         self, filter: str, handler: AnyHandler, policy: Mapping[str, Any], *, replies: bool = False
@@ -421,11 +396,11 @@ class Bus:
         """
         _check_qos(qos)
         pattern = topics.parse(filter) if isinstance(filter, str) else filter
-        wire = self._wire_filter(pattern, group, best_effort=best_effort)
+        wire = self._granting.wire_filter(pattern, group, best_effort=best_effort)
         subscription = Subscription(pattern, wire, lane, accept, consumer, self._detach)
         subscription.as_published, subscription.watches = as_published, watches
         lower = best_effort or consumer is None  # only a route declares a guarantee
-        subscription.qos = self._kept_qos(pattern, qos, lower=lower)
+        subscription.qos = self._granting.kept_qos(pattern, qos, lower=lower)
         subscription.again = partial(
             self.attach,
             pattern,
@@ -484,48 +459,6 @@ class Bus:
         """Hand them on again."""
         self._receiving.hold.resume()
 
-    def _wire_filter(self, pattern: topics.Pattern, group: str | None, *, best_effort: bool) -> str:
-        if group is None:
-            return pattern.filter
-        shared = topics.share(group, pattern.filter)
-        refusal = self._refusal(shared)
-        if refusal is None:
-            return shared
-        if not best_effort:
-            raise refusal
-        _logger.warning(
-            "%s: this broker does not share it: by best effort every member of the group %r gets "
-            "every message",
-            pattern.text,
-            group,
-        )
-        return pattern.filter
-
-    def _refusal(self, shared: str) -> Unsupported | None:
-        can = self.capabilities
-        if not self.connected:  # nobody knows; `unserved` tells when there is a connection
-            return None
-        if not can.shared:
-            return no_groups(shared)
-        if not can.shares_filters and self._subscriptions.crowds(shared):
-            return no_more_filters(shared)
-        return None
-
-    def _kept_qos(self, pattern: topics.Pattern, qos: int, *, lower: bool) -> int:
-        can = self.capabilities
-        if not self.connected or qos <= can.max_qos:  # else nobody knows; `unserved` tells
-            return qos
-        if not lower:
-            mend = f"declare qos={can.max_qos}, write best_effort=True, or use another broker"
-            raise no_qos(pattern.text, qos, can, mend)
-        _logger.warning(
-            "%s: this broker does not keep to qos=%d: by best effort it is qos=%d",
-            pattern.text,
-            qos,
-            can.max_qos,
-        )
-        return can.max_qos
-
     def _check_not_ours(self, pattern: topics.Pattern) -> None:
         ours = (*self.root.split("/"), _REPLY)
         if pattern.levels[: len(ours)] == ours:
@@ -540,17 +473,6 @@ class Bus:
         if self._subscriptions.remove(subscription) and not stays:
             with contextlib.suppress(NotConnected):
                 await self._transport.unsubscribe(subscription.wire_filter, subscription.lane)
-
-
-def _no_reply(topic: str, timeout: float, own: OwnRequest | None) -> str:
-    text = f"no reply on {topic!r} within {timeout:g} s"
-    if own is None or not own.handlers:
-        return text
-    return (
-        f"{text}; the handler of {own.handlers[0]!r} in this process has it: where the caller is "
-        "that handler with the same order key, or takes the last place of its concurrency, each "
-        "waits for the other"
-    )
 
 
 def _check_qos(qos: int) -> None:
