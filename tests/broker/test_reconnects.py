@@ -34,6 +34,7 @@ def _figures() -> tuple[int, int, int]:
     return tasks, len(list(Path("/proc/self/fd").iterdir())), len(gc.get_objects())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", WIRES)
 async def test_500_reconnects_leave_nothing_behind(make: WireFactory) -> None:
     """Tasks, files and objects are as many as after the first 50; the subscriptions are in place,

@@ -14,6 +14,7 @@ from tests.contract.house import Client, House
 from tests.waiting import until
 
 pytestmark = pytest.mark.needs("persistent", "redelivery")
+_LONG = pytest.mark.slow  # with 2,000 messages
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +45,7 @@ async def leave_behind(house: House, folder: Path, filters: list[str], topics: l
     return sender
 
 
-@pytest.mark.parametrize("queued", [1_050, 5_000])
+@pytest.mark.parametrize("queued", [1_050, pytest.param(5_000, marks=pytest.mark.slow)])
 async def test_a_start_with_more_waiting_than_the_bound_is_ready(
     house: House, tmp_path: Path, queued: int
 ) -> None:
@@ -139,7 +140,9 @@ async def test_what_cannot_be_held_while_an_answer_is_awaited_comes_again(
         assert handled == list(range(300))
 
 
-@pytest.mark.parametrize("bound", [1, 2, 10, 1000])
+@pytest.mark.parametrize(
+    "bound", [pytest.param(1, marks=_LONG), 2, 10, pytest.param(1000, marks=_LONG)]
+)
 async def test_what_a_handler_waits_for_does_not_wait_behind_the_backlog(
     house: House, tmp_path: Path, bound: int
 ) -> None:
