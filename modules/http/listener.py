@@ -13,12 +13,15 @@ import sys
 import time
 from typing import Any
 
+from dskity.bus.clock import SYSTEM_CLOCK
+from dskity.bus.complaints import Complaints
 from dskity.bus.errors import EngineError
 from dskity.modules.http.connections import Connections, Place
 
 BACKLOG = 2048
 AT_ONCE = 64
 """Connections accepted in one turn of the loop, so that those that are in have their turn too."""
+_NO_DESCRIPTOR = {errno.EMFILE, errno.ENFILE}
 _SPARE = 256  # descriptors for all else: broker, databases, modules, and a turn of accepting
 _logger = logging.getLogger(__name__)
 
@@ -29,10 +32,23 @@ class Listener(socket.socket):
 
     connections: Connections
     places: dict[Any, Place]
+    spare: int | None = None
+    """A descriptor to let go of where there is no other one; see `_turn_away`."""
+    complaints: Complaints
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """See `socket.socket.accept`."""
-        accepted, address = super().accept()
+        """See `socket.socket.accept`. Where this process has no descriptor left, who comes is
+        turned away at once, and the log says so once a minute."""
+        try:
+            accepted, address = super().accept()
+        except OSError as error:
+            if error.errno not in _NO_DESCRIPTOR or not self._turn_away():
+                raise
+            self.complaints.warn(
+                f"HTTP connections are closed as they come: {error.strerror}; raise the limit "
+                "(`ulimit -n`, `LimitNOFILE=`), or find what holds so many files"
+            )
+            raise BlockingIOError from error  # as if nobody had come
         connection = _Accepted(
             accepted.family, accepted.type, accepted.proto, fileno=accepted.detach()
         )
@@ -40,6 +56,28 @@ class Listener(socket.socket):
         self.places[address] = place
         connection.belongs(self, address, place)
         return connection, address
+
+    def close(self) -> None:
+        """See `socket.socket.close`."""
+        super().close()
+        if self.spare is not None:
+            os.close(self.spare)
+            self.spare = None
+
+    def _turn_away(self) -> bool:
+        """Close the connection that waits, by means of the spare descriptor; whether it could be.
+
+        Left to asyncio, it would wait a second with each of them, and write `AT_ONCE` tracebacks to
+        the log meanwhile: 3 GB a day.
+        """
+        if self.spare is None:
+            return False
+        os.close(self.spare)
+        self.spare = None
+        with contextlib.suppress(OSError):
+            super().accept()[0].close()
+        self.spare = _spare()
+        return True
 
     def place_of(self, transport: asyncio.Transport) -> Place:
         """The place of a connection; where the loop has accepted by itself, a new one that is not
@@ -84,6 +122,7 @@ def listen(found: Any, connections: Connections, host: str, port: int) -> Listen
     family, _, _, _, address = found
     listener = Listener(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.connections, listener.places = connections, {}
+    listener.complaints, listener.spare = Complaints(_logger, SYSTEM_CLOCK), _spare()
     try:
         if os.name == "posix":  # elsewhere it would let two servers share a port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -94,6 +133,13 @@ def listen(found: Any, connections: Connections, host: str, port: int) -> Listen
         raise EngineError(refusal(error, host, port)) from error
     listener.setblocking(False)
     return listener
+
+
+def _spare() -> int | None:
+    try:
+        return os.open(os.devnull, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    except OSError:
+        return None
 
 
 def refusal(error: OSError, host: str, port: int) -> str:

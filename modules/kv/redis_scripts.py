@@ -50,12 +50,13 @@ local function tell(kind, key, version, previous, ttl, value)
     }}))
 end
 
+-- At `maxmemory` Redis refuses SET and still does DEL: so SET comes first, always, and where it is
+-- refused nothing has changed, and no event is lost. What was done before an error is not undone.
 local function finish(kind, key, version, ttl)
+    local floor = tonumber(redis.call('GET', floor_key) or '0')
+    redis.call('SET', floor_key, digits(math.max(floor, version)))
     redis.call('DEL', value_key(key))
     redis.call('ZREM', deadlines, key)
-    if version > tonumber(redis.call('GET', floor_key) or '0') then
-        redis.call('SET', floor_key, digits(version))
-    end
     tell(kind, key, version, version, ttl, '')
 end
 
@@ -138,6 +139,7 @@ SWEEP = (
     _PRELUDE
     + """
 local now = time()
+local id = store_id(now)
 local claimed = {}
 local due = redis.call('ZRANGEBYSCORE', deadlines, '-inf', digits(now), 'LIMIT', 0, ARGV[2])
 for _, key in ipairs(due) do
@@ -146,7 +148,7 @@ for _, key in ipairs(due) do
     if expired[1] then claimed[#claimed + 1] = {key, expired[1], expired[2]} end
 end
 local next = redis.call('ZRANGE', deadlines, 0, 0, 'WITHSCORES')
-return {store_id(now), claimed, next[2] and digits(tonumber(next[2]) - now) or ''}
+return {id, claimed, next[2] and digits(tonumber(next[2]) - now) or ''}
 """
 )
 """→ {store, {{key, version, ttl}…}, microseconds until the next deadline or ''}; each claimed just
