@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,6 +15,8 @@ import uvicorn
 
 from dskity.bus import tasks
 from dskity.bus.clock import VirtualClock
+from dskity.bus.errors import RemoteError
+from dskity.modules.answering import Answering
 from dskity.modules.http.connections import Connections
 from dskity.testing import Runtimes, ScriptedBroker, http_client, isolated_settings, memory_bus
 from tests.breaking import Broken, errors_of
@@ -73,6 +76,56 @@ async def test_a_loop_that_fails_is_shown_and_goes_on(
         assert await reasons(http) == {}
         await loop.works(stage)
         assert await reasons(http) == {}
+
+
+@pytest.mark.parametrize(
+    ("task", "topic"),
+    [
+        ("kv: requests", "kv/keys"),
+        ("commands: requests", "commands/execute"),
+        ("dead letters: requests", "dead-letters/list"),
+    ],
+)
+async def test_requests_are_answered_though_their_loop_failed(
+    task: str,
+    topic: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It subscribes when the broker comes, fails from inside, and does so again."""
+    clock = VirtualClock()
+    broker = ScriptedBroker(clock=clock)
+    broker.stop()
+    original, failed = Answering._subscribe, list[str]()
+
+    async def fail_once(self: Answering, of: str, *rest: Any, **named: Any) -> None:
+        if of == topic and not failed:
+            failed.append(of)
+            raise KeyError("odd")
+        await original(self, of, *rest, **named)
+
+    monkeypatch.setattr(Answering, "_subscribe", fail_once)
+    runtimes = Runtimes(isolated_settings(tmp_path), broker)
+    try:
+        runtime = await runtimes(clock=clock)
+        async with http_client(runtime.app) as http:
+            broker.start()
+
+            async def logged() -> bool:
+                await clock.advance(0.05)
+                return any(task in line for line in errors_of(caplog))
+
+            await until(logged, "the log line")
+            assert task in (await reasons(http))["tasks"]
+            await clock.advance(tasks.SHORTEST_PAUSE)
+            async with memory_bus(broker.transport("device"), clock=clock) as device:
+                await device.link.wait_connected(5)
+                with contextlib.suppress(RemoteError):  # an error is an answer, too
+                    await device.request(f"dskity/{topic}", b"{}")
+            assert "tasks" not in await reasons(http)
+    finally:
+        await runtimes.close()
 
 
 @pytest.mark.parametrize(
