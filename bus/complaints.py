@@ -28,6 +28,30 @@ class Pace:
         return True
 
 
+class Allowance:
+    """Lets some lines through a minute, and says with the next one how many it has held back: what
+    strangers cause must not fill a disk."""
+
+    def __init__(self, clock: Clock, most: int = 20) -> None:
+        self._clock = clock
+        self._most = most
+        self._until = 0.0
+        self._left = 0
+        self._held_back = 0
+
+    def take(self) -> str | None:
+        """What to add to the line that is written now; None where it is not to be written."""
+        now = self._clock.monotonic()
+        if now >= self._until:
+            self._until, self._left = now + EVERY_SECONDS, self._most
+        if self._left == 0:
+            self._held_back += 1
+            return None
+        self._left -= 1
+        held_back, self._held_back = self._held_back, 0
+        return f" ({held_back} lines like this one were not logged)" if held_back else ""
+
+
 class Complaints:
     """The log of one thing that may fail again and again."""
 

@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dskity.bus.bus import Bus
+from dskity.bus.complaints import Allowance
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import BrokerRefused, DSkityError, InvalidPayload, Unavailable
 from dskity.bus.message import Message, encode_payload
@@ -71,6 +72,7 @@ class HandlerRoute:
         self._attempts = Attempts(name, policy.timeout, self.stats, crew, bus.threads, bus.clock)
         self._threads = bus.threads
         self._crew = crew
+        self._lines = Allowance(bus.clock)
         self._flow = flow
         self._live = live
         self._lanes: Lanes[tuple[Delivery, Captures]] = Lanes(policy.concurrency)
@@ -379,21 +381,26 @@ class HandlerRoute:
 
     def _log(self, delivery: Delivery, error: BaseException, attempts: int) -> None:
         self.stats.failed += 1
+        more = self._lines.take()
+        if more is None:
+            return
         if self._owes_reply(delivery) and is_answer(error):
             _logger.info(
-                "handler %s answered a request on %s with %s",
+                "handler %s answered a request on %s with %s%s",
                 self.name,
                 delivery.topic,
                 in_words(error),
+                more,
             )
             return
-        expected = isinstance(error, InvalidPayload | Outcome | TimeoutError)
+        expected = isinstance(error, DSkityError | Outcome | TimeoutError)
         _logger.warning(
-            "handler %s gave up on a message of %s after %d attempt(s): %s",
+            "handler %s gave up on a message of %s after %d attempt(s): %s%s",
             self.name,
             delivery.topic,
             attempts,
             in_words(error),
+            more,
             exc_info=None if expected else error,
         )
 

@@ -6,7 +6,7 @@ Layout, lowest first:
     problems.py  errors as problem+json      failures.py  what a failed call leaves in the log
     limits.py      bounds on bodies and streams
     connections.py who may hold a connection, and for how long
-    guard.py       who calls, before anything else runs
+    guard.py       who calls, before anything else runs  path_text.py  no line break in a path
     caller.py      what a route asks of its request
     headers.py     message headers as HTTP headers        sse.py  a stream of events as a response
     outward.py     what devices say, where HTTP cannot carry it

@@ -13,6 +13,7 @@ from dskity.modules.http.failures import Failures
 from dskity.modules.http.guard import OPEN_PATHS, HttpGuard, OpenPath
 from dskity.modules.http.limits import BodyBudget, BodyLimit, Streams
 from dskity.modules.http.openapi import document_errors
+from dskity.modules.http.path_text import PathText
 from dskity.modules.http.problems import answer_errors_with_problems, answers_unexpected
 from dskity.modules.http.request_id import RequestId
 from dskity.modules.http.security_headers import SecurityHeaders
@@ -73,6 +74,7 @@ def furnish(
             Middleware(Failures, answers_itself=lambda: not answers_unexpected(app)),
             *_cross_origin(cors),
             Middleware(HttpGuard, guard=guard, open_paths=open_paths),
+            Middleware(PathText),
             Middleware(BodyLimit, limit=limits.body_bytes, budget=BodyBudget(limits.bodies_bytes)),
         )
     )

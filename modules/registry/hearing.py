@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 
 from dskity.bus.bus import Bus
+from dskity.bus.complaints import Allowance
 from dskity.bus.consumer import Accept
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidPayload
@@ -33,6 +34,7 @@ class Hearing:
         self.returned = False
         self._subscriptions: list[Subscription] = []
         self._watching = False
+        self._lines = Allowance(bus.clock)
 
     async def start(self) -> None:
         """Subscribe; returns at once, also where the broker is away."""
@@ -92,7 +94,8 @@ class Hearing:
             try:
                 record = decode(service, instance, delivery.payload, self._bus.clock.time())
             except InvalidPayload as error:
-                log.warning("%s: %s", delivery.topic, error)
+                if (more := self._lines.take()) is not None:
+                    log.warning("%s: %s%s", delivery.topic, error, more)
             else:
                 self._hear(record, delivery)
         delivery.done()

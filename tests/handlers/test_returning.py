@@ -154,3 +154,20 @@ async def test_an_error_that_is_none_of_ours_is_logged_with_its_traceback(
     (record,) = [r for r in caplog.records if r.name == "dskity.handlers"]
     assert record.levelname == "WARNING"
     assert record.exc_info is not None
+
+
+async def test_a_flood_of_bad_messages_does_not_fill_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Twenty lines a minute of each handler; all are counted and are dead letters."""
+
+    async def read(reading: dict[str, int]) -> None:
+        raise AssertionError("no payload is valid")
+
+    async with memory_house() as house:
+        await house.bus.subscribe("readings", read)
+        for _ in range(100):
+            await house.bus.publish("readings", b"{")
+        (route,) = house.dispatcher.routes
+        await until(lambda: route.stats.dead_lettered == 100, "the dead letters")
+    assert sum("gave up" in record.getMessage() for record in caplog.records) == 20
