@@ -182,7 +182,7 @@ async def test_threads_past_their_time_out_do_not_eat_the_threads_of_their_route
         for number in range(6):
             await bus.publish(f"t/{number}", str(number))
         await until(lambda: sorted(blocker.ended) == ["4", "5"], "those that do not block")
-        assert bus.threads.overdue == 4
+        await until(lambda: bus.threads.overdue == 4, "those that block are overdue")
         blocker.opened.set()
         await until(lambda: dispatcher.flow.messages == 0, "all of them")
     finally:
