@@ -3,6 +3,7 @@
 Layout, lowest first; each file imports only from those above it:
 
     errors.py      the tree of errors            problem.py   error → HTTP, gRPC, reply status
+    wording.py     any error in words
     message.py     Message, payloads, Receipt    clock.py     time as a value
     complaints.py  a warning once a minute       counters.py  what came and went
     tasks.py       tasks whose end is seen       text.py      which text may travel

@@ -15,6 +15,7 @@ from dskity.bus.bus import Bus
 from dskity.bus.complaints import Pace
 from dskity.bus.errors import DSkityError, NotConnected
 from dskity.bus.message import Message
+from dskity.bus.wording import shown
 
 T = TypeVar("T")
 
@@ -183,7 +184,7 @@ class Announcer(Generic[T]):
         except BaseException as error:  # a fault in one message must not silence those behind it
             if tasks.is_ending():
                 raise
-            self._drop(repr(error))
+            self._drop(shown(error))
             _logger.exception("%s: a message could not be made or published", self._name)
         finally:
             slots.release()

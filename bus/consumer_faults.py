@@ -9,6 +9,7 @@ from dskity.bus.complaints import Pace
 from dskity.bus.counters import Counters
 from dskity.bus.delivery import Delivery
 from dskity.bus.subscriptions import Subscription
+from dskity.bus.wording import shown
 
 _logger = logging.getLogger(__name__)
 
@@ -40,9 +41,8 @@ class ConsumerFaults:
         """Log and count."""
         self._counters.consumer_errors += 1
         if self._pace.is_due(source):
-            _logger.error(
-                "%s failed on a message of %r: %r", source, delivery.topic, error, exc_info=error
-            )
+            what = f"{source} failed on a message of {delivery.topic!r}"
+            _logger.error("%s: %s", what, shown(error), exc_info=error)
 
     def _complete(self, delivery: Delivery) -> None:
         try:

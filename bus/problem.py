@@ -13,6 +13,7 @@ from typing import Any
 
 from dskity.bus import errors as e
 from dskity.bus.text import escape
+from dskity.bus.wording import text_of
 
 PROBLEM_TYPE = "application/problem+json"
 STATUS_HEADER = "dskity-status"
@@ -71,7 +72,7 @@ def problem_of(error: BaseException, **extensions: Any) -> dict[str, Any]:
         "type": "about:blank",
         "title": HTTPStatus(status.http).phrase if status.http in _PHRASES else "Error",
         "status": status.http,
-        "detail": escape(str(error)) if ours else "an unexpected error; the log has it",
+        "detail": escape(text_of(error)) if ours else "an unexpected error; the log has it",
     }
     if isinstance(error, e.InvalidPayload) and error.details:
         problem["errors"] = [_escaped(detail) for detail in error.details]

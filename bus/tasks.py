@@ -22,6 +22,7 @@ from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from dskity.bus.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.wording import in_words, shown
 
 T = TypeVar("T")
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
@@ -47,7 +48,7 @@ class TaskHealth:
     def failed(self, name: str, error: BaseException) -> None:
         """An error that nobody foresaw has ended a task, or one run of its loop."""
         self.count(name)
-        self.failing[name] = f"{type(error).__name__}: {error}" if str(error) else repr(error)
+        self.failing[name] = in_words(error)
 
     def count(self, name: str) -> None:
         """One more unforeseen error."""
@@ -193,7 +194,7 @@ async def _contained(work: Coroutine[Any, Any, T]) -> T:
     except (SystemExit, KeyboardInterrupt, asyncio.CancelledError) as error:
         if is_ending():
             raise
-        raise TaskEnded(f"a task raised {error!r}") from error
+        raise TaskEnded(f"a task raised {shown(error)}") from error
 
 
 def _ended(task: asyncio.Task[Any], record: TaskHealth) -> None:
@@ -214,4 +215,4 @@ def is_ending() -> bool:
 
 
 def _log(name: str, error: BaseException, more: str) -> None:
-    _logger.error("%s failed: %r%s", name, error, more, exc_info=error)
+    _logger.error("%s failed: %s%s", name, shown(error), more, exc_info=error)

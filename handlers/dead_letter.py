@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from dskity.bus.message import Headers, Message
 from dskity.bus.text import escape
 from dskity.bus.topics import MAX_BYTES
-from dskity.handlers.outcome import in_words
+from dskity.bus.wording import in_words
 
 ERROR = "dskity-error"
 HANDLER = "dskity-handler"

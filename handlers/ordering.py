@@ -10,7 +10,7 @@ from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidHandler
 from dskity.bus.message import Message
 from dskity.bus.topics import Pattern
-from dskity.handlers.outcome import in_words
+from dskity.bus.wording import in_words
 from dskity.handlers.policy import OrderBy
 
 Key: TypeAlias = Callable[[Delivery, Mapping[str, str]], Hashable]

@@ -1,4 +1,4 @@
-"""What a handler may raise to decide a message's end itself, and what it raised in words."""
+"""What a handler may raise to decide a message's end itself, and what it raised says."""
 
 from __future__ import annotations
 
@@ -27,14 +27,6 @@ class Retry(Outcome):
     def __init__(self, reason: str = "", *, after: float | None = None) -> None:
         super().__init__(reason)
         self.after = after
-
-
-def in_words(error: BaseException) -> str:
-    """`ValueError: too hot`; an error whose own text fails has its name."""
-    try:
-        return f"{type(error).__name__}: {error}"
-    except BaseException:  # noqa: BLE001  # a user's `__str__` may raise anything
-        return type(error).__name__
 
 
 def is_answer(error: BaseException) -> bool:

@@ -21,13 +21,14 @@ from dskity.bus.errors import BrokerRefused, DSkityError, InvalidPayload, Unavai
 from dskity.bus.message import Message, encode_payload
 from dskity.bus.problem import PROBLEM_TYPE, STATUS_HEADER, problem_of, status_of
 from dskity.bus.threads import Job
+from dskity.bus.wording import in_words
 from dskity.handlers.attempt import CANCELLED, THREAD_PATIENCE, Attempts
 from dskity.handlers.crew import TURN_SECONDS
 from dskity.handlers.dead_letter import dead_letter, dead_letters
 from dskity.handlers.dedupe import Duplicate
 from dskity.handlers.lanes import Lanes
 from dskity.handlers.ordering import Key
-from dskity.handlers.outcome import Drop, Outcome, Reject, Retry, in_words, is_answer
+from dskity.handlers.outcome import Drop, Outcome, Reject, Retry, is_answer
 from dskity.handlers.rest import BLOCKED_SECONDS, UNBEGUN, Rest
 from dskity.handlers.stats import RouteStats
 

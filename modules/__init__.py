@@ -13,7 +13,8 @@ Layout, lowest first; each file imports only from those above it:
     tasks.py          tasks with a name and a parent  calls.py      async and plain handlers
     hydrate.py        `additional_settings`       answering.py  requests, answered by one of several
     mqtt_client.py    `clients.mqtt`                  events_client.py  `clients.events`
-    scope.py          all that one module has added   unit.py       one module's life
+    scope.py          all that one module has added   hooks.py      its own code, called
+    unit.py           one module's life
     supervisor.py     start, stop, failure and state of all
 
 `peer_owner.py`, `loopback.py` (whether the person at this machine calls), `rights.py`,

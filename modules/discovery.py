@@ -222,7 +222,9 @@ def _make(maker: Callable[[], Any], place: _Place) -> Found:
         module = maker()
         if isinstance(module, type):
             module = module()
-    except (Exception, SystemExit) as error:  # noqa: BLE001  # a constructor runs anything
+    except KeyboardInterrupt:  # Ctrl-C
+        raise
+    except BaseException as error:  # noqa: BLE001  # a constructor runs anything
         return place.fails(
             f"{label}() failed: {describe(error, place.home)}: it is called without arguments",
             name,

@@ -13,6 +13,7 @@ from typing import Any
 
 from dskity.bus.errors import DSkityError, ModuleFailed
 from dskity.bus.text import escape
+from dskity.bus.wording import in_words, text_of
 
 
 def describe(error: BaseException, home: str) -> str:
@@ -112,6 +113,4 @@ def _lines(error: BaseException | None) -> Iterator[str]:
 
 
 def _text(error: BaseException) -> str:
-    if isinstance(error, DSkityError):
-        return str(error)
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return text_of(error) if isinstance(error, DSkityError) else in_words(error)

@@ -42,7 +42,9 @@ def load(module: str, target: str, home: str, folder: Path) -> ModuleType:
         raise ModuleFailed(module, _syntax(error)) from error
     except ModuleNotFoundError as error:
         raise ModuleFailed(module, _missing(error, home, folder)) from error
-    except (Exception, SystemExit) as error:  # an import runs whatever is written there
+    except KeyboardInterrupt:  # Ctrl-C
+        raise
+    except BaseException as error:  # an import runs whatever is written there
         raise ModuleFailed(module, f"its import failed: {describe(error, home)}") from error
 
 

@@ -26,7 +26,9 @@ from dskity.modules.order import order
 from dskity.modules.tasks import Tasks
 from dskity.modules.unit import Limits, ModuleStatus, State, Unit
 
-_SHORTEST_DRAIN = 0.2  # seconds for a module's handlers when others took all the time
+_SHORTEST = (
+    0.2  # seconds for a module's handlers, or its `on_shutdown`, after others took all the time
+)
 _logger = logging.getLogger("dskity.modules")
 
 
@@ -86,15 +88,16 @@ class Supervisor:
     async def stop(self) -> None:
         """Stop all, in reverse order: handlers drain, `on_shutdown` runs, an event tells.
 
-        The drain time is one for all, so that stuck handlers of many modules hold up the end no
-        longer than those of one.
+        The times to drain and for `on_shutdown` are one for all, so that stuck code of many modules
+        holds up the end no longer than that of one.
         """
         await self._tasks.close()
-        ends = time.monotonic() + self._limits.drain
+        drained = time.monotonic() + self._limits.drain
+        over = drained + self._limits.shutdown
         async with self._changing:
             for unit in reversed(self._units.values()):
                 if unit.loaded:
-                    await unit.stop(max(ends - time.monotonic(), _SHORTEST_DRAIN))
+                    await unit.stop(_left_until(drained), partial(_left_until, over))
                     self._change(unit, "stopped")
         await self._events.announcer.close()
 
@@ -152,7 +155,7 @@ class Supervisor:
         try:
             self._check_dependencies(unit)
             await unit.start(self._clients, self._events, self._config)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # its failure is its own
+        except Exception as error:  # noqa: BLE001  # its failure is its own
             await self._fail(unit, error)
         except BaseException:
             unit.state = "stopped"
@@ -212,3 +215,7 @@ class Supervisor:
 def _left_out(found: Found) -> bool:
     """Whether discovery did not import it, as it is disabled."""
     return found.module is None and found.error is None
+
+
+def _left_until(moment: float) -> float:
+    return max(moment - time.monotonic(), _SHORTEST)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import logging
-from collections.abc import Awaitable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 from dskity.bus.bus import Bus
-from dskity.bus.errors import DSkityError, ModuleFailed
+from dskity.bus.errors import DSkityError
 from dskity.bus.subscriptions import Subscription
 from dskity.bus.threads import blocking
 from dskity.handlers.declare import Declaration, declared
@@ -18,6 +17,7 @@ from dskity.modules.contract import ModuleMeta, TransportClients
 from dskity.modules.events_client import BusEvents
 from dskity.modules.failure import misdeclared
 from dskity.modules.found import Found
+from dskity.modules.hooks import Hooks
 from dskity.modules.hydrate import Config, hydrate
 from dskity.modules.scope import Scope
 from dskity.modules.shape import meta_of
@@ -69,6 +69,7 @@ class Unit:
         self.changes = 0
         self._limits = limits
         self._scope: Scope | None = None
+        self._hooks = Hooks(self.name)
 
     @property
     def home(self) -> str:
@@ -100,9 +101,11 @@ class Unit:
         if self.found.error is not None:
             raise self.found.error
         scope = Scope(self.name, clients, events, self._limits.drain)
+        self._hooks = Hooks(self.name)
         try:
             await self._steps(self.found.module, scope, config)
         except BaseException:
+            self._hooks.close()
             await scope.close()
             raise
         await self._warn(scope)
@@ -124,8 +127,10 @@ class Unit:
             )
 
     async def _steps(self, module: Any, scope: Scope, config: Config) -> None:
-        hydrate(module, self.name, config)
-        await _finish(module.register(scope.clients, config))
+        seconds = self._limits.startup
+        await self._hooks.run("its settings", partial(hydrate, module, self.name, config), seconds)
+        register = partial(module.register, scope.clients, config)
+        await self._hooks.run("register", register, seconds)
         for declaration in declared(module):
             await self._subscribe(declaration, scope.clients.bus)
         await scope.tasks.settle()
@@ -144,19 +149,24 @@ class Unit:
             name, handler = self.name, declaration.handler
             raise await blocking(misdeclared, name, handler, error) from error
 
-    async def stop(self, drain: float | None = None) -> None:
+    async def stop(
+        self, drain: float | None = None, hook: Callable[[], float] | None = None
+    ) -> None:
         """End its handlers, run `on_shutdown`, take the rest away. A failing hook is logged.
 
-        `drain` seconds are in place of the limit's.
+        `drain`, and what `hook()` is when the handlers have ended, are seconds in place of the
+        limits.
         """
         scope, self._scope = self._scope, None
         if scope is None:
             return
         await scope.suspend(drain)
+        seconds = self._limits.shutdown if hook is None else hook()
         try:
-            await self._hook("on_shutdown", scope, self._limits.shutdown)
+            await self._hook("on_shutdown", scope, seconds)
         except Exception:  # a module's own code; the others must still be stopped
             _logger.exception("module %s: on_shutdown failed", self.name)
+        self._hooks.close()
         await scope.close()
 
     async def suspend(self) -> None:
@@ -176,21 +186,5 @@ class Unit:
 
     async def _hook(self, name: str, scope: Scope, seconds: float) -> None:
         hook = getattr(self.found.module, name, None)
-        if hook is None:
-            return
-        limit = asyncio.timeout(seconds)
-        try:
-            async with limit:
-                await _finish(hook(scope.clients))
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            raise ModuleFailed(
-                self.name, f"{name} did not return within {seconds:g} s: begin long work in a task"
-            ) from error
-
-
-async def _finish(result: Awaitable[Any] | Any) -> None:
-    """`register` and the hooks may be `async` or not."""
-    if inspect.isawaitable(result):
-        await result
+        if hook is not None:
+            await self._hooks.run(name, partial(hook, scope.clients), seconds)
