@@ -9,15 +9,15 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from dskity.bus.base.clock import SYSTEM_CLOCK
+from dskity.bus.base.threads import ThreadPool
 from dskity.bus.bus import Bus
-from dskity.bus.clock import SYSTEM_CLOCK
 from dskity.bus.memory import MemoryBroker, MemoryTransport
-from dskity.bus.seen import Seen
-from dskity.bus.threads import ThreadPool
+from dskity.bus.store.dedup_store import Seen
+from dskity.composition.client_library import choose_client, connection
+from dskity.composition.connections import connect
 from dskity.config import DSkitySettings
-from dskity.connections import connect
 from dskity.handlers import Dispatcher
-from dskity.wires import choose_client, connection
 
 
 @contextlib.asynccontextmanager

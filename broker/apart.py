@@ -8,10 +8,10 @@ from dataclasses import replace
 from functools import partial
 
 from dskity.broker.wire import Opening, WireFactory
+from dskity.bus.base.tasks import contained
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import NotConnected
 from dskity.bus.message import Message
-from dskity.bus.tasks import contained
 
 PATIENCE = 10.0  # seconds for all of it; 200 messages on a cellular line take some round trips
 

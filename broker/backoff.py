@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from dskity.bus.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
 
 FIRST = 0.2
 LONGEST = 30.0

@@ -12,7 +12,7 @@ that are counted, and between two of them what has come in was read.
 from __future__ import annotations
 
 from dskity.broker.wire import Wire
-from dskity.bus.clock import Clock
+from dskity.bus.base.clock import Clock
 
 INTERVALS = 2
 """Keep-alive intervals without the acknowledgement of the oldest publish."""

@@ -12,27 +12,27 @@ import asyncio
 from collections.abc import Sequence
 
 from dskity.broker.apart import publish_apart
-from dskity.broker.connection import Connection, log
-from dskity.broker.examination import examine
-from dskity.broker.findings import Examination
-from dskity.broker.identity import identities
-from dskity.broker.nodes import Nodes
-from dskity.broker.overlap import Unmarked
-from dskity.broker.retained import Asked
-from dskity.broker.rivals import Rivals
+from dskity.broker.connection.client_id_conflict import Rivals
+from dskity.broker.connection.connection import Connection, log
+from dskity.broker.connection.identity import identities
+from dskity.broker.connection.nodes import Nodes
+from dskity.broker.connection.overlap import Unmarked
+from dskity.broker.connection.retained import Asked
+from dskity.broker.connection.subscriptions import Subscription, Subscriptions
+from dskity.broker.packets.sizes import LARGEST, publish_size
+from dskity.broker.probe.examination import examine
+from dskity.broker.probe.findings import Examination
+from dskity.broker.probe.trial import UNTRIED, Findings, tells_no_match, try_out
 from dskity.broker.settings import ConnectionSettings
-from dskity.broker.sizes import LARGEST, publish_size
-from dskity.broker.subscriptions import Subscription, Subscriptions
 from dskity.broker.tls import client_context
-from dskity.broker.trial import UNTRIED, Findings, tells_no_match, try_out
 from dskity.broker.url import listed
 from dskity.broker.wire import Opening, Welcome, Wire, WireFactory
-from dskity.bus import tasks
-from dskity.bus.clock import SYSTEM_CLOCK, Clock
-from dskity.bus.complaints import Complaints
+from dskity.bus.base import tasks
+from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.base.threads import blocking
+from dskity.bus.base.throttled_log import Complaints
 from dskity.bus.errors import BrokerRefused, NotConnected, TooLarge, Unacknowledged, Unsupported
 from dskity.bus.message import Message
-from dskity.bus.threads import blocking
 from dskity.bus.transport import Capabilities, Lane, Receiver, TransportEvents, no_groups, no_qos
 
 _EVENTS = "mqtt events"

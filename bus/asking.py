@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dskity.bus.clock import Clock
+from dskity.bus.base.clock import Clock
 from dskity.bus.errors import NoResponder, RequestTimeout
+from dskity.bus.inbound.inbound import Receiving
+from dskity.bus.inbound.own_requests import OwnRequest
 from dskity.bus.message import Message
-from dskity.bus.own_requests import OwnRequest
-from dskity.bus.receiving import Receiving
-from dskity.bus.requests import Replies, check_reply
-from dskity.bus.sending import Sending
+from dskity.bus.outbound import Sending
+from dskity.bus.requests.replies import Replies, check_reply
 
 _SHORTEST = 0.001  # seconds: MQTT takes no expiry of 0
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from dskity.bus import topics
 from dskity.bus.asking import Asking
-from dskity.bus.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.base.threads import ThreadPool
 from dskity.bus.consumer import Accept, AnyHandler, Consumer, Dispatcher
 from dskity.bus.counters import Counters
 from dskity.bus.delivery import Delivery
@@ -21,6 +22,7 @@ from dskity.bus.errors import (
 )
 from dskity.bus.events import EVENT_TYPE, Event
 from dskity.bus.granting import Granting
+from dskity.bus.inbound.inbound import Receiving
 from dskity.bus.link import Link
 from dskity.bus.message import (
     LONGEST_EXPIRY,
@@ -33,14 +35,12 @@ from dskity.bus.message import (
     check_message,
     encode_payload,
 )
-from dskity.bus.outbox import Outbox
-from dskity.bus.receiving import Receiving
-from dskity.bus.replying import Replying
-from dskity.bus.requests import Replies
-from dskity.bus.sending import Sending
+from dskity.bus.outbound import Sending
+from dskity.bus.requests.replies import Replies
+from dskity.bus.requests.reply_addresses import Replying
+from dskity.bus.routing.subscriptions import Subscription, Subscriptions, identifier_of
+from dskity.bus.store.outbox import Outbox
 from dskity.bus.stream import MessageStream
-from dskity.bus.subscriptions import Subscription, Subscriptions, identifier_of
-from dskity.bus.threads import ThreadPool
 from dskity.bus.transport import (
     Capabilities,
     Lane,
@@ -63,7 +63,7 @@ class Bus:
     def __init__(
         self,
         transport: Transport,
-        dispatcher: Dispatcher,
+        dispatcher: Dispatcher[Bus],
         *,
         root: str = DEFAULT_ROOT,
         outbox: Outbox | None = None,

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from dskity.bus.delivery import Delivery
 
 if TYPE_CHECKING:
-    from dskity.bus.bus import Bus
-    from dskity.bus.threads import ThreadPool
+    from dskity.bus.base.threads import ThreadPool
     from dskity.bus.topics import Pattern
 
 Accept: TypeAlias = Callable[[Delivery, Mapping[str, str]], None]
 """Takes a delivery and its captures, at once; calls `delivery.done()` when it is finished."""
 
 AnyHandler: TypeAlias = Callable[..., Awaitable[Any] | Any]
+
+
+B_contra = TypeVar("B_contra", contravariant=True)
+"""The bus that a dispatcher makes consumers for: its handlers use it."""
 
 
 class Consumer(Protocol):
@@ -54,7 +57,7 @@ class Consumer(Protocol):
         ...
 
 
-class Dispatcher(Protocol):
+class Dispatcher(Protocol[B_contra]):
     """Turns handlers into consumers; `dskity.handlers` has the one in use."""
 
     @property
@@ -63,7 +66,7 @@ class Dispatcher(Protocol):
         ...
 
     def consumer(
-        self, bus: Bus, pattern: Pattern, handler: AnyHandler, policy: Mapping[str, Any]
+        self, bus: B_contra, pattern: Pattern, handler: AnyHandler, policy: Mapping[str, Any]
     ) -> Consumer:
         """Bind `handler`, or raise `InvalidHandler`; unknown policy words are refused too."""
         ...

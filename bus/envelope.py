@@ -16,10 +16,10 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+from dskity.bus.base.jsontext import parse_json
+from dskity.bus.base.text import fault_in
 from dskity.bus.delivery import Meta
-from dskity.bus.jsontext import parse_json
 from dskity.bus.message import JSON_TYPE, LONGEST_EXPIRY, Message
-from dskity.bus.text import fault_in
 
 ENVELOPE_TYPE = "dev.dskity.message.v1"
 ENVELOPE_CONTENT = "application/cloudevents+json"

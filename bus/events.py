@@ -15,8 +15,8 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from dskity.bus.base.jsontext import NotJson, write_json
 from dskity.bus.errors import InvalidPayload
-from dskity.bus.jsontext import NotJson, write_json
 from dskity.bus.topics import quote
 
 SPEC_VERSION = "1.0"

@@ -6,7 +6,7 @@ import logging
 
 from dskity.bus import topics
 from dskity.bus.errors import Unsupported
-from dskity.bus.subscriptions import Subscriptions
+from dskity.bus.routing.subscriptions import Subscriptions
 from dskity.bus.transport import Transport, no_groups, no_more_filters, no_qos
 
 _logger = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
-from dskity.bus import tasks
+from dskity.bus.base import tasks
 from dskity.bus.errors import NotConnected
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 
 from dskity.bus import topics
-from dskity.bus.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.delivery import Delivery, Meta
 from dskity.bus.errors import NotConnected, TooLarge
 from dskity.bus.message import Message
-from dskity.bus.router import Router
+from dskity.bus.routing.router import Router
 from dskity.bus.transport import Capabilities, Lane, Receiver, TransportEvents, no_groups, no_qos
 
 CAPABILITIES = Capabilities(

@@ -10,9 +10,9 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from dskity.bus.base.jsontext import NotJson, parse_json, write_json
+from dskity.bus.base.text import fault_in
 from dskity.bus.errors import InvalidInput, InvalidPayload, InvalidTopic
-from dskity.bus.jsontext import NotJson, parse_json, write_json
-from dskity.bus.text import fault_in
 
 T = TypeVar("T")
 

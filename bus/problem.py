@@ -12,8 +12,8 @@ from http import HTTPStatus
 from typing import Any
 
 from dskity.bus import errors as e
-from dskity.bus.text import escape
-from dskity.bus.wording import text_of
+from dskity.bus.base.text import escape
+from dskity.bus.base.wording import text_of
 
 PROBLEM_TYPE = "application/problem+json"
 STATUS_HEADER = "dskity-status"

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from dskity.bus.base.text import fault_in, percent
 from dskity.bus.errors import InvalidTopic
-from dskity.bus.text import fault_in, percent
 
 MAX_BYTES = 65_535  # [MQTT-4.7.3-3]
 _CAPTURE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(\.\.\.)?\}")

@@ -2,22 +2,15 @@
 
 Layout; the four folders below `dskity/` are imported under this name and know nothing of it:
 
-    bus/        the language: messages, topics, the bus, transports
-    broker/     the wire: MQTT transports, and the brokers we run
-    handlers/   from a message to a Python function
-    modules/    the contract, supervision, and the built-in modules
-    config/     the settings                 cli/          the command, one file a verb
-    wires.py    which client library         client.py     a bus without a runtime
-    state_dir.py  what outlives the process  guarding.py   who may pass the doors
-    running.py  where a runtime is           stopping.py   from SIGTERM and Ctrl-C to the end
-    connections.py  one connection's parts   presence.py   the runtime's own state
-    core.py     broker and connections       http_client.py  `clients.http_client`
-    assembly.py services, built-in modules   readiness.py  what `/health/ready` asks
-    provided.py what handlers get by type    unknown_keys.py  settings that no module reads
-    runtime.py  holds and closes             banner.py, unknown_modules.py  what a start tells
-    bootstrap.py  the composition root       ending.py     its end, held up by nobody
-    logs.py, heap.py, version.py   of the process
-    demo/       the demo and its checks      testing/      the kit for testing modules
+    bus/          the language: messages, topics, the bus, transports
+    broker/       the wire: MQTT transports, and the brokers we run
+    handlers/     from a message to a Python function
+    modules/      the contract, the lifecycle of modules, and the built-in modules
+    config/       the settings                cli/          the command, one file a verb
+    composition/  the parts of a runtime      process/      state on the disk, the log, the end
+    notices/      what a start says           bootstrap.py  the composition root
+    client.py     a bus without a runtime     version.py    the version
+    demo/         the demo and its checks     testing/      the kit for testing modules
 
 **The public names** are those of `__all__` here, `dskity.testing` and `dskity.bootstrap`; they
 change with the major version only. Everything else is internal. A public name is imported from its
@@ -66,8 +59,8 @@ if TYPE_CHECKING:
         ServiceUp,
     )
     from dskity.bus.message import Message, Receipt
+    from dskity.bus.routing.subscriptions import Subscription
     from dskity.bus.stream import MessageStream
-    from dskity.bus.subscriptions import Subscription
     from dskity.config import DSkitySettings, load_settings
     from dskity.handlers.declare import on
     from dskity.handlers.dedupe import Dedupe
@@ -104,7 +97,7 @@ _HOMES = {
     ),
     "dskity.bus.message": "Message Receipt",
     "dskity.bus.stream": "MessageStream",
-    "dskity.bus.subscriptions": "Subscription",
+    "dskity.bus.routing.subscriptions": "Subscription",
     "dskity.config": "DSkitySettings load_settings",
     "dskity.handlers.declare": "on",
     "dskity.handlers.dedupe": "Dedupe",

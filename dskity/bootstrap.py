@@ -16,46 +16,46 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI
 
 from dskity import heap
-from dskity.assembly import (
+from dskity.broker.engines.engine import ExternalBroker
+from dskity.bus.base import tasks
+from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.base.threads import blocking
+from dskity.bus.transport import Transport
+from dskity.client import open_bus
+from dskity.composition.assembly import (
     Services,
     announce_modules,
     build_clients,
     build_services,
     built_in_modules,
 )
-from dskity.banner import banner
-from dskity.broker.engine import ExternalBroker
-from dskity.bus import tasks
-from dskity.bus.clock import SYSTEM_CLOCK, Clock
-from dskity.bus.threads import blocking
-from dskity.bus.transport import Transport
-from dskity.client import open_bus
+from dskity.composition.auth import Guarding, guarding
+from dskity.composition.core import Core, start_core
+from dskity.composition.http_client import SharedHttpClient
+from dskity.composition.provided import provide
+from dskity.composition.readiness import Readiness
+from dskity.composition.runtime import Runtime
+from dskity.composition.stopping import Stopping
 from dskity.config import DSkitySettings, load_settings
 from dskity.config.sections.connections import DEFAULT
 from dskity.config.sections.doors import CorsSettings, ServerTlsSettings
-from dskity.core import Core, start_core
-from dskity.ending import run_to_the_end
-from dskity.guarding import Guarding, guarding
-from dskity.http_client import SharedHttpClient
-from dskity.logs import configure
+from dskity.modules.access.security import Guard
 from dskity.modules.audit.counters import AccessCounters
 from dskity.modules.contract import TransportClients
-from dskity.modules.discovery import discover
 from dskity.modules.http.app import Cors, Limits, create_app, furnish
 from dskity.modules.http.connections import Bounds, TimeOuts
 from dskity.modules.http.guard import OPEN_PATHS, OpenPath
 from dskity.modules.http.server import HttpServer, ServerTls
-from dskity.modules.security import Guard
-from dskity.modules.supervisor import Supervisor
-from dskity.modules.unit import Limits as UnitLimits
-from dskity.provided import provide
-from dskity.readiness import Readiness
-from dskity.running import Running, published
-from dskity.runtime import Runtime
-from dskity.state_dir import StateDir
-from dskity.stopping import Stopping
-from dskity.unknown_keys import unknown_keys
-from dskity.unknown_modules import unknown_modules
+from dskity.modules.lifecycle.discovery import discover
+from dskity.modules.lifecycle.lifecycle import Limits as UnitLimits
+from dskity.modules.lifecycle.supervisor import Supervisor
+from dskity.notices.banner import banner
+from dskity.notices.unknown_keys import unknown_keys
+from dskity.notices.unknown_modules import unknown_modules
+from dskity.process.ending import run_to_the_end
+from dskity.process.logs import configure
+from dskity.process.running import Running, published
+from dskity.process.state_dir import StateDir
 from dskity.version import VERSION
 
 if TYPE_CHECKING:

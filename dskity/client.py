@@ -6,15 +6,15 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator
 
-from dskity.broker.listen import Listen
+from dskity.broker.engines.listen import Listen
 from dskity.broker.url import Urls
+from dskity.bus.base.threads import blocking
 from dskity.bus.bus import Bus
 from dskity.bus.errors import NotConnected
-from dskity.bus.threads import blocking
+from dskity.composition.client_library import choose_client, connection
 from dskity.config import DSkitySettings
 from dskity.handlers import Dispatcher
-from dskity.running import find_running
-from dskity.wires import choose_client, connection
+from dskity.process.running import find_running
 
 
 @contextlib.asynccontextmanager

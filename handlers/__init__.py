@@ -6,8 +6,8 @@ Layout, lowest first:
     declare.py     @on                          ordering.py    order_by
     provided.py    what goes by type            binding.py     a signature, bound once
     dead_letter.py what failed for good         returning.py   what is returned, checked
-    flow.py        the bound on what is open    rest.py        a coroutine, step by step
-    lanes.py       order and concurrency        crew.py        the workers
+    in_flight.py   the bound on messages    started_coroutine.py  a coroutine, step by step
+    key_serializer.py  order and concurrency        worker_pool.py the workers
     stats.py       what became of messages      attempt.py     time-outs and failures of one run
     route.py       one handler's messages       dedupe.py      each key once
     stored.py      the disk inbox               dispatcher.py  puts these together

@@ -11,16 +11,16 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from dskity.bus.clock import Clock
+from dskity.bus.base.clock import Clock
+from dskity.bus.base.tasks import spawn
+from dskity.bus.base.threads import Job, ThreadPool
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import DSkityError
-from dskity.bus.tasks import spawn
-from dskity.bus.threads import Job, ThreadPool
-from dskity.handlers.rest import Abandoned, Rest
+from dskity.handlers.started_coroutine import Abandoned, Rest
 from dskity.handlers.stats import RouteStats
 
 if TYPE_CHECKING:
-    from dskity.handlers.crew import Crew
+    from dskity.handlers.worker_pool import Crew
 
 CANCELLED = "the handler cancelled itself"
 CLEANUP_SECONDS = 5.0

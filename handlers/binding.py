@@ -18,12 +18,12 @@ from typing import Any, TypeAlias
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
+from dskity.bus.base.threads import ThreadPool
 from dskity.bus.bus import Bus
 from dskity.bus.consumer import AnyHandler
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidHandler, InvalidPayload
 from dskity.bus.message import Message, decode_json
-from dskity.bus.threads import ThreadPool
 from dskity.bus.topics import Pattern
 from dskity.handlers.returning import Returned, as_it_is, checked
 

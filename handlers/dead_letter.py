@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from dskity.bus.base.text import escape
+from dskity.bus.base.wording import in_words
 from dskity.bus.message import Headers, Message
-from dskity.bus.text import escape
 from dskity.bus.topics import MAX_BYTES
-from dskity.bus.wording import in_words
 
 ERROR = "dskity-error"
 HANDLER = "dskity-handler"
@@ -43,8 +43,8 @@ def dead_letter(
 ) -> Message:
     """The dead letter of `message`: its payload and headers, and why; `now` is Unix seconds.
 
-    Text that may not travel (`bus/text.py`) is escaped in it; a topic that would be too long with
-    the prefix is cut, and the header has all of it.
+    Text that may not travel (`bus/base/text.py`) is escaped in it; a topic that would be too long
+    with the prefix is cut, and the header has all of it.
     """
     headers: Headers = {
         **{_fit(name): _fit(value) for name, value in message.headers.items()},

@@ -14,13 +14,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from dskity.bus.complaints import Complaints
+from dskity.bus.base.tasks import spawn
+from dskity.bus.base.threads import Job, ThreadPool
+from dskity.bus.base.throttled_log import Complaints
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidHandler, InvalidPayload, StoreUnavailable
 from dskity.bus.message import Message
-from dskity.bus.seen import Seen
-from dskity.bus.tasks import spawn
-from dskity.bus.threads import Job, ThreadPool
+from dskity.bus.store.dedup_store import Seen
 from dskity.handlers.binding import Binding, Getter
 from dskity.handlers.outcome import Drop
 

@@ -8,23 +8,23 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from dskity.bus.base.threads import ThreadPool
+from dskity.bus.base.throttled_log import Complaints
 from dskity.bus.bus import Bus
-from dskity.bus.complaints import Complaints
 from dskity.bus.consumer import AnyHandler, Consumer
 from dskity.bus.errors import InvalidHandler, Unsupported
-from dskity.bus.seen import Seen
-from dskity.bus.spool import Spool
-from dskity.bus.threads import ThreadPool
+from dskity.bus.store.dedup_store import Seen
+from dskity.bus.store.spool import Spool
 from dskity.bus.topics import Pattern
 from dskity.handlers.binding import bind
-from dskity.handlers.crew import Crew
 from dskity.handlers.dedupe import Dedupe, deduped
-from dskity.handlers.flow import Flow, Overload
+from dskity.handlers.in_flight import Flow, Overload
 from dskity.handlers.ordering import key_of
 from dskity.handlers.policy import RoutePolicy
 from dskity.handlers.provided import Provided
 from dskity.handlers.route import HandlerRoute
 from dskity.handlers.stored import StoredRoute
+from dskity.handlers.worker_pool import Crew
 
 T = TypeVar("T")
 THREADS_NAME = "dskity-handlers"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from typing import TypeAlias
 
-from dskity.bus.complaints import Complaints
+from dskity.bus.base.throttled_log import Complaints
+from dskity.bus.base.wording import in_words
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidHandler
 from dskity.bus.message import Message
 from dskity.bus.topics import Pattern
-from dskity.bus.wording import in_words
 from dskity.handlers.policy import OrderBy
 
 Key: TypeAlias = Callable[[Delivery, Mapping[str, str]], Hashable]

@@ -14,29 +14,29 @@ from collections.abc import Coroutine, Hashable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from dskity.bus.base.threads import Job
+from dskity.bus.base.throttled_log import Allowance
+from dskity.bus.base.wording import in_words
 from dskity.bus.bus import Bus
-from dskity.bus.complaints import Allowance
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import BrokerRefused, DSkityError, InvalidPayload, Unavailable
 from dskity.bus.message import Message, encode_payload
 from dskity.bus.problem import PROBLEM_TYPE, STATUS_HEADER, problem_of, status_of
-from dskity.bus.threads import Job
-from dskity.bus.wording import in_words
 from dskity.handlers.attempt import CANCELLED, THREAD_PATIENCE, Attempts
-from dskity.handlers.crew import TURN_SECONDS
 from dskity.handlers.dead_letter import dead_letter, dead_letters
 from dskity.handlers.dedupe import Duplicate
-from dskity.handlers.lanes import Lanes
+from dskity.handlers.key_serializer import Lanes
 from dskity.handlers.ordering import Key
 from dskity.handlers.outcome import Drop, Outcome, Reject, Retry, is_answer
-from dskity.handlers.rest import BLOCKED_SECONDS, UNBEGUN, Rest
+from dskity.handlers.started_coroutine import BLOCKED_SECONDS, UNBEGUN, Rest
 from dskity.handlers.stats import RouteStats
+from dskity.handlers.worker_pool import TURN_SECONDS
 
 if TYPE_CHECKING:
     from dskity.handlers.binding import Binding
-    from dskity.handlers.crew import Crew
-    from dskity.handlers.flow import Flow
+    from dskity.handlers.in_flight import Flow
     from dskity.handlers.policy import RoutePolicy
+    from dskity.handlers.worker_pool import Crew
 
 _logger = logging.getLogger("dskity.handlers")
 Captures: TypeAlias = Mapping[str, str]

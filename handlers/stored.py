@@ -16,17 +16,17 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from dskity.bus.clock import Clock
-from dskity.bus.complaints import Complaints
+from dskity.bus.base.clock import Clock
+from dskity.bus.base.tasks import keep_running
+from dskity.bus.base.throttled_log import Complaints
 from dskity.bus.delivery import Delivery, Meta
 from dskity.bus.errors import OutboxFull, StoreUnavailable
-from dskity.bus.rows import Stored
-from dskity.bus.spool import Spool
-from dskity.bus.tasks import keep_running
+from dskity.bus.store.rows import Stored
+from dskity.bus.store.spool import Spool
 
 if TYPE_CHECKING:
     from dskity.bus.topics import Pattern
-    from dskity.handlers.flow import Flow
+    from dskity.handlers.in_flight import Flow
     from dskity.handlers.route import HandlerRoute
 
 _BATCH = 500  # messages written together

@@ -1,26 +1,16 @@
 """Units that register handlers: what users write, and the built-ins, which are modules like theirs.
 
-Layout, lowest first; each file imports only from those above it:
+Layout, lowest first; each imports only from those above it:
 
-    contract.py       what modules are written against, and what they are given
-    contracts.py      the same under the name that DSkity 1 gave it
-    shape.py          whether an object is a module, and what its meta says
-    failure.py        an error as one sentence, a place, a report and a digest
-    slips.py          hooks under wrong names         shadowed.py   routes that nobody can reach
-    found.py          what discovery returns          order.py      dependency order
-    loading.py        imports under private names     trust.py      who may write that code
-    discovery.py      search paths → modules
-    tasks.py          tasks with a name and a parent  calls.py      async and plain handlers
-    hydrate.py        `additional_settings`       answering.py  requests, answered by one of several
-    mqtt_client.py    `clients.mqtt`                  events_client.py  `clients.events`
-    scope.py          all that one module has added   hooks.py      its own code, called
-    unit.py           one module's life
-    supervisor.py     start, stop, failure and state of all
+    contract.py    what modules are written against, and what they are given
+    contracts.py   the same under the name that DSkity 1 gave it
+    rights.py      what a caller may do
+    clients/       `clients.mqtt`, `clients.events`, and how their handlers are called
+    lifecycle/     from a search path to a running module, and to its end
+    audit/, access/   who may call the HTTP and gRPC APIs, and what is written down of it
 
-`peer_owner.py`, `loopback.py` (whether the person at this machine calls), `rights.py`,
-`security.py`, `token_file.py`, `doors.py`, `request_id.py`, `documented.py` and `direct_route.py`
-are what the doors share, and so is `audit/`; the other folders (`kv/`, `registry/`, …) are the
-built-ins' own. What a module's author needs is importable from here.
+The other folders (`kv/`, `registry/`, …) are the built-ins. What a module's author needs is
+importable from `dskity`.
 """
 
 from dskity.bus.bus import Bus

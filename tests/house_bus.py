@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.bus import Bus
-from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.memory import CAPABILITIES, MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
 from dskity.bus.transport import Capabilities
 from dskity.handlers import Dispatcher
-from dskity.handlers.flow import Overload
+from dskity.handlers.in_flight import Overload
 
 
 @dataclass

@@ -23,7 +23,7 @@ from typing import NoReturn
 
 import pytest
 
-from dskity.broker.rumqttd import has_rumqttd
+from dskity.broker.engines.rumqttd import has_rumqttd
 
 HOST = "127.0.0.1"
 _SYSTEM_PATHS = ("/usr/sbin", "/usr/local/sbin")  # where Debian has daemons, not always on PATH

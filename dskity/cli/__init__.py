@@ -2,7 +2,7 @@
 
 Layout, lowest first:
 
-    output.py      text or JSON out, errors to stderr     options.py  options that verbs share
+    options.py     options that verbs share
     group.py       the default verb, errors → exit codes  reading.py  options → DSkitySettings
     unconnected.py a bus to bind handlers to               scaffold.py the files of a new project
     survey.py      the modules that there are

@@ -10,8 +10,8 @@ import typer
 
 from dskity.cli.group import FAILED
 from dskity.cli.options import Config, Json, Set, Url
-from dskity.cli.output import note, payload_text, print_json, print_line, print_table
 from dskity.cli.reading import check_filter_argument, read_settings
+from dskity.process.terminal import note, payload_text, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from pathlib import Path

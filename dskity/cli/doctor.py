@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dskity.bus.threads import blocking
+from dskity.bus.base.threads import blocking
 from dskity.cli.group import FAILED
 from dskity.cli.options import Config, Json, Set, Url
-from dskity.cli.output import note, print_json, print_table
 from dskity.cli.reading import read_settings
+from dskity.process.terminal import note, print_json, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from dskity.broker.findings import Examination
+    from dskity.broker.probe.findings import Examination
     from dskity.cli.promises import Promise
     from dskity.config import DSkitySettings
 
@@ -45,11 +45,11 @@ def doctor(
 
 async def _examine(settings: DSkitySettings, names: Sequence[str]) -> dict[str, Examination]:
     """Each connection's broker; names that the settings do not have are left out."""
+    from dskity.broker.engines.rumqttd import ManagedRumqttd
     from dskity.broker.limits import NO_LIMITS
-    from dskity.broker.rumqttd import ManagedRumqttd
     from dskity.client import broker_url
+    from dskity.composition.client_library import choose_client, connection
     from dskity.config.sections.connections import DEFAULT
-    from dskity.wires import choose_client, connection
 
     mqtt = settings.common.mqtt
     places = {name: (entry, entry.url) for name, entry in settings.mqtt.items() if name in names}

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from dskity.bus.errors import DSkityError
-from dskity.cli.output import complain
+from dskity.process.terminal import complain
 
 DEFAULT_VERB = "run"
 DEBUG = "--debug"

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dskity.cli.options import Json
-from dskity.cli.output import print_json
+from dskity.process.terminal import print_json
 
 Name = Annotated[str, typer.Argument(help="Name of the project and of its module.")]
 

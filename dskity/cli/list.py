@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from dskity.cli.options import Config, Json, Set
-from dskity.cli.output import note, print_json, print_table
 from dskity.cli.reading import read_settings
+from dskity.process.terminal import note, print_json, print_table
 
 
 def list_modules(config: Config = None, assignments: Set = None, as_json: Json = False) -> None:
     """List the modules of the search paths: enabled, disabled, or broken and why."""
     settings = read_settings(config, assignments, {})
     from dskity.cli.survey import survey
-    from dskity.unknown_modules import no_modules
+    from dskity.notices.unknown_modules import no_modules
 
     rows = survey(settings).rows
     if as_json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dskity.broker.findings import Finding, FindingName
+    from dskity.broker.probe.findings import Finding, FindingName
 
 # What is asked, what a yes means, what a no means.
 _MEANINGS: dict[FindingName, tuple[str, str, str]] = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from dskity.broker.findings import Examination, FindingName, Verdict
+from dskity.broker.probe.findings import Examination, FindingName, Verdict
 from dskity.config.sections.connections import DEFAULT
 from dskity.handlers import Declaration, RoutePolicy, declared
-from dskity.modules.found import Found
+from dskity.modules.lifecycle.discovered import Found
 
 _BY_US = "kept by DSkity itself"
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dskity.cli.options import Config, ContentType, Headers, Json, Payload, Qos, Set, Url
-from dskity.cli.output import print_json, print_line
 from dskity.cli.reading import check_topic_argument, pairs, read_payload, read_settings
+from dskity.process.terminal import print_json, print_line
 
 if TYPE_CHECKING:
     from dskity.bus.message import Receipt

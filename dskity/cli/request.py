@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dskity.cli.options import Config, ContentType, Headers, Json, Payload, Set, Url
-from dskity.cli.output import message_fields, payload_text, print_json
 from dskity.cli.reading import check_topic_argument, pairs, read_payload, read_settings
+from dskity.process.terminal import message_fields, payload_text, print_json
 
 if TYPE_CHECKING:
     from dskity.bus.message import Message

@@ -10,8 +10,8 @@ import typer
 
 from dskity.cli.group import FAILED
 from dskity.cli.options import Config, Json, Qos, Set, Url
-from dskity.cli.output import message_fields, note, print_json, print_line
 from dskity.cli.reading import check_filter_argument, read_settings
+from dskity.process.terminal import message_fields, note, print_json, print_line
 
 if TYPE_CHECKING:
     from dskity.bus.message import Message

@@ -10,15 +10,15 @@ from dskity.bus.errors import DSkityError
 from dskity.cli.unconnected import unconnected_bus
 from dskity.config import DSkitySettings
 from dskity.handlers import declared
-from dskity.modules.discovery import discover
-from dskity.modules.failure import misdeclared
-from dskity.modules.found import Found
-from dskity.modules.hydrate import hydrate
-from dskity.modules.order import order
-from dskity.modules.shape import meta_of
-from dskity.modules.slips import slips
-from dskity.unknown_keys import unknown_keys
-from dskity.unknown_modules import BUILT_IN
+from dskity.modules.lifecycle.discovered import Found
+from dskity.modules.lifecycle.discovery import discover
+from dskity.modules.lifecycle.failure import misdeclared
+from dskity.modules.lifecycle.hydrate import hydrate
+from dskity.modules.lifecycle.order import order
+from dskity.modules.lifecycle.shape import meta_of
+from dskity.modules.lifecycle.slips import slips
+from dskity.notices.unknown_keys import unknown_keys
+from dskity.notices.unknown_modules import BUILT_IN
 
 State: TypeAlias = Literal["enabled", "disabled", "broken"]
 

@@ -6,13 +6,13 @@ from typing import Any, cast
 
 from dskity.bus.bus import Bus
 from dskity.bus.memory import MemoryBroker, MemoryTransport
-from dskity.bus.seen import Seen
-from dskity.bus.spool import Spool
+from dskity.bus.store.dedup_store import Seen
+from dskity.bus.store.spool import Spool
+from dskity.composition.provided import provide
 from dskity.config import DSkitySettings
 from dskity.config.sections.connections import DEFAULT
 from dskity.handlers import Dispatcher
 from dskity.modules.contract import TransportClients
-from dskity.provided import provide
 
 _NOTHING = cast("Any", None)
 

@@ -12,8 +12,8 @@ import typer
 from dskity.bus.errors import InvalidSettings
 from dskity.cli.group import FAILED
 from dskity.cli.options import Config, Json, Set
-from dskity.cli.output import note, print_json
 from dskity.cli.reading import read_settings
+from dskity.process.terminal import note, print_json
 
 if TYPE_CHECKING:
     from dskity.config import DSkitySettings
@@ -51,7 +51,7 @@ def _check(config: Path | None, assignments: list[str] | None) -> Findings:
     try:
         settings = read_settings(config, assignments, {})
         from dskity.cli.survey import survey
-        from dskity.unknown_modules import no_modules, unknown_modules
+        from dskity.notices.unknown_modules import no_modules, unknown_modules
 
         seen = survey(settings)
     except InvalidSettings as error:
@@ -69,7 +69,7 @@ def _check(config: Path | None, assignments: list[str] | None) -> Findings:
 
 def _webhook_faults(settings: DSkitySettings) -> Iterator[str]:
     if settings.webhooks:
-        from dskity.assembly import webhook_options
+        from dskity.composition.assembly import webhook_options
         from dskity.modules.webhooks.source import Source
 
         for name, source in settings.webhooks.items():

@@ -8,8 +8,8 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
+from dskity.bus.base.tasks import spawn
 from dskity.bus.errors import EngineError
-from dskity.bus.tasks import spawn
 from dskity.demo.sightings import Sighting
 
 GREENHOUSE = Path(__file__).parent / "greenhouse"

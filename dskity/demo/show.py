@@ -7,13 +7,13 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
-from dskity.cli.output import print_json
 from dskity.config import DSkitySettings
 from dskity.demo import doors, lifecycle, telemetry
 from dskity.demo.finding import CheckFailed, Finding, Result
 from dskity.demo.stage import Stage, set_up
 from dskity.demo.summary import fields, print_table
-from dskity.logs import configure
+from dskity.process.logs import configure
+from dskity.process.terminal import print_json
 
 Check: TypeAlias = Callable[[Stage], Awaitable[Finding]]
 CHECKS: tuple[tuple[str, Check], ...] = (*telemetry.CHECKS, *doors.CHECKS, *lifecycle.CHECKS)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dskity.bus.base.jsontext import parse_json
 from dskity.bus.envelope import unwrap
-from dskity.bus.jsontext import parse_json
 from dskity.demo.finding import CheckFailed
 
 LIMIT = 100_000

@@ -14,7 +14,8 @@ from typing import Any
 import httpx
 
 from dskity.bootstrap import start
-from dskity.bus.threads import blocking
+from dskity.bus.base.threads import blocking
+from dskity.composition.runtime import Runtime
 from dskity.config import DSkitySettings
 from dskity.config.files import read_file
 from dskity.config.layer import merged
@@ -22,7 +23,6 @@ from dskity.demo.fleet import GREENHOUSE, fleet
 from dskity.demo.neighbour import NAME as NEIGHBOUR
 from dskity.demo.neighbour import neighbour
 from dskity.demo.sightings import Sightings
-from dskity.runtime import Runtime
 
 HOST = "127.0.0.1"
 INTERVAL = 0.02  # seconds between the readings of a sensor

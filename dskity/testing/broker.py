@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.bus import Bus
-from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.errors import NotFound
 from dskity.bus.memory import CAPABILITIES, MemoryBroker
 from dskity.bus.message import Message

@@ -16,12 +16,12 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from dskity.bus.base.jsontext import NotJson, parse_json
+from dskity.bus.base.threads import blocking
 from dskity.bus.bus import Bus
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidInput
-from dskity.bus.jsontext import NotJson, parse_json
 from dskity.bus.message import NO_HEADERS, Message
-from dskity.bus.threads import blocking
 from dskity.bus.topics import check_topic
 
 

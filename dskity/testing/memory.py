@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.bus import Bus
-from dskity.bus.clock import SYSTEM_CLOCK, Clock
-from dskity.bus.outbox import Outbox
-from dskity.bus.seen import Seen
-from dskity.bus.spool import Spool
+from dskity.bus.store.dedup_store import Seen
+from dskity.bus.store.outbox import Outbox
+from dskity.bus.store.spool import Spool
 from dskity.bus.transport import Transport
 from dskity.handlers import Dispatcher
 

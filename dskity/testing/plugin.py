@@ -16,8 +16,8 @@ import pytest
 if TYPE_CHECKING:
     import httpx
 
+    from dskity.bus.base.clock import VirtualClock
     from dskity.bus.bus import Bus
-    from dskity.bus.clock import VirtualClock
     from dskity.config import DSkitySettings
     from dskity.testing.broker import ScriptedBroker
     from dskity.testing.runtimes import Runtimes
@@ -56,7 +56,7 @@ def dskity_modules() -> Sequence[Any]:
 @pytest.fixture
 def clock() -> VirtualClock:
     """A clock that stands still until `await clock.advance(seconds)`."""
-    from dskity.bus.clock import VirtualClock
+    from dskity.bus.base.clock import VirtualClock
 
     return VirtualClock()
 

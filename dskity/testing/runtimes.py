@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 
 from dskity.bootstrap import start
-from dskity.bus.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
+from dskity.composition.presence import state_message
+from dskity.composition.runtime import Runtime
 from dskity.config import DSkitySettings
 from dskity.modules.http.guard import in_process
-from dskity.presence import state_message
-from dskity.runtime import Runtime
 from dskity.testing.broker import ScriptedBroker
 
 

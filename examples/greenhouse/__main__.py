@@ -14,16 +14,16 @@ import typer
 from rich.console import Console
 
 from dskity import DSkityError
-from dskity.banner import banner
 from dskity.bootstrap import start
 from dskity.cli.options import Set
 from dskity.cli.reading import pairs
+from dskity.composition.runtime import Runtime
 from dskity.config import DSkitySettings, load_settings
 from dskity.demo.fleet import fleet
 from dskity.demo.github import post_release
 from dskity.demo.sightings import Sighting
-from dskity.logs import configure
-from dskity.runtime import Runtime
+from dskity.notices.banner import banner
+from dskity.process.logs import configure
 from dskity.version import VERSION
 from examples.greenhouse.narration import WATCH, cleared, narrate
 

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from dskity.bus.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.base.text import escape
 from dskity.bus.errors import Unauthenticated
-from dskity.bus.text import escape
 from dskity.modules.audit.call import Call
 from dskity.modules.audit.counters import AccessCounters
 from dskity.modules.audit.file import AuditFile

@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dskity.bus.clock import SYSTEM_CLOCK
-from dskity.bus.complaints import Complaints
+from dskity.bus.base.clock import SYSTEM_CLOCK
+from dskity.bus.base.private import open_private
+from dskity.bus.base.throttled_log import Complaints
 from dskity.bus.errors import InvalidSettings, StateUnusable
-from dskity.bus.private import open_private
 from dskity.modules.audit.counters import AccessCounters
 
 _MOST_WAITING = 10_000  # lines; some 5 MB

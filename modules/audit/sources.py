@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from dskity.bus.addresses import source_of
-from dskity.bus.complaints import EVERY_SECONDS
+from dskity.bus.base.addresses import source_of
+from dskity.bus.base.throttled_log import EVERY_SECONDS
 
 MOST_SOURCES = 4096  # some 600 KiB
 FORGOTTEN_AFTER = 600.0

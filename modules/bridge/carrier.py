@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
+from dskity.bus.base.throttled_log import Complaints
 from dskity.bus.bus import Bus
-from dskity.bus.complaints import Complaints
 from dskity.bus.errors import Unavailable
 from dskity.bus.message import Message
 from dskity.modules.bridge.hops import has_passed, hop, stamped

@@ -17,11 +17,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dskity.bus.base.jsontext import NotJson, parse_json
+from dskity.bus.base.throttled_log import Complaints
 from dskity.bus.bus import Bus
-from dskity.bus.complaints import Complaints
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import NotConnected
-from dskity.bus.jsontext import NotJson, parse_json
 from dskity.bus.message import Message
 
 # Seconds for which a request is remembered. One with a correlation comes once; without, an equal

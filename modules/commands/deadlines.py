@@ -5,8 +5,8 @@ from __future__ import annotations
 import heapq
 import math
 
-from dskity.bus.alarm import Alarm
-from dskity.bus.clock import Clock
+from dskity.bus.base.alarm import Alarm
+from dskity.bus.base.clock import Clock
 
 _SLACK = 64
 """Discarded keys stay in the heap; once it exceeds twice the live ones by this, it is rebuilt."""

@@ -12,10 +12,10 @@ import logging
 from dataclasses import asdict
 from typing import Any
 
-from dskity.bus.clock import Clock
-from dskity.bus.complaints import Complaints
+from dskity.bus.base.clock import Clock
+from dskity.bus.base.tasks import keep_running
+from dskity.bus.base.throttled_log import Complaints
 from dskity.bus.errors import Conflict, StoreUnavailable
-from dskity.bus.tasks import keep_running
 from dskity.modules.commands.states import State, has_ended
 from dskity.modules.contract import KV, Execution
 

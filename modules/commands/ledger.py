@@ -7,11 +7,11 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
-from dskity.bus.announcer import Announcer
+from dskity.bus.background_publisher import Announcer
+from dskity.bus.base.tasks import keep_running
 from dskity.bus.bus import Bus
 from dskity.bus.errors import NotFound, Overloaded
 from dskity.bus.events import CommandChanged, Event
-from dskity.bus.tasks import keep_running
 from dskity.modules.commands.deadlines import Deadlines
 from dskity.modules.commands.keys import SharedKeys
 from dskity.modules.commands.states import Change, State, Verdict, has_ended, step

@@ -11,11 +11,11 @@ from dskity.bus.bus import Bus
 from dskity.bus.message import Message
 from dskity.handlers.dedupe import Duplicate
 from dskity.handlers.policy import RetryPolicy
-from dskity.modules.answering import Answering
+from dskity.modules.clients.answering import Answering
+from dskity.modules.clients.tasks import Tasks
 from dskity.modules.commands.claims import Claims
 from dskity.modules.commands.service import CommandService
 from dskity.modules.contract import Execution, Module, ModuleMeta, TransportClients
-from dskity.modules.tasks import Tasks
 
 _MAX_WAIT = 300.0
 _MAX_KEY = 255  # characters of an idempotency key

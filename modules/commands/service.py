@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from typing import Any
 
+from dskity.bus.base.keyed_lock import Turns
+from dskity.bus.base.text import fault_in
 from dskity.bus.bus import Bus
 from dskity.bus.errors import (
     Conflict,
@@ -20,8 +22,6 @@ from dskity.bus.errors import (
 )
 from dskity.bus.message import Message
 from dskity.bus.problem import problem_of
-from dskity.bus.text import fault_in
-from dskity.bus.turns import Turns
 from dskity.modules.commands import wire
 from dskity.modules.commands.keys import SharedKeys
 from dskity.modules.commands.ledger import Ledger

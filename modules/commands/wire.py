@@ -20,11 +20,11 @@ from typing import Any, Final
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from dskity.bus import topics
+from dskity.bus.base.jsontext import NotJson, parse_json, write_json
+from dskity.bus.base.text import fault_in
 from dskity.bus.errors import InvalidInput, InvalidPayload, InvalidSettings
-from dskity.bus.jsontext import NotJson, parse_json, write_json
 from dskity.bus.message import JSON_TYPE, Message
 from dskity.bus.problem import STATUS_HEADER
-from dskity.bus.text import fault_in
 from dskity.modules.commands.states import REPORTABLE, Change, State
 from dskity.modules.contract import Execution
 

@@ -4,6 +4,6 @@ Layout, lowest first:
 
     letter.py    one dead letter          bounds.py    how much is kept
     store.py     the file
-    keeper.py    what arrives, into it    requests.py  what is asked of it over the bus
+    recorder.py    what arrives, into it    requests.py  what is asked of it over the bus
     module.py    the module `dead-letters`
 """

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.bus import Bus
-from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.consumer import AnyHandler
 from dskity.handlers.dead_letter import dead_letters
 from dskity.handlers.policy import RetryPolicy
-from dskity.modules.answering import Answering
+from dskity.modules.clients.answering import Answering
+from dskity.modules.clients.tasks import Tasks
 from dskity.modules.contract import Module, ModuleMeta, TransportClients
 from dskity.modules.dead_letters.bounds import Bounds
-from dskity.modules.dead_letters.keeper import Keeper
+from dskity.modules.dead_letters.recorder import Keeper
 from dskity.modules.dead_letters.requests import TOPIC, DeadLetterRequests
 from dskity.modules.dead_letters.store import DeadLetterStore
-from dskity.modules.tasks import Tasks
 
 FILE = "dead-letters.db"
 _TOGETHER = 1000  # letters that wait for the disk at once, and so share its commits

@@ -17,9 +17,9 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from dskity.bus import topics
+from dskity.bus.base.tasks import contained
 from dskity.bus.bus import Bus
 from dskity.bus.errors import DSkityError, NotFound, Unavailable
-from dskity.bus.tasks import contained
 from dskity.modules.dead_letters.letter import DeadLetter
 from dskity.modules.dead_letters.store import Choice, DeadLetterStore
 

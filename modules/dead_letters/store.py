@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dskity.bus import topics
-from dskity.bus.clock import SYSTEM_CLOCK, Clock
-from dskity.bus.complaints import Complaints
-from dskity.bus.database import Database
-from dskity.bus.jsontext import NotJson, parse_json
+from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.base.jsontext import NotJson, parse_json
+from dskity.bus.base.throttled_log import Complaints
+from dskity.bus.store.database import Database
 from dskity.handlers.dead_letter import ERROR
 from dskity.modules.dead_letters.bounds import Bounds
 from dskity.modules.dead_letters.letter import DeadLetter, Entry

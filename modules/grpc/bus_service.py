@@ -9,7 +9,7 @@ from grpc.aio import ServicerContext
 
 from dskity.bus import envelope, topics
 from dskity.bus.bus import Bus
-from dskity.modules.doors import REQUEST_ID, publish_now, require_broker
+from dskity.modules.access.doors import REQUEST_ID, publish_now, require_broker
 from dskity.modules.grpc import call, encoding
 from dskity.modules.grpc.mailbox import Mailbox
 from dskity.modules.grpc.v1 import dskity_pb2 as pb

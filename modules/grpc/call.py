@@ -6,10 +6,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from dskity.bus.errors import Unauthenticated
-from dskity.modules.loopback import belongs_to_us, is_forwarding_header
-from dskity.modules.peer_owner import Address
+from dskity.modules.access.loopback import belongs_to_us, is_forwarding_header
+from dskity.modules.access.peer_owner import Address
+from dskity.modules.access.security import Guard
 from dskity.modules.rights import Principal
-from dskity.modules.security import Guard
 
 Metadata = dict[str, str]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from grpc.aio import ServicerContext
 
+from dskity.modules.access.doors import closing
 from dskity.modules.contract import Commands
-from dskity.modules.doors import closing
 from dskity.modules.grpc import encoding
 from dskity.modules.grpc.call import current
 from dskity.modules.grpc.v1 import dskity_pb2 as pb

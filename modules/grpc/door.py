@@ -13,13 +13,13 @@ import grpc
 from grpc_status import rpc_status
 
 from dskity.bus.errors import DSkityError, Unauthenticated, Unavailable, Unsupported
+from dskity.modules.access.request_id import HEADER, request_id
+from dskity.modules.access.security import Guard
 from dskity.modules.audit.call import Call
 from dskity.modules.grpc import call
 from dskity.modules.grpc.malformed import lenient, well_formed
 from dskity.modules.grpc.status import status
-from dskity.modules.request_id import HEADER, request_id
 from dskity.modules.rights import Principal
-from dskity.modules.security import Guard
 
 Q = TypeVar("Q")
 A = TypeVar("A")

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic_core import to_json
 
 from dskity.bus import message as bus
+from dskity.bus.base.jsontext import NotJson, parse_json
 from dskity.bus.errors import InvalidPayload
-from dskity.bus.jsontext import NotJson, parse_json
 from dskity.modules import contract
 from dskity.modules.grpc.v1 import dskity_pb2 as pb
 

@@ -9,7 +9,7 @@ from grpc.aio import ServicerContext
 from grpc_health.v1 import health, health_pb2
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
-from dskity.bus.clock import Clock
+from dskity.bus.base.clock import Clock
 from dskity.modules.contract import Check
 
 OVERALL = ""

@@ -8,8 +8,8 @@ from typing import Any
 from grpc.aio import ServicerContext
 
 from dskity.bus.errors import NotFound
+from dskity.modules.access.doors import closing
 from dskity.modules.contract import KV
-from dskity.modules.doors import closing
 from dskity.modules.grpc import encoding
 from dskity.modules.grpc.call import current
 from dskity.modules.grpc.v1 import dskity_pb2 as pb

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from dskity.bus.threads import blocking
+from dskity.bus.base.threads import blocking
 from dskity.modules.grpc.malformed import Deserialize, lenient, well_formed
 
 if TYPE_CHECKING:

@@ -10,17 +10,17 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
 
-from dskity.bus.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.base.tasks import keep_running
+from dskity.bus.base.threads import blocking
 from dskity.bus.errors import EngineError
-from dskity.bus.tasks import keep_running
-from dskity.bus.threads import blocking
+from dskity.modules.access.security import Guard
 from dskity.modules.contract import Check
 from dskity.modules.grpc import reflection
 from dskity.modules.grpc.client import GrpcClients, Servicers
 from dskity.modules.grpc.door import Door
 from dskity.modules.grpc.health import Health
 from dskity.modules.grpc.tls import ServerTls, credentials
-from dskity.modules.security import Guard
 
 _KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS = 60_000, 20_000
 """A subscriber whose machine is gone is noticed within the sum of these."""

@@ -9,6 +9,8 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
+from dskity.modules.access.request_id import HEADER
+from dskity.modules.access.security import Guard
 from dskity.modules.http.failures import Failures
 from dskity.modules.http.guard import OPEN_PATHS, HttpGuard, OpenPath
 from dskity.modules.http.limits import BodyBudget, BodyLimit, Streams
@@ -17,8 +19,6 @@ from dskity.modules.http.path_text import PathText
 from dskity.modules.http.problems import answer_errors_with_problems, answers_unexpected
 from dskity.modules.http.request_id import RequestId
 from dskity.modules.http.security_headers import SecurityHeaders
-from dskity.modules.request_id import HEADER
-from dskity.modules.security import Guard
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from dskity.bus.addresses import ip_address, source_of
+from dskity.bus.base.addresses import ip_address, source_of
 
 PLACE = "dskity_connection"
 """Where a request's state has its connection's `Place`."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dskity.bus.text import escape
+from dskity.bus.base.text import escape
 from dskity.modules.http.problems import respond
 
 _logger = logging.getLogger(__name__)

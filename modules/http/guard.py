@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dskity.bus.errors import Unauthenticated
+from dskity.modules.access.loopback import belongs_to_us, is_forwarding_header
+from dskity.modules.access.security import Guard
 from dskity.modules.audit.call import Call
 from dskity.modules.http.connections import PLACE, Place
 from dskity.modules.http.problems import respond
-from dskity.modules.loopback import belongs_to_us, is_forwarding_header
 from dskity.modules.rights import Principal
-from dskity.modules.security import Guard
 
 _READ = frozenset({"GET", "HEAD"})
 _ELSEWHERE = frozenset({"cross-site", "same-site"})  # the latter: another port of this very host

@@ -13,8 +13,8 @@ import sys
 import time
 from typing import Any
 
-from dskity.bus.clock import SYSTEM_CLOCK
-from dskity.bus.complaints import Complaints
+from dskity.bus.base.clock import SYSTEM_CLOCK
+from dskity.bus.base.throttled_log import Complaints
 from dskity.bus.errors import EngineError
 from dskity.modules.http.connections import Connections, Place
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from dskity.modules.documented import PROBLEM, responses
+from dskity.modules.access.documented import PROBLEM, responses
 
 _COMMON = (400, 401, 403, 408, 413, 422, 500, 503)
 """A bad request, the guard, rights, time-outs, bounds, values, and what is unexpected or cannot be

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from dskity.bus.base.text import fault_in
 from dskity.bus.errors import InvalidInput
-from dskity.bus.text import fault_in
 from dskity.modules.http.problems import respond
 
 

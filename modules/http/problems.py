@@ -18,11 +18,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
+from dskity.bus.base.jsontext import parse_json
 from dskity.bus.errors import DSkityError, RemoteError, Unavailable
-from dskity.bus.jsontext import parse_json
 from dskity.bus.problem import PROBLEM_TYPE, problem_of, status_of
+from dskity.modules.access.request_id import HEADER
 from dskity.modules.http.security_headers import STRICT
-from dskity.modules.request_id import HEADER
 
 _FRAMEWORKS_OWN = (None, http_exception_handler, request_validation_exception_handler)
 _FIRST_ERROR, _LAST_STATUS = 400, 599  # what a remote responder calls its status is not always one

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dskity.modules.request_id import HEADER, request_id
+from dskity.modules.access.request_id import HEADER, request_id
 
 _HEADER = HEADER.encode()
 

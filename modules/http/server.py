@@ -14,9 +14,9 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from dskity.bus.clock import SYSTEM_CLOCK
+from dskity.bus.base.clock import SYSTEM_CLOCK
+from dskity.bus.base.tasks import keep_running
 from dskity.bus.errors import EngineError
-from dskity.bus.tasks import keep_running
 from dskity.modules.http.connections import Bounds, Connections, TimeOuts
 from dskity.modules.http.listener import (
     AT_ONCE,

@@ -11,9 +11,9 @@ from pydantic_core import to_json
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from dskity.bus.base.tasks import spawn
 from dskity.bus.errors import DSkityError
 from dskity.bus.problem import problem_of
-from dskity.bus.tasks import spawn
 from dskity.modules.http.limits import Streams
 
 T = TypeVar("T")

@@ -10,12 +10,12 @@ import secrets
 from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
-from dskity.bus.alarm import Alarm
-from dskity.bus.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.base.alarm import Alarm
+from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
+from dskity.modules.clients.tasks import Tasks
 from dskity.modules.contract import Entry
 from dskity.modules.kv.store import Listener, Pace, StoreChange, conflict
 from dskity.modules.kv.values import Frozen, freeze, thaw
-from dskity.modules.tasks import Tasks
 
 _Item: TypeAlias = tuple[float, str, int, Frozen, float | None]
 """Deadline, key, version, value, time to live. One tuple serves the table and the heap, which is

@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 from typing import ClassVar
 
+from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.bus import Bus
-from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.errors import InvalidSettings
+from dskity.modules.clients.tasks import Tasks
 from dskity.modules.contract import Module, ModuleMeta, TransportClients
 from dskity.modules.kv.memory_store import MemoryStore
 from dskity.modules.kv.requests import KvRequests
 from dskity.modules.kv.service import KeyValue
 from dskity.modules.kv.store import Store
-from dskity.modules.tasks import Tasks
 
 STORES = ("inmemory", "redis")
 SHARED_STORES = ("redis",)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from dskity.bus.clock import Clock
-from dskity.bus.complaints import Complaints
+from dskity.bus.base.clock import Clock
+from dskity.bus.base.throttled_log import Complaints
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 """Seconds between two attempts; each failure in a row doubles the pause."""

@@ -15,8 +15,8 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from dskity.bus.clock import Clock
-from dskity.bus.jsontext import parse_json
+from dskity.bus.base.clock import Clock
+from dskity.bus.base.jsontext import parse_json
 from dskity.modules.kv.outage import Outage
 from dskity.modules.kv.store import StoreChange
 

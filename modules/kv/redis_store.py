@@ -16,17 +16,17 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from dskity.bus.alarm import Alarm
-from dskity.bus.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.base.alarm import Alarm
+from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.base.jsontext import NotJson
 from dskity.bus.errors import DSkityError, InvalidSettings, StoreUnavailable
-from dskity.bus.jsontext import NotJson
+from dskity.modules.clients.tasks import Tasks
 from dskity.modules.contract import Entry
 from dskity.modules.kv import redis_scripts as scripts
 from dskity.modules.kv.outage import Outage
 from dskity.modules.kv.redis_feed import RedisFeed, seconds, unusable
 from dskity.modules.kv.store import Listener, Pace, StoreChange, conflict
 from dskity.modules.kv.values import thaw, to_json
-from dskity.modules.tasks import Tasks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

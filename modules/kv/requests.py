@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from dskity.bus.bus import Bus
 from dskity.bus.consumer import AnyHandler
 from dskity.bus.errors import NotFound
-from dskity.modules.answering import Answering
+from dskity.modules.clients.answering import Answering
 from dskity.modules.contract import KV
 
 _GROUP = "kv"

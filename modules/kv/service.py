@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dskity.bus.announcer import Announcer
+from dskity.bus.background_publisher import Announcer
 from dskity.bus.bus import Bus
 from dskity.bus.errors import InvalidSettings
 from dskity.bus.message import Message

@@ -13,9 +13,9 @@ from typing import Any, TypeAlias
 
 from pydantic_core import to_json as encode_plain
 
+from dskity.bus.base.jsontext import parse_json
+from dskity.bus.base.text import fault_in
 from dskity.bus.errors import InvalidInput
-from dskity.bus.jsontext import parse_json
-from dskity.bus.text import fault_in
 
 Frozen: TypeAlias = str | int | float | bool | bytes | None
 

@@ -10,10 +10,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
+from dskity.bus.base.tasks import is_ending
 from dskity.bus.errors import DSkityError
-from dskity.bus.tasks import is_ending
+from dskity.modules.access.documented import json_object, responses
 from dskity.modules.contract import Check
-from dskity.modules.documented import json_object, responses
 
 CHECK_TIMEOUT = 2.0  # seconds; orchestrators commonly give a probe one to five
 

@@ -9,9 +9,9 @@ from typing import Literal, NamedTuple
 from fastapi import APIRouter
 from starlette.responses import PlainTextResponse
 
+from dskity.bus.base.tasks import TaskHealth
+from dskity.bus.base.text import escape
 from dskity.bus.bus import Bus
-from dskity.bus.tasks import TaskHealth
-from dskity.bus.text import escape
 from dskity.modules.audit.counters import AccessCounters
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from dskity.bus.tasks import TaskHealth
+from dskity.bus.base.tasks import TaskHealth
 from dskity.modules.audit.counters import AccessCounters
 from dskity.modules.contract import Check, Module, ModuleMeta, TransportClients
 from dskity.modules.ops import health, metrics

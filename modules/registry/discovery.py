@@ -18,9 +18,9 @@ from dskity.bus.delivery import Delivery
 from dskity.bus.errors import DSkityError
 from dskity.bus.topics import unquote
 from dskity.handlers.route import HandlerRoute
+from dskity.modules.clients.tasks import Tasks
 from dskity.modules.contract import Instance
 from dskity.modules.registry.service import ServiceRegistry
-from dskity.modules.tasks import Tasks
 
 VERBS = ("ping", "info", "stats")
 _LIMIT = 100

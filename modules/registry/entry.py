@@ -14,9 +14,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from dskity.bus.base.jsontext import NotJson, parse_json
+from dskity.bus.base.text import fault_in
 from dskity.bus.errors import InvalidInput, InvalidPayload
-from dskity.bus.jsontext import NotJson, parse_json
-from dskity.bus.text import fault_in
 from dskity.bus.topics import quote
 from dskity.modules.contract import Instance
 

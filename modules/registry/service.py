@@ -16,13 +16,13 @@ from dskity.bus.errors import (
     InvalidSettings,
     NotFound,
 )
+from dskity.modules.clients.tasks import Tasks
 from dskity.modules.contract import Instance
+from dskity.modules.registry.announcements import clear, say_down, say_up
 from dskity.modules.registry.entry import Record, check_name
-from dskity.modules.registry.hearing import Hearing
-from dskity.modules.registry.own import OwnInstances
+from dskity.modules.registry.listener import Hearing
+from dskity.modules.registry.local_instances import OwnInstances
 from dskity.modules.registry.presence import Presence, Verdict
-from dskity.modules.registry.speech import clear, say_down, say_up
-from dskity.modules.tasks import Tasks
 
 MIN_TTL = 1.0
 """Seconds. A heartbeat is sent three times as often, and a glance at the clock twice a second."""

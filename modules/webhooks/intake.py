@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dskity.bus.base.clock import Clock
 from dskity.bus.bus import Bus
-from dskity.bus.clock import Clock
-from dskity.bus.seen import Seen
-from dskity.modules.doors import publish_now
+from dskity.bus.store.dedup_store import Seen
+from dskity.modules.access.doors import publish_now
 from dskity.modules.webhooks.presets import Delivered
 from dskity.modules.webhooks.source import Source
 

@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dskity.bus.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.errors import NotFound, TooLarge
-from dskity.bus.seen import Seen
+from dskity.bus.store.dedup_store import Seen
+from dskity.modules.access.direct_route import Endpoint, add_direct_route, json_response
+from dskity.modules.access.documented import json_object, responses
 from dskity.modules.contract import Module, ModuleMeta, TransportClients
-from dskity.modules.direct_route import Endpoint, add_direct_route, json_response
-from dskity.modules.documented import json_object, responses
 from dskity.modules.webhooks.intake import Intake, Outcome
 from dskity.modules.webhooks.options import WebhookOptions
 from dskity.modules.webhooks.source import Source

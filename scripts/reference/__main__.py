@@ -1,4 +1,4 @@
-"""Write the generated pages of docs/reference/, or with `--check` say which are out of date."""
+"""Write the generated pages of docs/, or with `--check` say which are out of date."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 
 from dskity.cli import reference as cli
 from dskity.config import reference as settings
-from scripts.reference import errors, grpc, python, topics
+from scripts.reference import errors, files, grpc, python, topics
 
 PAGES = {
+    "../files.md": files.render,
     "cli.md": cli.render,
     "errors.md": errors.render,
     "grpc.md": grpc.render,
@@ -23,7 +24,7 @@ FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 
 def stale() -> dict[Path, str]:
     """The pages whose text on disk is not what the code says, with the text they should have."""
-    wanted = {FOLDER / name: render() for name, render in PAGES.items()}
+    wanted = {(FOLDER / name).resolve(): render() for name, render in PAGES.items()}
     return {
         path: text
         for path, text in wanted.items()

@@ -13,11 +13,11 @@ from dskity.bus.bus import Bus
 from dskity.bus.delivery import Delivery
 from dskity.bus.memory import CAPABILITIES, MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
+from dskity.composition.runtime import Runtime
 from dskity.config import DSkitySettings
 from dskity.handlers import Dispatcher
 from dskity.modules.bridge import BridgeModule
 from dskity.modules.bridge.carrier import Carrier
-from dskity.runtime import Runtime
 from tests.waiting import until
 
 RULE: dict[str, Any] = {"from": "default", "to": "cloud", "filter": "up/#"}

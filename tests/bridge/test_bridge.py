@@ -7,8 +7,8 @@ from pathlib import Path
 
 from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
+from dskity.composition.runtime import Runtime
 from dskity.modules.bridge.hops import HEADER
-from dskity.runtime import Runtime
 from tests.bridge.sites import MQTT_3, RULE, Sites, carriers, witness
 from tests.waiting import until
 

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 import pytest
 
+from dskity.bus.base.tasks import TaskHealth
 from dskity.bus.bus import Bus
 from dskity.bus.errors import InvalidInput
-from dskity.bus.tasks import TaskHealth
+from dskity.composition.readiness import Readiness
 from dskity.handlers import Dedupe
 from dskity.modules import Module, ModuleMeta, on
-from dskity.readiness import Readiness
 from tests.bridge.sites import Sites, witness
 from tests.waiting import until
 

@@ -15,9 +15,9 @@ from dskity.bootstrap import start
 from dskity.broker.settings import ConnectionSettings
 from dskity.bus.bus import Bus
 from dskity.bus.delivery import Delivery
+from dskity.composition.client_library import choose_client
 from dskity.config import DSkitySettings
 from dskity.handlers import Dispatcher
-from dskity.wires import choose_client
 from tests.bridge.sites import RULE, carriers, settings
 from tests.servers import ServerProcess, mosquitto
 from tests.waiting import until

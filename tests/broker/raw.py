@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
-from dskity.broker.aiomqtt_wire import AiomqttWire
-from dskity.broker.mqttium_wire import MqttiumWire
+from dskity.broker.aiomqtt.wire import AiomqttWire
+from dskity.broker.mqttium.wire import MqttiumWire
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.wire import Opening, Version, WireFactory
 from dskity.bus.delivery import Delivery

@@ -9,7 +9,7 @@ from dskity.broker.reasons import refusal
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.transport import MqttTransport
 from dskity.broker.wire import Opening, Welcome, Wire
-from dskity.bus.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.errors import NotConnected
 from dskity.bus.link import Link
 from dskity.bus.message import Message

@@ -7,7 +7,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dskity.broker.acks import AckWindow
+from dskity.broker.packets.acks import AckWindow
 
 
 class Wire:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dskity.broker.backoff import EAGER_LONGEST, LONGEST, Backoff
-from dskity.bus.clock import VirtualClock
+from dskity.bus.base.clock import VirtualClock
 
 
 def highest(low: float, high: float) -> float:

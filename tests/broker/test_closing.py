@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from dskity.broker import aiomqtt_wire, mqttium_wire
+from dskity.broker.aiomqtt import wire as aiomqtt_wire
+from dskity.broker.mqttium import wire as mqttium_wire
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.wire import Opening, Wire, WireFactory
 from dskity.bus.delivery import Delivery

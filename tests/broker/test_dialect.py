@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dskity.broker.dialect import Dialect
+from dskity.broker.connection.version_negotiator import Dialect
 from dskity.broker.settings import ProtocolChoice
 from dskity.broker.wire import Silent
 from dskity.bus.errors import BrokerRefused, NotConnected

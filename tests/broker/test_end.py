@@ -9,7 +9,7 @@ import pytest
 from dskity.broker.settings import ConnectionSettings
 from dskity.bus.errors import NotConnected
 from dskity.bus.message import Message
-from dskity.wires import choose_client
+from dskity.composition.client_library import choose_client
 from tests.broker.scripted import started
 from tests.servers import HOST, mosquitto
 

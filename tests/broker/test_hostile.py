@@ -10,7 +10,7 @@ import struct
 
 import pytest
 
-from dskity.broker.aiomqtt_wire import AiomqttWire
+from dskity.broker.aiomqtt.wire import AiomqttWire
 from dskity.broker.settings import MAX_INCOMING_PACKET, ConnectionSettings
 from dskity.broker.wire import Opening, Version, WireFactory
 from dskity.bus.delivery import Delivery

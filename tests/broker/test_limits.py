@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from dskity.broker.mqttium_wire import MqttiumWire
+from dskity.broker.mqttium.wire import MqttiumWire
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.wire import Opening, WireFactory
 from dskity.bus.delivery import Delivery

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from dskity.broker import connection
 from dskity.broker.backoff import FIRST
-from dskity.broker.nodes import Nodes
+from dskity.broker.connection import connection
+from dskity.broker.connection.nodes import Nodes
 from dskity.broker.settings import ConnectionSettings
-from dskity.bus.clock import VirtualClock
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.errors import InvalidSettings
 from dskity.bus.transport import Lane
 from tests.broker.scripted import LANES, Brokers, started

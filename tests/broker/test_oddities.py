@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from dskity.broker import connection, placement, trial, visit
-from dskity.broker.mqttium_wire import MqttiumWire
+from dskity.broker.connection import connection, placement
+from dskity.broker.mqttium.wire import MqttiumWire
+from dskity.broker.probe import client as visit
+from dskity.broker.probe import trial
 from dskity.broker.settings import ConnectionSettings, ProtocolChoice
 from dskity.broker.transport import MqttTransport
 from dskity.broker.wire import Version, WireFactory

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from dskity.broker.mqttium_transport import MqttiumTransport
+from dskity.broker.mqttium.transport import MqttiumTransport
 from dskity.broker.settings import ConnectionSettings
 from dskity.bus.errors import Unsupported
 
@@ -19,7 +19,7 @@ def test_importing_the_package_loads_no_wire_library() -> None:
     code = (
         "import sys, dskity.broker\n"
         "assert not {'aiomqtt', 'paho', 'mqttium', 'amqtt'} & set(sys.modules)\n"
-        "import dskity.broker.mqttium_transport\n"
+        "import dskity.broker.mqttium.transport\n"
         "assert 'mqttium' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -28,7 +28,7 @@ def test_importing_the_package_loads_no_wire_library() -> None:
 def test_without_mqttium_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """And what else would do."""
     for name in [name for name in sys.modules if name.startswith("dskity.broker.mqttium_")]:
-        if name != "dskity.broker.mqttium_transport":
+        if name != "dskity.broker.mqttium.transport":
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "mqttium", None)
     for name in [name for name in sys.modules if name.startswith("mqttium.")]:

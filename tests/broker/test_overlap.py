@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dskity.broker.overlap import Unmarked
-from dskity.broker.retained import Asked
-from dskity.broker.subscriptions import Subscription, Subscriptions
+from dskity.broker.connection.overlap import Unmarked
+from dskity.broker.connection.retained import Asked
+from dskity.broker.connection.subscriptions import Subscription, Subscriptions
 from dskity.bus.delivery import Delivery
 
 

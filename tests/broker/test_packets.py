@@ -12,13 +12,14 @@ from mqttium.packets.publish import PublishPacket
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from dskity.broker import aiomqtt_fields, mqttium_fields
-from dskity.broker.framing import Frames
-from dskity.broker.incoming import decode
-from dskity.broker.outgoing import encode
-from dskity.broker.publish_properties import Malformed
+from dskity.broker.aiomqtt import fields as aiomqtt_fields
+from dskity.broker.mqttium import fields as mqttium_fields
+from dskity.broker.packets.framing import Frames
+from dskity.broker.packets.incoming import decode
+from dskity.broker.packets.outgoing import encode
+from dskity.broker.packets.publish_properties import Malformed
+from dskity.broker.packets.sizes import publish_size
 from dskity.broker.settings import MAX_INCOMING_PACKET
-from dskity.broker.sizes import publish_size
 from dskity.broker.wire import expiry_seconds
 from dskity.bus.delivery import Meta
 from dskity.bus.message import Message

@@ -6,19 +6,19 @@ import asyncio
 
 import pytest
 
-from dskity.broker import connection
-from dskity.broker.aiomqtt_wire import AiomqttWire
-from dskity.broker.mqttium_wire import MqttiumWire
+from dskity.broker.aiomqtt.wire import AiomqttWire
+from dskity.broker.connection import connection
+from dskity.broker.mqttium.wire import MqttiumWire
 from dskity.broker.patience import run_out
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.transport import MqttTransport
 from dskity.broker.wire import WireFactory
-from dskity.bus.clock import VirtualClock
+from dskity.bus.base.clock import VirtualClock
+from dskity.bus.base.tasks import spawn
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import NotConnected, Unacknowledged
 from dskity.bus.link import Link
 from dskity.bus.message import Message
-from dskity.bus.tasks import spawn
 from tests.broker.odd import PUBLISH, Line, OddBroker
 from tests.faults import frames
 from tests.servers import HOST

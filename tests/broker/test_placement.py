@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from dskity.broker import placement
+from dskity.broker.connection import placement
 from tests.contract.cells import Cell
 from tests.contract.house import open_house
 from tests.waiting import until

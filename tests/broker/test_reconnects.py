@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from dskity.broker.rivals import LASTED
+from dskity.broker.connection.client_id_conflict import LASTED
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.transport import MqttTransport
 from dskity.broker.wire import WireFactory
-from dskity.bus.clock import VirtualClock
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.delivery import Delivery
 from dskity.bus.link import Link
 from dskity.bus.message import Message

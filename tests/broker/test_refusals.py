@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from dskity.broker.aiomqtt_transport import AiomqttTransport
-from dskity.broker.embedded import EmbeddedBroker
-from dskity.broker.listen import Listen
-from dskity.broker.mqttium_transport import MqttiumTransport
+from dskity.broker.aiomqtt.transport import AiomqttTransport
+from dskity.broker.engines.embedded import EmbeddedBroker
+from dskity.broker.engines.listen import Listen
+from dskity.broker.mqttium.transport import MqttiumTransport
 from dskity.broker.settings import ConnectionSettings
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import BrokerRefused

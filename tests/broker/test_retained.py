@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from dskity.broker.retained import SURPLUS, Asked, RetainedCopies
-from dskity.broker.subscriptions import Subscription
+from dskity.broker.connection.retained import SURPLUS, Asked, RetainedCopies
+from dskity.broker.connection.subscriptions import Subscription
 from dskity.bus.bus import Bus
 from dskity.handlers import Dispatcher
 from tests.contract.cells import Cell
@@ -64,7 +64,7 @@ def test_another_value_is_no_copy() -> None:
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was forgotten is handled again."""
-    monkeypatch.setattr("dskity.broker.retained.MOST", 2)
+    monkeypatch.setattr("dskity.broker.connection.retained.MOST", 2)
     _, copies = _subscribed(WIDE, NARROW)
     for topic in ("a/1", "a/2", "a/3"):
         assert copies.assign(topic, b"", BOTH) == BOTH

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from dskity.broker.aiomqtt_transport import AiomqttTransport
-from dskity.broker.mqttium_transport import MqttiumTransport
+from dskity.broker.aiomqtt.transport import AiomqttTransport
+from dskity.broker.mqttium.transport import MqttiumTransport
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.tls import TlsSettings
 from dskity.broker.transport import MqttTransport

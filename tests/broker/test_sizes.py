@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dskity.broker.sizes import LARGEST, publish_size
+from dskity.broker.packets.sizes import LARGEST, publish_size
 from dskity.bus.errors import TooLarge
 from dskity.bus.message import Message
 from tests.broker.scripted import LANES, Brokers, started

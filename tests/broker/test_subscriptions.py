@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dskity.broker.subscriptions import Held, Match, Subscription, Subscriptions
+from dskity.broker.connection.subscriptions import Held, Match, Subscription, Subscriptions
 from dskity.bus.delivery import Meta
 from dskity.bus.transport import Lane
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dskity.broker import trial, visit
+from dskity.broker.probe import client as visit
+from dskity.broker.probe import trial
 from dskity.bus.topics import share
 from tests.contract.cells import Cell
 from tests.contract.house import TRANSPORTS, open_house

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from dskity.broker.connection import Connection
-from dskity.broker.identity import Identity
-from dskity.broker.placement import Placement
+from dskity.broker.connection.connection import Connection
+from dskity.broker.connection.identity import Identity
+from dskity.broker.connection.placement import Placement
 from dskity.broker.transport import MqttTransport
-from dskity.bus import tasks
-from dskity.bus.clock import VirtualClock
+from dskity.bus.base import tasks
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.link import Link
 from dskity.bus.transport import Capabilities, Lane
 from tests.breaking import Broken, errors_of

@@ -7,8 +7,8 @@ import math
 
 import pytest
 
-from dskity.bus.alarm import Alarm
-from dskity.bus.clock import VirtualClock
+from dskity.bus.base.alarm import Alarm
+from dskity.bus.base.clock import VirtualClock
 from tests.breaking import Broken
 
 

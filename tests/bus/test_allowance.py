@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dskity.bus.clock import VirtualClock
-from dskity.bus.complaints import EVERY_SECONDS, Allowance
+from dskity.bus.base.clock import VirtualClock
+from dskity.bus.base.throttled_log import EVERY_SECONDS, Allowance
 
 
 async def test_some_lines_a_minute_pass_and_the_next_one_tells_of_the_others() -> None:

@@ -8,15 +8,15 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from dskity.bus import tasks
-from dskity.bus.announcer import Announcer, as_it_is
+from dskity.bus.background_publisher import Announcer, as_it_is
+from dskity.bus.base import tasks
+from dskity.bus.base.clock import SYSTEM_CLOCK, Clock, VirtualClock
 from dskity.bus.bus import Bus
-from dskity.bus.clock import SYSTEM_CLOCK, Clock, VirtualClock
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import NotConnected, TooLarge
 from dskity.bus.memory import CAPABILITIES, MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
-from dskity.bus.outbox import Outbox
+from dskity.bus.store.outbox import Outbox
 from dskity.handlers import Dispatcher
 from tests.breaking import Broken
 from tests.waiting import until

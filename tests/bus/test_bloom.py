@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dskity.bus.bloom import BloomFilter
+from dskity.bus.store.bloom import BloomFilter
 
 
 def test_it_knows_all_that_was_added_and_little_else() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from dskity.bus import errors
-from dskity.bus.clock import VirtualClock
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.delivery import Delivery
 from dskity.bus.events import KvSet
 from dskity.bus.memory import CAPABILITIES, MemoryBroker

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from dskity.bus.clock import VirtualClock
+from dskity.bus.base.clock import VirtualClock
 
 
 async def test_sleepers_wake_at_their_own_moments_in_order() -> None:

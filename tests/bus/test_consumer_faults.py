@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from dskity.bus import envelope, tasks
-from dskity.bus.clock import VirtualClock
+from dskity.bus import envelope
+from dskity.bus.base import tasks
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.delivery import Delivery
 from dskity.bus.message import Message
-from dskity.bus.requests import Replies
+from dskity.bus.requests.replies import Replies
+from dskity.bus.routing.subscriptions import Subscriptions
 from dskity.bus.stream import MessageStream
-from dskity.bus.subscriptions import Subscriptions
 from tests.breaking import Broken, errors_of
 from tests.house_bus import House, memory_house
 from tests.waiting import until

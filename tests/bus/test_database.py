@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from dskity.bus.database import Database
 from dskity.bus.errors import Conflict, StateUnusable, StoreUnavailable
+from dskity.bus.store.database import Database
 
 SCHEMA = "CREATE TABLE t (n INTEGER)"
 
@@ -124,7 +124,7 @@ async def test_what_is_asked_after_the_disk_failed_to_undo_is_answered(tmp_path:
 def test_a_process_that_never_closed_its_file_ends_all_the_same(tmp_path: Path) -> None:
     program = (
         "import asyncio, pathlib, sys\n"
-        "from dskity.bus.database import Database\n"
+        "from dskity.bus.store.database import Database\n"
         "async def main():\n"
         "    db = Database(pathlib.Path(sys.argv[1]), what='f', schema='CREATE TABLE t (n)')\n"
         "    await db.open()\n"

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dskity.bus import envelope
+from dskity.bus.base.text import fault_in
 from dskity.bus.message import Message
-from dskity.bus.text import fault_in
 
 NOW = 1_700_000_000.0
 texts = st.text(max_size=20).filter(lambda text: fault_in(text) is None)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
-from dskity.bus.jsontext import NotJson, parse_json, write_json
+from dskity.bus.base.jsontext import NotJson, parse_json, write_json
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.bus import Bus
-from dskity.bus.clock import VirtualClock
 from dskity.bus.errors import BrokerRefused, InvalidTopic, NotConnected, OutboxFull, TooLarge
 from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
-from dskity.bus.outbox import Outbox
-from dskity.bus.spool import Bounds
+from dskity.bus.store.outbox import Outbox
+from dskity.bus.store.spool import Bounds
 from dskity.handlers import Dispatcher
 from tests.house_bus import memory_house
 from tests.waiting import until

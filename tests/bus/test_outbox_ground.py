@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from dskity.bus.clock import VirtualClock
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.errors import Unacknowledged
 from dskity.bus.message import Message
-from dskity.bus.outbox import Outbox
+from dskity.bus.store.outbox import Outbox
 from tests.waiting import until
 
 Sends = Callable[[Message], Awaitable[object]]

@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
-from dskity.bus import own_requests
 from dskity.bus.errors import RequestTimeout
+from dskity.bus.inbound import own_requests
 from dskity.bus.message import Message
 from dskity.handlers import RetryPolicy
 from tests.house_bus import memory_house

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dskity.broker.mqttium_transport import MqttiumTransport
+from dskity.broker.mqttium.transport import MqttiumTransport
 from dskity.broker.settings import ConnectionSettings, ProtocolChoice
 from dskity.bus.bus import Bus
 from dskity.bus.errors import BrokerRefused, NotConnected
 from dskity.bus.message import Message
-from dskity.bus.outbox import Outbox
-from dskity.bus.quarantine import HITS, Quarantine, Verdict
+from dskity.bus.store.outbox import Outbox
+from dskity.bus.store.quarantine import HITS, Quarantine, Verdict
 from dskity.handlers import Dispatcher
 from tests.engines.device import device
 from tests.servers import HOST, ServerProcess, mosquitto

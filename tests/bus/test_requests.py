@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from dskity.bus.clock import VirtualClock
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.errors import InvalidInput, NoResponder, RequestTimeout
 from dskity.bus.memory import CAPABILITIES, MemoryBroker
 from dskity.bus.message import Message

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from dskity.bus import seen
-from dskity.bus.bloom import BloomFilter
-from dskity.bus.clock import VirtualClock
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.errors import StateUnusable, StoreUnavailable
-from dskity.bus.seen import Seen
+from dskity.bus.store import dedup_store as seen
+from dskity.bus.store.bloom import BloomFilter
+from dskity.bus.store.dedup_store import Seen
 
 DAY = 86_400.0
 

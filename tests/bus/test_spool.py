@@ -13,7 +13,7 @@ import pytest
 
 from dskity.bus.errors import OutboxFull, StoreUnavailable
 from dskity.bus.message import Message
-from dskity.bus.spool import Bounds, Spool
+from dskity.bus.store.spool import Bounds, Spool
 from tests.waiting import until
 
 

@@ -6,9 +6,9 @@ import logging
 
 import pytest
 
-from dskity.bus.clock import VirtualClock
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.delivery import Delivery, Meta
-from dskity.bus.subscriptions import Subscription, Subscriptions, identifier_of
+from dskity.bus.routing.subscriptions import Subscription, Subscriptions, identifier_of
 from dskity.bus.topics import parse
 from dskity.bus.transport import Lane
 from tests.house_bus import memory_house

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from dskity.bus import suspects as suspects_file
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.bus import Bus
-from dskity.bus.clock import VirtualClock
 from dskity.bus.errors import NotConnected
 from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
-from dskity.bus.outbox import Outbox
-from dskity.bus.suspects import Suspects
+from dskity.bus.store import poison as suspects_file
+from dskity.bus.store.outbox import Outbox
+from dskity.bus.store.poison import Suspects
 from dskity.handlers import Dispatcher
 from tests.house_bus import memory_house
 from tests.waiting import until

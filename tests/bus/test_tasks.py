@@ -10,8 +10,8 @@ from itertools import pairwise
 
 import pytest
 
-from dskity.bus import tasks
-from dskity.bus.clock import VirtualClock
+from dskity.bus.base import tasks
+from dskity.bus.base.clock import VirtualClock
 
 UNFORESEEN: list[Callable[[], BaseException]] = [
     lambda: ValueError("odd"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dskity.bus.text import escape, fault_in
+from dskity.bus.base.text import escape, fault_in
 
 UNFIT = {
     "\0": "the NUL character U+0000",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from dskity.bus.threads import GROWTH, ThreadPool
+from dskity.bus.base.threads import GROWTH, ThreadPool
 from tests.waiting import until
 
 VARIABLE = contextvars.ContextVar("VARIABLE", default="unset")
@@ -232,7 +232,7 @@ async def test_any_mix_of_calls_ends_with_each_result_once_and_within_the_bound(
 
 BLOCKED = """
 import asyncio, threading
-from dskity.bus.threads import ThreadPool
+from dskity.bus.base.threads import ThreadPool
 
 async def main():
     pool = ThreadPool("pool")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dskity.bus import topics
 from dskity.bus.errors import InvalidTopic
-from dskity.bus.router import Router
+from dskity.bus.routing.router import Router
 
 # MQTT 5 specification, 4.7.1 and 4.7.2: every example there.
 SPEC = [

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from dskity.bus import topics
+from dskity.bus.base.text import fault_in
 from dskity.bus.errors import InvalidInput, InvalidPayload, InvalidTopic
 from dskity.bus.message import Message
-from dskity.bus.outbox import Outbox
 from dskity.bus.problem import problem_of
-from dskity.bus.text import fault_in
+from dskity.bus.store.outbox import Outbox
 from dskity.handlers.dead_letter import dead_letter
 from tests.house_bus import memory_house
 

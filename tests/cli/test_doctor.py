@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from dskity.broker.embedded import EmbeddedBroker
-from dskity.broker.findings import Finding, FindingName
-from dskity.broker.listen import Listen
+from dskity.broker.engines.embedded import EmbeddedBroker
+from dskity.broker.engines.listen import Listen
+from dskity.broker.probe.findings import Finding, FindingName
 from dskity.cli.meanings import meaning, question
 from tests.cli.conftest import parsed
 from tests.servers import HOST, ServerProcess, free_port, mosquitto

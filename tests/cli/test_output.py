@@ -8,7 +8,14 @@ import unicodedata
 import pytest
 
 from dskity.bus.errors import InvalidInput
-from dskity.cli.output import complain, note, payload_text, print_json, print_line, print_table
+from dskity.process.terminal import (
+    complain,
+    note,
+    payload_text,
+    print_json,
+    print_line,
+    print_table,
+)
 
 EVERY_CONTROL = "".join(map(chr, [*range(0x20), *range(0x7F, 0xA0)]))
 HOSTILE = f"{EVERY_CONTROL}\ud800\ufffe[red]:smile:[/red]"

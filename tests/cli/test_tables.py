@@ -21,7 +21,7 @@ LETTER = {
 }
 SHOW = f"""
 from dskity.cli.dead_letters import _rows
-from dskity.cli.output import print_table
+from dskity.process.terminal import print_table
 print_table(("id", "topic", "handler", "tries", "replays", "error"), _rows([{LETTER!r}] * 2))
 """
 COMMAND = (sys.executable, "-c", SHOW)

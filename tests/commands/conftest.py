@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.bus import Bus
-from dskity.bus.clock import VirtualClock
 from dskity.bus.memory import MemoryBroker
 from dskity.modules.commands.service import CommandService
 from tests.commands.devices import Device, connected

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dskity.bus import tasks
-from dskity.bus.clock import VirtualClock
+from dskity.bus.base import tasks
+from dskity.bus.base.clock import VirtualClock
 from dskity.modules.commands.ledger import Ledger
 from dskity.modules.commands.service import CommandService
 from tests.breaking import Broken

@@ -9,8 +9,8 @@ from contextlib import aclosing
 
 import pytest
 
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.bus import Bus
-from dskity.bus.clock import VirtualClock
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import (
     Conflict,

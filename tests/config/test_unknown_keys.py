@@ -9,8 +9,8 @@ import pytest
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from dskity.config import DSkitySettings
-from dskity.modules.found import Found
-from dskity.unknown_keys import unknown_keys
+from dskity.modules.lifecycle.discovered import Found
+from dskity.notices.unknown_keys import unknown_keys
 
 
 class Inner(BaseModel):

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from dskity.bus.bus import Bus
-from dskity.bus.outbox import Outbox
-from dskity.bus.seen import Seen
-from dskity.bus.spool import Spool
+from dskity.bus.store.dedup_store import Seen
+from dskity.bus.store.outbox import Outbox
+from dskity.bus.store.spool import Spool
 from dskity.handlers import Dispatcher
-from dskity.handlers.flow import Overload
+from dskity.handlers.in_flight import Overload
 from tests.contract.house import Client, House
 from tests.waiting import until
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from dskity.broker.aiomqtt_transport import AiomqttTransport
-from dskity.broker.embedded import EmbeddedBroker
-from dskity.broker.listen import Listen
-from dskity.broker.mqttium_transport import MqttiumTransport
-from dskity.broker.rumqttd import ManagedRumqttd
+from dskity.broker.aiomqtt.transport import AiomqttTransport
+from dskity.broker.engines.embedded import EmbeddedBroker
+from dskity.broker.engines.listen import Listen
+from dskity.broker.engines.rumqttd import ManagedRumqttd
+from dskity.broker.mqttium.transport import MqttiumTransport
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.transport import MqttTransport
 from dskity.bus.delivery import Delivery

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dskity.bus import hold as holding
+from dskity.bus.inbound import hold as holding
 from tests.contract.box import Box, box
 from tests.contract.house import Client, House
 from tests.waiting import until

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dskity.handlers.flow import Overload
+from dskity.handlers.in_flight import Overload
 from tests.contract.box import box
 from tests.contract.house import House
 from tests.waiting import until

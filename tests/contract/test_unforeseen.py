@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from dskity.broker.aiomqtt_client import HookedClient
-from dskity.broker.mqttium_gate import Gate
-from dskity.broker.mqttium_incoming import Incoming
-from dskity.bus import tasks
+from dskity.broker.aiomqtt.client import HookedClient
+from dskity.broker.mqttium.gate import Gate
+from dskity.broker.mqttium.incoming import Incoming
+from dskity.bus.base import tasks
 from dskity.bus.delivery import Delivery
 from tests.breaking import Broken, errors_of
 from tests.contract.cells import Cell

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import sentinel
 
+from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.bus import Bus
-from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.message import Message
 from dskity.handlers import RetryPolicy
 from dskity.handlers.dead_letter import dead_letter

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from dskity.broker.aiomqtt_transport import AiomqttTransport
+from dskity.broker.aiomqtt.transport import AiomqttTransport
 from dskity.broker.settings import ConnectionSettings
 from dskity.bus.bus import Bus
 from dskity.handlers import Dispatcher

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.bus import Bus
-from dskity.bus.clock import VirtualClock
 from dskity.bus.errors import StoreUnavailable
 from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.message import Message

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dskity.bus.clock import VirtualClock
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.errors import StateUnusable
 from dskity.modules.dead_letters.bounds import Bounds
 from dskity.modules.dead_letters.store import Choice, DeadLetterStore

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from amqtt.broker import Broker
 
-from dskity.broker import examination, experiments
-from dskity.broker.findings import Examination
+from dskity.broker.probe import examination, experiments
+from dskity.broker.probe.findings import Examination
 from dskity.broker.settings import ConnectionSettings
 from tests.contract.house import TRANSPORTS
 from tests.servers import HOST, free_port

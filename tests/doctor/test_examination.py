@@ -9,8 +9,8 @@ from typing import get_args
 
 import pytest
 
-from dskity.broker import examination
-from dskity.broker.findings import FindingName
+from dskity.broker.probe import examination
+from dskity.broker.probe.findings import FindingName
 from dskity.bus.errors import BrokerRefused, NotConnected
 from tests.doctor.conftest import Examine, verdicts
 from tests.engines.device import device

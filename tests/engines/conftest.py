@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dskity.broker.embedded import EmbeddedBroker
-from dskity.broker.listen import Listen
+from dskity.broker.engines.embedded import EmbeddedBroker
+from dskity.broker.engines.listen import Listen
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from dskity.broker.amqtt_door import _StreamWriter
+from dskity.broker.engines.amqtt.door import _StreamWriter
 from tests.servers import HOST
 from tests.waiting import until
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dskity.broker.engine import EngineName, choose_engine
-from dskity.broker.listen import Listen
+from dskity.broker.engines.engine import EngineName, choose_engine
+from dskity.broker.engines.listen import Listen
 from dskity.bus.errors import DSkityError, EngineError, InvalidSettings
 
 THERE = "mqtts://broker.example:8883"

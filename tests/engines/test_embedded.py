@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 import pytest
 from amqtt.broker import Broker
 
-from dskity.broker.amqtt_fanout import Fanout
-from dskity.broker.amqtt_handler import Handler
-from dskity.broker.embedded import EmbeddedBroker
-from dskity.broker.listen import Listen
+from dskity.broker.engines.amqtt.fanout import Fanout
+from dskity.broker.engines.amqtt.handler import Handler
+from dskity.broker.engines.embedded import EmbeddedBroker
+from dskity.broker.engines.listen import Listen
 from dskity.broker.users import hash_password
-from dskity.bus import tasks
+from dskity.bus.base import tasks
 from dskity.bus.errors import EngineError, Unsupported
 from tests.breaking import Broken
 from tests.engines.device import HOST, Device, device

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import pytest
 
-from dskity.broker import amqtt_door, amqtt_fanout
+from dskity.broker.engines.amqtt import door as amqtt_door
+from dskity.broker.engines.amqtt import fanout as amqtt_fanout
 from tests.engines.device import HOST, Device, device
 from tests.waiting import until
 

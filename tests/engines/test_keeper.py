@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from dskity.broker.child import Child
-from dskity.broker.keeper import Crash, Keeper
-from dskity.bus import tasks
-from dskity.bus.clock import VirtualClock
+from dskity.broker.engines.child import Child
+from dskity.broker.engines.process_supervisor import Crash, Keeper
+from dskity.bus.base import tasks
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.errors import EngineError
 from tests.breaking import Broken, errors_of
 from tests.waiting import until

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from dskity.broker.embedded import EmbeddedBroker
+from dskity.broker.engines.embedded import EmbeddedBroker
 from dskity.bus.errors import TooLarge
 from tests.contract.cells import BrokerName, Cell
 from tests.contract.house import TRANSPORTS, open_house

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dskity.broker.listen import Listen, bind, check_free
-from dskity.bus.addresses import is_loopback
+from dskity.broker.engines.listen import Listen, bind, check_free
+from dskity.bus.base.addresses import is_loopback
 from dskity.bus.errors import EngineError, InvalidSettings
 
 

@@ -13,20 +13,20 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dskity.broker.keeper import Crash
-from dskity.broker.listen import Listen, bind
-from dskity.broker.managed import ManagedBroker
-from dskity.broker.mosquitto import ManagedMosquitto
-from dskity.broker.probe import speaks_mqtt
-from dskity.broker.rumqttd import ManagedRumqttd
+from dskity.broker.engines.listen import Listen, bind
+from dskity.broker.engines.managed import ManagedBroker
+from dskity.broker.engines.mosquitto import ManagedMosquitto
+from dskity.broker.engines.process_supervisor import Crash
+from dskity.broker.engines.reachable import speaks_mqtt
+from dskity.broker.engines.rumqttd import ManagedRumqttd
 from dskity.bus.errors import EngineError
 from tests.servers import HOST, listening, need_rumqttd, program
 from tests.waiting import until
 
 RUNTIME = """
 import asyncio, pathlib, sys
-from dskity.broker.engine import choose_engine
-from dskity.broker.listen import Listen
+from dskity.broker.engines.engine import choose_engine
+from dskity.broker.engines.listen import Listen
 
 async def main():
     name, folder = sys.argv[1:]

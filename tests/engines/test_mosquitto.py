@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dskity.broker.keeper import Crash
-from dskity.broker.listen import Listen
-from dskity.broker.mosquitto import ManagedMosquitto
+from dskity.broker.engines.listen import Listen
+from dskity.broker.engines.mosquitto import ManagedMosquitto
+from dskity.broker.engines.process_supervisor import Crash
 from dskity.broker.users import hash_password
 from dskity.bus.errors import EngineError, InvalidSettings
 from tests.engines.device import Device, device
@@ -155,7 +155,7 @@ async def test_its_websocket_listener_keeps_to_the_host_too(host: str, tmp_path:
 async def test_one_that_ignores_sigterm_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dskity.broker.keeper.STOP_WITHIN", 0.2)
+    monkeypatch.setattr("dskity.broker.engines.process_supervisor.STOP_WITHIN", 0.2)
     async with managed(tmp_path) as (engine, port):
         assert engine.pid is not None
         os.kill(engine.pid, signal.SIGSTOP)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dskity.broker.listen import Listen
-from dskity.broker.mosquitto_conf import BASE, render
+from dskity.broker.engines.listen import Listen
+from dskity.broker.engines.mosquitto_conf import BASE, render
 from tests.servers import free_port, program, wait_for_port
 
 ROOT = Path(__file__).parents[2]

@@ -10,18 +10,18 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dskity.broker import placement
-from dskity.broker.listen import Listen
-from dskity.broker.probe import speaks_mqtt
-from dskity.broker.rumqttd import ManagedRumqttd
-from dskity.broker.rumqttd_conf import render
+from dskity.broker.connection import placement
+from dskity.broker.engines.listen import Listen
+from dskity.broker.engines.reachable import speaks_mqtt
+from dskity.broker.engines.rumqttd import ManagedRumqttd
+from dskity.broker.engines.rumqttd_conf import render
 from dskity.bus.bus import Bus
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import EngineError, NotConnected, TooLarge, Unsupported
-from dskity.bus.outbox import Outbox
+from dskity.bus.store.outbox import Outbox
+from dskity.composition.core import start_core
 from dskity.config import DSkitySettings
 from dskity.config.sections.connections import DEFAULT
-from dskity.core import start_core
 from dskity.handlers import Dispatcher
 from tests.contract.cells import Cell
 from tests.contract.house import Client, House, mqtt, open_house

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from dskity.broker import unprivileged
-from dskity.broker.listen import Listen
-from dskity.broker.mosquitto import ManagedMosquitto
+from dskity.broker.engines import unprivileged
+from dskity.broker.engines.listen import Listen
+from dskity.broker.engines.mosquitto import ManagedMosquitto
 from dskity.broker.users import hash_password
 from dskity.bus.errors import EngineError, InvalidSettings
 from dskity.config import DSkitySettings

@@ -10,15 +10,15 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.responses import HTMLResponse
 
-from dskity.broker.amqtt_origin import Origins
-from dskity.broker.engine import choose_engine
-from dskity.broker.listen import Listen, check_free
+from dskity.broker.engines.amqtt.origin import Origins
+from dskity.broker.engines.engine import choose_engine
+from dskity.broker.engines.listen import Listen, check_free
 from dskity.broker.users import hash_password
 from dskity.bus.errors import InvalidSettings
 from dskity.config import DSkitySettings
+from dskity.modules.access.security import Guard
 from dskity.modules.http import HttpServer, create_app
 from dskity.modules.http.guard import OpenPath
-from dskity.modules.security import Guard
 from tests.engines.device import device
 from tests.engines.test_embedded import embedded
 from tests.engines.test_mosquitto import managed

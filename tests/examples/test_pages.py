@@ -15,8 +15,8 @@ from dskity.bootstrap import start
 from dskity.cli.app import app
 from dskity.config import load_settings
 from dskity.config.layer import merged
+from dskity.notices.unknown_modules import BUILT_IN
 from dskity.testing import ScriptedBroker, isolated_settings
-from dskity.unknown_modules import BUILT_IN
 from tests.house.checkout import files, text
 
 READ = ("README.md", "docs/tutorial", "docs/how-to", "docs/explanation")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dskity.bus.clock import VirtualClock
+from dskity.bus.base.clock import VirtualClock
 
 
 class SetClock(VirtualClock):

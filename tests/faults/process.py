@@ -19,7 +19,7 @@ from tests.servers import HOST
 ROOT = Path(__file__).parents[2]
 _STARTED = "modules started:"
 _CONNECTED = "dskity.mqtt: connected to"
-_BROKEN = "dskity.bus.tasks:"
+_BROKEN = "dskity.bus.base.tasks:"
 
 
 class Worker:

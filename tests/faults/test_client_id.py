@@ -12,12 +12,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from dskity.broker.aiomqtt_transport import AiomqttTransport
+from dskity.broker.aiomqtt.transport import AiomqttTransport
 from dskity.broker.backoff import LONGEST
-from dskity.broker.mqttium_transport import MqttiumTransport
+from dskity.broker.mqttium.transport import MqttiumTransport
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.transport import MqttTransport
-from dskity.bus.clock import Clock, VirtualClock
+from dskity.bus.base.clock import Clock, VirtualClock
 from dskity.bus.link import Link
 from tests.servers import HOST
 from tests.waiting import until

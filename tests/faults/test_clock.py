@@ -11,8 +11,8 @@ import pytest
 from dskity.bus.bus import Bus
 from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
-from dskity.bus.outbox import Outbox
-from dskity.bus.seen import Seen
+from dskity.bus.store.dedup_store import Seen
+from dskity.bus.store.outbox import Outbox
 from dskity.handlers import Dispatcher
 from tests.faults.clocks import SetClock
 from tests.waiting import until

@@ -20,8 +20,8 @@ from dskity.broker.settings import ConnectionSettings
 from dskity.broker.transport import MqttTransport
 from dskity.broker.wire import Version, WireFactory
 from dskity.bus.bus import Bus
-from dskity.bus.outbox import Outbox
-from dskity.bus.spool import Spool
+from dskity.bus.store.outbox import Outbox
+from dskity.bus.store.spool import Spool
 from dskity.handlers import Dispatcher
 from tests.broker.odd import PUBACK, OddBroker, mid_of
 from tests.broker.raw import WIRES, publish
@@ -73,7 +73,7 @@ async def boxed(
     make: WireFactory, version: Version, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Box]:
     """It is subscribed to `stored`, by a route that is acknowledged when it is on the disk."""
-    monkeypatch.setattr("dskity.broker.trial.PATIENCE", 0.0)
+    monkeypatch.setattr("dskity.broker.probe.trial.PATIENCE", 0.0)
     async with OddBroker().opened() as broker:
         settings = ConnectionSettings(
             f"mqtt://{HOST}:{broker.port}", "box", protocol=PROTOCOLS[version]

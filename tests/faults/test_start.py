@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from dskity.bus import hold as holding
 from dskity.bus.bus import Bus
+from dskity.bus.inbound import hold as holding
 from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
-from dskity.bus.outbox import Outbox
+from dskity.bus.store.outbox import Outbox
 from dskity.handlers import Dispatcher
 from tests.waiting import until
 

@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from dskity.bootstrap import start
+from dskity.bus.base.clock import SystemClock
+from dskity.bus.base.throttled_log import Complaints
 from dskity.bus.bus import Bus
-from dskity.bus.clock import SystemClock
-from dskity.bus.complaints import Complaints
 from dskity.bus.errors import DSkityError
 from dskity.config import DSkitySettings
 from dskity.handlers.dedupe import Dedupe
-from dskity.logs import configure
 from dskity.modules import Message, Module, ModuleMeta, RetryPolicy, TransportClients
+from dskity.process.logs import configure
 from tests.faults.journal import Journal
 from tests.faults.load import Load, payload_of, topic_of
 from tests.faults.misbehaviour import block, misbehave

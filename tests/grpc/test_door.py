@@ -12,9 +12,9 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from grpc_health.v1 import health_pb2
 from grpc_status import rpc_status
 
+from dskity.modules.access.security import Guard, Token
 from dskity.modules.grpc.v1 import dskity_pb2 as pb
 from dskity.modules.grpc.v1.dskity_pb2_grpc import BusStub, CommandsStub, KvStub, RegistryStub
-from dskity.modules.security import Guard, Token
 from tests.grpc import echo
 from tests.grpc.doors import Door, health_stub, open_door
 from tests.waiting import until

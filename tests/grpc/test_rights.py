@@ -8,9 +8,9 @@ from typing import Any
 import grpc
 import pytest
 
+from dskity.modules.access.security import Guard, Token
 from dskity.modules.grpc.v1 import dskity_pb2 as pb
 from dskity.modules.rights import Right
-from dskity.modules.security import Guard, Token
 from tests.grpc.doors import Door, open_door
 
 RIGHTS: dict[str, tuple[Right, str, Any]] = {

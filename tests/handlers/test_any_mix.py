@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dskity.bus.clock import SYSTEM_CLOCK
+from dskity.bus.base.clock import SYSTEM_CLOCK
 from dskity.bus.memory import MemoryBroker
 from dskity.bus.message import Message
 from dskity.handlers import Dedupe, Drop, Reject, Retry, RetryPolicy

@@ -16,12 +16,12 @@ from typing import Annotated, Any
 import pytest
 from pydantic import AfterValidator, BaseModel, PlainSerializer
 
+from dskity.bus.base.clock import SYSTEM_CLOCK
 from dskity.bus.bus import Bus
-from dskity.bus.clock import SYSTEM_CLOCK
 from dskity.bus.errors import RemoteError
 from dskity.bus.memory import MemoryBroker
 from dskity.bus.message import Message
-from dskity.bus.spool import Spool
+from dskity.bus.store.spool import Spool
 from dskity.bus.stream import MessageStream
 from dskity.handlers import Dedupe, Dispatcher, RetryPolicy
 from tests.handlers.test_stored_and_dedupe import on_disk

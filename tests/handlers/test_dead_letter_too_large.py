@@ -8,7 +8,7 @@ from dskity.bus.bus import Bus
 from dskity.bus.errors import TooLarge
 from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
-from dskity.bus.outbox import Outbox
+from dskity.bus.store.outbox import Outbox
 from dskity.handlers import Dispatcher
 from dskity.handlers.policy import RetryPolicy
 from tests.waiting import until

@@ -10,7 +10,7 @@ from dskity.bus.bus import Bus
 from dskity.bus.errors import StoreUnavailable
 from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
-from dskity.bus.seen import Seen
+from dskity.bus.store.dedup_store import Seen
 from dskity.handlers import Dedupe, Dispatcher, RetryPolicy
 from tests.waiting import until
 

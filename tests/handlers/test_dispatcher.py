@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from dskity.bus.clock import VirtualClock
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.errors import InvalidHandler, RemoteError
 from dskity.bus.message import Message
 from dskity.handlers import Drop, Reject, Retry, RetryPolicy

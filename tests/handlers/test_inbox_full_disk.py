@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dskity.bus.clock import VirtualClock
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.errors import StoreUnavailable
 from dskity.bus.memory import MemoryBroker
 from tests.handlers.test_stored_and_dedupe import on_disk

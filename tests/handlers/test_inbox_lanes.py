@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.bus import Bus
-from dskity.bus.clock import VirtualClock
 from dskity.bus.errors import BrokerRefused
 from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
-from dskity.bus.spool import Bounds, Spool
+from dskity.bus.store.spool import Bounds, Spool
 from dskity.handlers import Dispatcher, RetryPolicy
 from tests.handlers.test_stored_and_dedupe import on_disk, unacked
 from tests.waiting import until

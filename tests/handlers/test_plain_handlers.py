@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from dskity.bus.base.clock import SYSTEM_CLOCK, VirtualClock
+from dskity.bus.base.tasks import TaskHealth
+from dskity.bus.base.threads import ThreadPool
 from dskity.bus.bus import Bus
-from dskity.bus.clock import SYSTEM_CLOCK, VirtualClock
 from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
-from dskity.bus.tasks import TaskHealth
-from dskity.bus.threads import ThreadPool
 from dskity.handlers import Dedupe, Dispatcher, RetryPolicy
 from dskity.handlers.attempt import THREAD_PATIENCE
 from dskity.modules.ops.metrics import read, render

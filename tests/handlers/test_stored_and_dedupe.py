@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.bus import Bus
-from dskity.bus.clock import VirtualClock
 from dskity.bus.errors import InvalidHandler, Unsupported
 from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
-from dskity.bus.seen import Seen
-from dskity.bus.spool import Bounds, Spool
+from dskity.bus.store.dedup_store import Seen
+from dskity.bus.store.spool import Bounds, Spool
 from dskity.handlers import Dedupe, Dispatcher, RetryPolicy
 from tests.house_bus import memory_house
 from tests.waiting import until

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from dskity.broker.mqttium_transport import MqttiumTransport
+from dskity.broker.mqttium.transport import MqttiumTransport
 from dskity.broker.settings import ConnectionSettings, ProtocolChoice
 from dskity.bus import envelope
 from dskity.bus.bus import Bus
 from dskity.bus.message import Message
-from dskity.bus.spool import Spool
+from dskity.bus.store.spool import Spool
 from dskity.handlers import Dispatcher
 from tests.engines.device import Device, device
 from tests.servers import HOST, ServerProcess, mosquitto

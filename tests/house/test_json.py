@@ -11,7 +11,7 @@ from tests.house.checkout import modules, text
 
 UNBOUNDED = re.compile(r"json\.loads?\(|\bfrom_json\b|\b(?:model_)?validate_json\b")
 READERS = {
-    Path("bus/jsontext.py"),  # the bounded decoder
+    Path("bus/base/jsontext.py"),  # the bounded decoder
     Path("bus/message.py"),  # through a model; every error becomes `InvalidPayload`
     Path("handlers/binding.py"),  # the same without a wrapper, on the path of every message
     Path("dskity/config/decoding.py"),  # settings, which are the operator's own

@@ -1,4 +1,4 @@
-"""No task without a parent that sees its end: see `bus/tasks.py`."""
+"""No task without a parent that sees its end: see `bus/base/tasks.py`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.house.checkout import ROOT, modules, text
 
-HOME = Path("bus/tasks.py")
+HOME = Path("bus/base/tasks.py")
 TESTS = ROOT / "tests"
 MAKERS = {"create_task", "ensure_future"}
 

@@ -6,13 +6,13 @@ import ast
 
 from tests.house.checkout import ROOT, modules
 
-MAY = {"dskity/ending.py"}  # it has asyncio's default executor within reach, to end it
+MAY = {"dskity/process/ending.py"}  # it has asyncio's default executor within reach, to end it
 BANNED = {"to_thread", "run_in_executor", "ThreadPoolExecutor", "set_default_executor"}
 
 
 def test_only_the_pools_of_the_bus_start_threads_for_blocking_calls() -> None:
     """What blocks in asyncio's default executor stops `getaddrinfo`, and with it reconnecting, and
-    holds up the end of the process: `dskity.bus.threads` has the pools."""
+    holds up the end of the process: `dskity.bus.base.threads` has the pools."""
     uses = {
         f"{path}:{node.lineno}"
         for path in modules().values()

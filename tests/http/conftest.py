@@ -15,11 +15,11 @@ from fastapi import FastAPI
 
 from dskity.bus.errors import NotFound
 from dskity.bus.message import Message
+from dskity.modules.access.security import Guard
 from dskity.modules.commands.service import CommandService
 from dskity.modules.contract import Instance, TransportClients
 from dskity.modules.http import HttpModule, HttpServer, Limits, create_app
 from dskity.modules.kv.module import build_kv
-from dskity.modules.security import Guard
 from tests.house_bus import House, memory_house
 
 LOOPBACK = Guard(loopback_open=True)

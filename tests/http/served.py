@@ -10,8 +10,8 @@ import sys
 
 from starlette.requests import Request
 
+from dskity.modules.access.security import Guard
 from dskity.modules.http import HttpServer, create_app
-from dskity.modules.security import Guard
 
 if sys.argv[1] == "h11":
     sys.modules["httptools"] = None  # type: ignore[assignment]  # as where it is not installed

@@ -6,8 +6,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse, Response
 
 from dskity.bus.errors import NotFound
+from dskity.modules.access.security import Guard
 from dskity.modules.http import Limits, create_app, furnish
-from dskity.modules.security import Guard
 from tests.http.conftest import serving
 
 

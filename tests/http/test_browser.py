@@ -10,9 +10,9 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.responses import HTMLResponse
 
+from dskity.modules.access.security import Guard
 from dskity.modules.http import create_app
 from dskity.modules.http.guard import OpenPath
-from dskity.modules.security import Guard
 from tests.http.browser import browsing, page_at
 from tests.http.conftest import Door, serving
 

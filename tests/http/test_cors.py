@@ -8,8 +8,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from dskity.modules.access.security import Guard, Token
 from dskity.modules.http import Cors, create_app
-from dskity.modules.security import Guard, Token
 from tests.http.conftest import serving
 
 PANEL = "https://panel.example"

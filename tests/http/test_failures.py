@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.responses import PlainTextResponse, Response
 
-from dskity.logs import JsonFormatter
+from dskity.process.logs import JsonFormatter
 from tests.http.conftest import open_door
 from tests.waiting import until
 

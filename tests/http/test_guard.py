@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from fastapi import FastAPI, WebSocket
 
-from dskity.modules.security import Guard, Token
+from dskity.modules.access.security import Guard, Token
 from tests.http.conftest import Door, open_door
 
 OPERATOR = "o" * 32

@@ -9,11 +9,11 @@ import httpx
 import pytest
 
 from dskity.bus.errors import StoreUnavailable
+from dskity.modules.access.security import Guard, Token
 from dskity.modules.audit.sources import TRIES
 from dskity.modules.contract import Check
 from dskity.modules.http import OPEN_PATHS, OpenPath, create_app
 from dskity.modules.ops import OpsModule, health
-from dskity.modules.security import Guard, Token
 from tests.house_bus import House, memory_house
 from tests.http.conftest import clients_of, serving
 from tests.waiting import until

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import Any, cast
 
+from dskity.modules.access.security import Guard
 from dskity.modules.http import HttpModule, create_app
 from dskity.modules.ops import OpsModule
-from dskity.modules.security import Guard
 from dskity.modules.webhooks import PRESETS, WebhooksModule
 from tests.house_bus import memory_house
 from tests.http.conftest import Services, clients_of

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from dskity.modules.access.security import Guard, Token
 from dskity.modules.rights import Right
-from dskity.modules.security import Guard, Token
 from tests.http.conftest import Door, open_door
 from tests.http.test_guard import bearer
 

@@ -12,8 +12,8 @@ import pytest
 from fastapi import FastAPI, Request, WebSocket
 from starlette.responses import StreamingResponse
 
+from dskity.modules.access.security import Guard
 from dskity.modules.http import HttpServer, TimeOuts, create_app
-from dskity.modules.security import Guard
 from tests.http.conftest import serving
 from tests.http.test_tls import certificate
 from tests.waiting import until

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from dskity.bus.errors import EngineError
+from dskity.modules.access.security import Guard
 from dskity.modules.http import HttpServer, ServerTls, create_app
-from dskity.modules.security import Guard
 from tests.http.conftest import serving
 
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from dskity.bus.clock import VirtualClock
+from dskity.bus.base.clock import VirtualClock
 from dskity.modules.kv.memory_store import MemoryStore
 from dskity.modules.kv.store import StoreChange
 

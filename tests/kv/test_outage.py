@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from dskity.bus.clock import VirtualClock
+from dskity.bus.base.clock import VirtualClock
 from dskity.modules.kv.module import build_kv
 from dskity.modules.kv.outage import LONGEST_PAUSE, Outage
 from dskity.modules.kv.service import KeyValue

@@ -11,9 +11,9 @@ from typing import Any, cast
 
 import pytest
 
-from dskity.bus.announcer import Announcer
+from dskity.bus.background_publisher import Announcer
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.bus import Bus
-from dskity.bus.clock import VirtualClock
 from dskity.bus.errors import InvalidInput, InvalidSettings, RemoteError
 from dskity.bus.memory import CAPABILITIES, MemoryBroker
 from dskity.bus.message import Message

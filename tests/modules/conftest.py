@@ -15,13 +15,13 @@ import pytest
 from fastapi import FastAPI
 
 from dskity.config import DSkitySettings
+from dskity.modules.clients.events_client import BusEvents
+from dskity.modules.clients.mqtt_client import BusMqttClient
+from dskity.modules.clients.tasks import Tasks
 from dskity.modules.contract import TransportClients
-from dskity.modules.discovery import discover
-from dskity.modules.events_client import BusEvents
-from dskity.modules.mqtt_client import BusMqttClient
-from dskity.modules.supervisor import Supervisor
-from dskity.modules.tasks import Tasks
-from dskity.modules.unit import Limits
+from dskity.modules.lifecycle.discovery import discover
+from dskity.modules.lifecycle.lifecycle import Limits
+from dskity.modules.lifecycle.supervisor import Supervisor
 from tests.house_bus import House, memory_house
 
 NOT_USED = cast("Any", None)

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from dskity.bus import tasks
+from dskity.bus.base import tasks
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.bus import Bus
-from dskity.bus.clock import VirtualClock
 from dskity.bus.errors import BrokerRefused
 from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
 from dskity.handlers import Dispatcher
-from dskity.modules.answering import ASK_AGAIN, Answering
+from dskity.modules.clients.answering import ASK_AGAIN, Answering
 from tests.waiting import until
 
 NOT_AUTHORIZED = 0x87
@@ -74,7 +74,7 @@ async def test_what_an_acl_refuses_is_said_once_and_tried_again(
             assert not health.failing
             await clock.advance(ASK_AGAIN)
         assert (await bus.request("dskity/one", b"")).payload == b"dskity/one"
-        said = [r for r in caplog.records if r.name == "dskity.modules.answering"]
+        said = [r for r in caplog.records if r.name == "dskity.modules.clients.answering"]
         assert len(said) == 1
         assert "dskity/two are not answered: not authorized" in said[0].getMessage()
         transport.refused = None

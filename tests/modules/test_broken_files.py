@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dskity.modules.discovery import discover
-from dskity.modules.found import Found
+from dskity.modules.lifecycle.discovered import Found
+from dskity.modules.lifecycle.discovery import discover
 from tests.modules.conftest import Folder
 from tests.modules.test_discovery import HEALTH, named
 

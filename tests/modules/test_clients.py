@@ -13,9 +13,9 @@ import pytest
 from dskity.bus.errors import InvalidHandler, InvalidInput, InvalidPayload, InvalidTopic
 from dskity.bus.memory import MemoryBroker
 from dskity.bus.message import Message
-from dskity.modules.events_client import BusEvents
-from dskity.modules.mqtt_client import BusMqttClient
-from dskity.modules.tasks import Tasks
+from dskity.modules.clients.events_client import BusEvents
+from dskity.modules.clients.mqtt_client import BusMqttClient
+from dskity.modules.clients.tasks import Tasks
 from tests.house_bus import House, memory_house
 from tests.modules.conftest import clients_of
 from tests.waiting import until

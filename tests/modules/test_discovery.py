@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from dskity.bus.errors import InvalidSettings
-from dskity.modules.discovery import discover
-from dskity.modules.found import Found
+from dskity.modules.lifecycle.discovered import Found
+from dskity.modules.lifecycle.discovery import discover
 from tests.modules.conftest import Folder
 
 HEALTH = """

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dskity.modules.unit import Limits
+from dskity.modules.lifecycle.lifecycle import Limits
 from tests.modules.conftest import Folder, Stage, staged
 from tests.modules.test_failures import HEAD, WORKING, still_works
 
@@ -114,7 +114,7 @@ async def test_a_hook_without_an_end_fails_one_module(
     folder: Folder, place: str, body: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where it catches its cancellation; the log names it then."""
-    monkeypatch.setattr("dskity.modules.hooks.CLEANUP_SECONDS", 0.05)
+    monkeypatch.setattr("dskity.modules.lifecycle.hooks.CLEANUP_SECONDS", 0.05)
     broken(folder, PLACES[place], *body)
     async with staged(folder.path) as stage:
         async with asyncio.timeout(5):
@@ -127,7 +127,7 @@ async def test_a_hook_without_an_end_fails_one_module(
 async def test_an_on_shutdown_that_swallows_its_cancellation_is_left(
     folder: Folder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("dskity.modules.hooks.CLEANUP_SECONDS", 0.05)
+    monkeypatch.setattr("dskity.modules.lifecycle.hooks.CLEANUP_SECONDS", 0.05)
     broken(folder, "async def on_shutdown(self, clients):", *SWALLOW)
     async with staged(folder.path) as stage:
         await stage.supervisor.start()

@@ -8,7 +8,7 @@ from pydantic import BaseModel, SecretStr
 
 from dskity.bus.errors import InvalidSettings
 from dskity.config import DSkitySettings
-from dskity.modules.hydrate import enabled, hydrate
+from dskity.modules.lifecycle.hydrate import enabled, hydrate
 
 
 class Extra(BaseModel):

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dskity.modules.order import order
+from dskity.modules.lifecycle.order import order
 
 
 def test_what_depends_on_nothing_keeps_its_place() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from dskity.bus.errors import InvalidInput
 from dskity.modules import Message, Module, ModuleMeta, on
-from dskity.modules.shape import meta_of
-from dskity.modules.slips import slips
+from dskity.modules.lifecycle.shape import meta_of
+from dskity.modules.lifecycle.slips import slips
 from tests.modules.conftest import Folder, staged
 
 

@@ -14,8 +14,8 @@ from dskity.bus.errors import Conflict, NotFound
 from dskity.bus.events import ModuleChanged
 from dskity.bus.message import Message
 from dskity.modules import Module, ModuleMeta, TransportClients, on
-from dskity.modules.supervisor import Supervisor
-from dskity.modules.unit import Limits
+from dskity.modules.lifecycle.lifecycle import Limits
+from dskity.modules.lifecycle.supervisor import Supervisor
 from tests.modules.conftest import Folder, Stage, staged
 from tests.waiting import until
 
@@ -340,7 +340,7 @@ async def test_changes_that_make_no_sense_are_refused() -> None:
 
 async def test_a_module_that_was_not_imported_cannot_be_enabled(folder: Folder) -> None:
     """A restart imports it."""
-    from dskity.modules.discovery import discover  # noqa: PLC0415  # the one test that needs it
+    from dskity.modules.lifecycle.discovery import discover  # noqa: PLC0415  # the one test that needs it
 
     folder.write("health.py", "1 / 0\n")
     async with staged(builtins=()) as stage:

@@ -12,9 +12,9 @@ import pytest
 
 from dskity.bus.errors import InvalidSettings
 from dskity.config import DSkitySettings
-from dskity.modules import trust
-from dskity.modules.discovery import discover
-from dskity.modules.trust import exposed
+from dskity.modules.lifecycle import trust
+from dskity.modules.lifecycle.discovery import discover
+from dskity.modules.lifecycle.trust import exposed
 from tests.modules.conftest import Folder
 from tests.modules.test_discovery import HEALTH, only
 

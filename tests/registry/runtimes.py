@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.bus import Bus
-from dskity.bus.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.delivery import Delivery
 from dskity.bus.memory import MemoryBroker
 from dskity.bus.message import Message

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dskity.bus import tasks
+from dskity.bus.base import tasks
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.bus import Bus
-from dskity.bus.clock import VirtualClock
 from dskity.modules.registry.service import ServiceRegistry
 from tests.breaking import Broken
 from tests.house_bus import memory_house

@@ -12,7 +12,7 @@ from functools import partial
 
 import pytest
 
-from dskity.broker.mqttium_transport import MqttiumTransport
+from dskity.broker.mqttium.transport import MqttiumTransport
 from dskity.broker.settings import ConnectionSettings, ProtocolChoice
 from dskity.bus.bus import Bus
 from dskity.handlers import Dispatcher

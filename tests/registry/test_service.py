@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from dskity.bus.clock import VirtualClock
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.errors import InvalidInput, InvalidSettings, NotFound
 from dskity.bus.memory import MemoryBroker
 from dskity.bus.message import Message

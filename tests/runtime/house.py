@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 
 from dskity.bootstrap import start
+from dskity.composition.runtime import Runtime
 from dskity.config import DSkitySettings
 from dskity.config.layer import merged
-from dskity.runtime import Runtime
 from tests.servers import HOST, program
 
 FREE_PORTS: dict[str, Any] = {

@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dskity.bus.announcer import Announcer
+from dskity.bus.background_publisher import Announcer
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.bus import Bus
-from dskity.bus.clock import VirtualClock
 from dskity.bus.message import Message
-from dskity.bus.outbox import Outbox
+from dskity.bus.store.outbox import Outbox
 from dskity.bus.stream import MessageStream
+from dskity.composition.runtime import Runtime
 from dskity.handlers.stored import StoredRoute
 from dskity.modules import Module, ModuleMeta, on
 from dskity.modules.commands.deadlines import Deadlines
@@ -24,7 +25,6 @@ from dskity.modules.kv.redis_feed import RedisFeed
 from dskity.modules.kv.redis_store import RedisStore
 from dskity.modules.registry.discovery import Discovery
 from dskity.modules.registry.service import ServiceRegistry
-from dskity.runtime import Runtime
 from dskity.testing import ScriptedBroker
 from tests.breaking import Broken
 from tests.waiting import until

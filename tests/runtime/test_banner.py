@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dskity.banner import banner
-from dskity.wires import choose_client
+from dskity.composition.client_library import choose_client
+from dskity.notices.banner import banner
 from tests.house.checkout import text
 from tests.http.test_tls import certificate
 from tests.runtime.house import started

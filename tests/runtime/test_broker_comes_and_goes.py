@@ -9,7 +9,7 @@ import socket
 import time
 from pathlib import Path
 
-from dskity.broker.mosquitto import ManagedMosquitto
+from dskity.broker.engines.mosquitto import ManagedMosquitto
 from tests.engines.device import device
 from tests.runtime.house import COUNTER, House, on_broker, started, write_module
 from tests.servers import HOST, free_port, mosquitto

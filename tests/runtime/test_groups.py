@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dskity.broker.embedded import EmbeddedBroker
-from dskity.broker.listen import Listen
+from dskity.broker.engines.embedded import EmbeddedBroker
+from dskity.broker.engines.listen import Listen
 from tests.doctor.test_at_start import MEND, has_plain
 from tests.engines.device import device
 from tests.runtime.house import House, on_broker, started, write_module

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dskity.broker.mqttium_transport import MqttiumTransport
+from dskity.broker.mqttium.transport import MqttiumTransport
 from dskity.broker.settings import ConnectionSettings
 from dskity.bus import envelope
 from dskity.bus.bus import Bus

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from dskity.logs import JsonFormatter, TextFormatter
+from dskity.process.logs import JsonFormatter, TextFormatter
 
 EVERY_CONTROL = "".join(map(chr, [*range(0x20), *range(0x7F, 0xA0)]))
 FORGED = "a\n2026-01-01 00:00:00,000 INFO    dskity: all is well\r\x1b[2J"

@@ -13,10 +13,10 @@ import httpx
 import pytest
 import uvicorn
 
-from dskity.bus import tasks
-from dskity.bus.clock import VirtualClock
+from dskity.bus.base import tasks
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.errors import RemoteError
-from dskity.modules.answering import Answering
+from dskity.modules.clients.answering import Answering
 from dskity.modules.http.connections import Connections
 from dskity.testing import Runtimes, ScriptedBroker, http_client, isolated_settings, memory_bus
 from tests.breaking import Broken, errors_of
@@ -151,7 +151,7 @@ async def test_the_loops_of_the_http_server_go_on(
             shown.append(dict(tasks.health().failing))
 
     watch = Watch()
-    logging.getLogger("dskity.bus.tasks").addHandler(watch)
+    logging.getLogger("dskity.bus.base.tasks").addHandler(watch)
     try:
         async with started(tmp_path, grpc={"enabled": False}) as house:
             broken = Broken(monkeypatch, owner, name, KeyError("odd"))
@@ -161,7 +161,7 @@ async def test_the_loops_of_the_http_server_go_on(
             await until(lambda: broken.calls > 1, "it goes on")
             assert await house.unready() == {}
     finally:
-        logging.getLogger("dskity.bus.tasks").removeHandler(watch)
+        logging.getLogger("dskity.bus.base.tasks").removeHandler(watch)
 
 
 async def test_each_runtime_shows_its_own_tasks(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dskity.banner import banner
 from dskity.bus.errors import ModuleFailed
-from dskity.unknown_modules import no_modules
+from dskity.notices.banner import banner
+from dskity.notices.unknown_modules import no_modules
 from tests.engines.device import device
 from tests.runtime.house import COUNTER, on_broker, started, write_module
 from tests.servers import mosquitto

@@ -15,7 +15,7 @@ from dskity.broker.url import Urls
 from dskity.bus.errors import NotConnected
 from dskity.client import broker_url
 from dskity.config import DSkitySettings
-from dskity.running import NAME, Running, find_running, published
+from dskity.process.running import NAME, Running, find_running, published
 from tests.runtime.house import write_module
 from tests.runtime.program import ROOT, running
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from dskity.bus.base.private import write_private
 from dskity.bus.errors import StateUnusable
-from dskity.bus.private import write_private
-from dskity.running import Running, published
-from dskity.state_dir import StateDir
+from dskity.process.running import Running, published
+from dskity.process.state_dir import StateDir
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dskity.broker.mqttium_transport import MqttiumTransport
+from dskity.broker.mqttium.transport import MqttiumTransport
 from dskity.broker.settings import ConnectionSettings
 from dskity.bus.errors import Unsupported
 from tests.broker.scripted import started

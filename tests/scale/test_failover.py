@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from dskity.banner import banner
 from dskity.bootstrap import open_bus, start
 from dskity.broker.settings import ConnectionSettings
 from dskity.config import DSkitySettings
 from dskity.modules import Module, ModuleMeta, on
+from dskity.notices.banner import banner
 from tests.contract.house import TRANSPORTS, Client
 from tests.faults.process import settings
 from tests.servers import HOST, free_port, mosquitto, tcp_proxy

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dskity.bus.clock import VirtualClock
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.errors import InvalidSettings, Unauthenticated
 from dskity.modules.audit.access import Access
 from dskity.modules.audit.call import Call

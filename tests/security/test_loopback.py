@@ -15,10 +15,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dskity.modules import peer_owner
+from dskity.modules.access import peer_owner
+from dskity.modules.access.loopback import belongs_to_us, is_forwarding_header
+from dskity.modules.access.security import Guard
 from dskity.modules.http import create_app
-from dskity.modules.loopback import belongs_to_us, is_forwarding_header
-from dskity.modules.security import Guard
 from tests.http.conftest import serving
 from tests.servers import ServerProcess, free_port, program
 

@@ -23,7 +23,7 @@ from paho.mqtt.properties import Properties
 
 from dskity.bus import envelope
 from dskity.bus.message import Message
-from dskity.bus.replying import Replying
+from dskity.bus.requests.reply_addresses import Replying
 from dskity.modules.grpc.v1 import dskity_pb2 as pb
 from dskity.modules.grpc.v1.dskity_pb2_grpc import BusStub
 from tests.house_bus import memory_house
@@ -267,7 +267,7 @@ async def test_a_refused_reply_is_counted_and_told_once_a_minute(
             return "echo"
 
         await house.bus.subscribe("echo", echo)
-        with caplog.at_level(logging.WARNING, "dskity.bus.replying"):
+        with caplog.at_level(logging.WARNING, "dskity.bus.requests.reply_addresses"):
             for number in range(3):
                 await house.bus.send(Message("echo", b"x", reply_to=f"dskity/kv/put/{number}"))
             await until(lambda: len(asked) == 3, "all are handled")

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from dskity.bus.database import Database
 from dskity.bus.errors import InvalidSettings, StateUnusable
+from dskity.bus.store.database import Database
+from dskity.composition.auth import guarding
 from dskity.config import DSkitySettings
 from dskity.config.sections.security import SecuritySettings
-from dskity.guarding import guarding
-from dskity.modules.token_file import load_or_create_token
-from dskity.state_dir import StateDir
+from dskity.modules.access.token_file import load_or_create_token
+from dskity.process.state_dir import StateDir
 from tests.runtime.house import started
 
 SOMEBODY = 12_345

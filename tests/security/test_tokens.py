@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from dskity.bus.errors import Forbidden, InvalidSettings, InvalidTopic, Unauthenticated
+from dskity.modules.access.security import Guard, Token
+from dskity.modules.access.token_file import load_or_create_token
 from dskity.modules.rights import Principal, covers
-from dskity.modules.security import Guard, Token
-from dskity.modules.token_file import load_or_create_token
 
 SECRET = "s" * 32
 

@@ -11,16 +11,16 @@ import httpx
 import pytest
 
 from dskity.bootstrap import bootstrap
-from dskity.bus.addresses import source_of
-from dskity.bus.clock import VirtualClock
+from dskity.bus.base.addresses import source_of
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.errors import Unauthenticated
+from dskity.modules.access.security import Guard, Token
 from dskity.modules.audit.access import Access
 from dskity.modules.audit.call import Call
 from dskity.modules.audit.sources import FORGOTTEN_AFTER, MOST_SOURCES, Sources
 from dskity.modules.grpc.v1 import dskity_pb2 as pb
 from dskity.modules.grpc.v1.dskity_pb2_grpc import BusStub
 from dskity.modules.ops import OpsModule
-from dskity.modules.security import Guard, Token
 from dskity.testing import http_client
 from tests.grpc.doors import open_door as open_grpc
 from tests.http.conftest import clients_of, open_door

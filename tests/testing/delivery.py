@@ -10,12 +10,12 @@ from collections import defaultdict
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.bus import Bus
-from dskity.bus.clock import VirtualClock
 from dskity.bus.message import Message
-from dskity.bus.outbox import Outbox
-from dskity.bus.seen import Seen
-from dskity.bus.spool import Spool
+from dskity.bus.store.dedup_store import Seen
+from dskity.bus.store.outbox import Outbox
+from dskity.bus.store.spool import Spool
 from dskity.handlers import Dedupe, Dispatcher, RetryPolicy
 from dskity.testing import ScriptedBroker, ScriptedTransport, memory_bus
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.bus import Bus
-from dskity.bus.clock import VirtualClock
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidInput, InvalidTopic, NotFound
 from dskity.bus.message import Message

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.bus import Bus
-from dskity.bus.clock import VirtualClock
 from dskity.bus.errors import InvalidSettings
 from dskity.bus.message import Message
 from dskity.config import DSkitySettings

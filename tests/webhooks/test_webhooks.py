@@ -10,14 +10,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dskity.bus import seen
-from dskity.bus.clock import VirtualClock
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidSettings, NotConnected, StoreUnavailable
 from dskity.bus.message import Message
-from dskity.bus.seen import Seen
+from dskity.bus.store import dedup_store as seen
+from dskity.bus.store.dedup_store import Seen
+from dskity.modules.access.security import Guard
 from dskity.modules.http import create_app
-from dskity.modules.security import Guard
 from dskity.modules.webhooks import WebhookOptions, WebhooksModule
 from tests.house_bus import House, memory_house
 from tests.http.conftest import clients_of, serving

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from dskity.broker.listen import Listen
+from dskity.broker.engines.listen import Listen
 from dskity.config.sections.section import Section
 
 

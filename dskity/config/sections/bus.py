@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ByteSize, Field
 
-from dskity.bus.threads import HANDLER_THREADS
+from dskity.bus.base.threads import HANDLER_THREADS
 from dskity.bus.topics import check_topic, parse
 from dskity.config.sections.filters import Filters
 from dskity.config.sections.section import MIB, Section

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from dskity.broker.identity import CONTROL_SUFFIX
+from dskity.broker.connection.identity import CONTROL_SUFFIX
 from dskity.config.sections.common import MqttSettings
 from dskity.config.sections.urls import MqttUrls
 

@@ -14,9 +14,9 @@ from pydantic import TypeAdapter
 from starlette.responses import JSONResponse
 
 from dskity.bus.errors import RemoteError
+from dskity.modules.access.documented import json_object, responses
+from dskity.modules.access.doors import closing
 from dskity.modules.contract import Commands, Execution
-from dskity.modules.documented import json_object, responses
-from dskity.modules.doors import closing
 from dskity.modules.http.caller import caller, documented_body, json_body
 from dskity.modules.http.limits import Streams
 from dskity.modules.http.outward import bad_reply, is_json

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from dskity.bus.errors import InvalidInput, NotFound
+from dskity.modules.access.documented import responses
 from dskity.modules.contract import KV
-from dskity.modules.documented import responses
 from dskity.modules.http.caller import caller, documented_body, json_body
 
 

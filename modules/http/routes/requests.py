@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from dskity.bus import envelope
 from dskity.bus.bus import Bus
-from dskity.modules.documented import responses
-from dskity.modules.doors import REQUEST_ID, require_broker
+from dskity.modules.access.documented import responses
+from dskity.modules.access.doors import REQUEST_ID, require_broker
 from dskity.modules.http.caller import caller, documented_body, request_id
 from dskity.modules.http.headers import content_type, message_headers
 from dskity.modules.http.outward import reply_headers

@@ -11,8 +11,8 @@ from pydantic import TypeAdapter
 from starlette.responses import HTMLResponse
 
 from dskity.bus.errors import NotFound
+from dskity.modules.access.documented import responses
 from dskity.modules.contract import Instance, Registry
-from dskity.modules.documented import responses
 from dskity.modules.http.caller import caller
 from dskity.modules.http.security_headers import NO_SCRIPTS
 

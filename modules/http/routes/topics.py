@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dskity.bus.bus import Bus
-from dskity.modules.direct_route import add_direct_route, json_response
-from dskity.modules.documented import json_object, responses
-from dskity.modules.doors import publish_now
+from dskity.modules.access.direct_route import add_direct_route, json_response
+from dskity.modules.access.documented import json_object, responses
+from dskity.modules.access.doors import publish_now
 from dskity.modules.http.caller import (
     caller,
     documented_body,

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
+from dskity.bus.base.jsontext import NotJson, parse_json
 from dskity.bus.errors import InvalidInput, InvalidPayload
-from dskity.bus.jsontext import NotJson, parse_json
 
 NO_TYPE = "webhook"
 """The type of an event whose sender names none."""

@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from dskity.broker import mosquitto_conf
-from dskity.broker.listen import Listen
-from dskity.broker.mosquitto import ManagedMosquitto
+from dskity.broker.engines import mosquitto_conf
+from dskity.broker.engines.listen import Listen
+from dskity.broker.engines.mosquitto import ManagedMosquitto
 from tests.faults import tap
 from tests.faults.outcome import RESTART, Outcome, Size, longest_pause, reckon
 from tests.faults.process import Worker, settings, worker

@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 from redis.asyncio import Redis
 
-from dskity.bus.clock import VirtualClock
+from dskity.bus.base.clock import VirtualClock
 from dskity.modules.kv.memory_store import MemoryStore
 from dskity.modules.kv.redis_store import RedisStore
 from dskity.modules.kv.store import Store, StoreChange

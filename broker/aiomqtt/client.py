@@ -1,0 +1,352 @@
+"""aiomqtt with its callbacks in our hands.
+
+As it is, aiomqtt acknowledges on arrival, drops what a bounded queue cannot take, makes a task for
+each message it hands out, hides reason codes, and lets pending calls time out when the connection
+is lost. All of that sits in the callbacks it gives to paho; this subclass gives its own instead,
+and leaves to aiomqtt what it does well: configuring paho and taking it through the handshakes.
+The contract suite guards the private names used here (aiomqtt >= 2.5, < 3).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import aiomqtt
+from paho.mqtt.client import (
+    MQTT_CLEAN_START_FIRST_ONLY,
+    ConnectFlags,
+    DisconnectFlags,
+    MQTTMessage,
+)
+from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.exception import MQTTException
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from dskity.broker.aiomqtt.fields import connect_properties, will_of
+from dskity.broker.aiomqtt.hooks import Hooks
+from dskity.broker.packets.framing import Frames
+from dskity.broker.packets.incoming import PUBLISH, QOS_2, decode
+from dskity.broker.packets.publish_properties import Malformed
+from dskity.broker.reasons import reason_text
+from dskity.broker.settings import MAX_INCOMING_PACKET
+from dskity.broker.wire import Opening
+
+log = logging.getLogger("dskity.mqtt")
+
+TYPE = 0xF0  # of the first byte of a packet
+PUBREC = 0x50
+REFUSAL = b"\x80"  # and above
+# What paho stumbles over in a packet that is none.
+_MISREAD = (MQTTException, LookupError, ValueError, TypeError, AssertionError, struct.error)
+READ_AT_ONCE = 65_536  # bytes in one turn of the loop, so that other connections get theirs
+
+
+class HookedClient(aiomqtt.Client):
+    """One connection; `stream` is its connected socket, encrypted where that is wanted.
+
+    `begun` says that CONNECT is on its way: only a WebSocket has a handshake before it.
+    """
+
+    def __init__(self, opening: Opening, stream: socket.socket, hooks: Hooks) -> None:
+        settings, address = opening.settings, opening.settings.address
+        five = opening.version == 5  # noqa: PLR2004  # MQTT 5
+        super().__init__(
+            address.host,
+            address.port,
+            username=settings.user,
+            password=settings.secret,
+            identifier=opening.client_id,
+            protocol=aiomqtt.ProtocolVersion(opening.version),
+            will=will_of(opening),
+            clean_session=None if five else opening.clean_start,
+            clean_start=opening.clean_start if five else MQTT_CLEAN_START_FIRST_ONLY,
+            properties=connect_properties(opening) if five else None,
+            transport="websockets" if address.websocket else "tcp",
+            websocket_path=address.path or None,
+            timeout=math.inf,  # its wait_for may swallow a cancellation (Python < 3.12)
+            keepalive=settings.keepalive,
+            tls_context=opening.tls,
+            tls_insecure=True if opening.tls and settings.tls.insecure else None,
+            max_inflight_messages=0,  # no limit: the wire keeps to the broker's receive maximum
+        )
+        self.paho = self._client
+        self.paho.manual_ack_set(True)
+        self.paho.disable_logger()  # it formats each packet; what matters is raised or returned
+        self.paho.connect_timeout = settings.connect_timeout
+        # paho would do both in a thread, where nothing ends the wait for a silent host.
+        self._five = five
+        self.paho._create_socket_connection = lambda: stream  # type: ignore[method-assign]  # noqa: SLF001
+        self.paho._ssl_wrap_socket = lambda secure: secure  # type: ignore[assignment,method-assign,return-value]  # noqa: SLF001
+        self._stream = stream
+        self._hooks = hooks
+        self._thread = threading.get_ident()
+        self._fd = -1
+        self._reading = True
+        self._paused = False
+        self._needed = 0
+        self._over = False
+        self._frames = Frames(MAX_INCOMING_PACKET)
+        self.begun = False
+
+    def pause(self) -> None:
+        """Stop reading."""
+        self._paused = True
+        self._change()
+
+    def resume(self) -> None:
+        """Read again."""
+        self._paused = False
+        self._change()
+
+    @contextlib.contextmanager
+    def read_on(self) -> Iterator[None]:
+        """Read also while paused: what comes first may be an answer."""
+        self._needed += 1
+        try:
+            self._change()
+            yield
+        finally:
+            self._needed -= 1
+            self._change()
+
+    def _change(self) -> None:
+        """TLS may have decoded bytes that the socket knows nothing of."""
+        reading = not self._paused or self._needed > 0
+        if reading == self._reading:
+            return
+        self._reading = reading
+        if not reading:
+            if self._fd >= 0:
+                self._loop.remove_reader(self._fd)
+        elif self._fd >= 0 and not self._over:
+            self._loop.add_reader(self._fd, self._read)
+            self._loop.call_soon(self._read)
+
+    def tick(self) -> None:
+        """Often enough: PINGREQ when due, and an end when PINGRESP does not come.
+
+        While paused we cannot see a PINGRESP, so paho is told that it came: the broker needs our
+        PINGREQ all the same, or it would throw us out.
+        """
+        if not self._reading:
+            self.paho._ping_t = 0.0  # noqa: SLF001
+            self.paho._last_bytes_received = time.monotonic()  # noqa: SLF001
+        self.paho.loop_misc()
+
+    def discard(self) -> None:
+        """Let go of the socket, at whatever stage it is; it ends a handshake in the thread."""
+        self._stop()
+        with contextlib.suppress(OSError):  # it may not be connected any more
+            self._stream.shutdown(socket.SHUT_RDWR)
+        self.paho._sock_close()  # noqa: SLF001
+        self._stream.close()
+
+    def _stop(self) -> None:
+        """Handle nothing more of what has come or will come."""
+        self._over = True
+        if self._fd >= 0:
+            self._loop.remove_reader(self._fd)
+            self._loop.remove_writer(self._fd)
+
+    def _goes_on(self) -> bool:
+        return self._reading and not self._over
+
+    def _read(self) -> None:
+        if not self._goes_on():
+            return
+        try:
+            # Those that a pause has left come first, before there are more.
+            if self._handle_packets() and self._read_more():
+                self._handle_packets()
+        except Exception as error:  # noqa: BLE001  # see _fail
+            self._fail(error)
+        else:
+            if self._goes_on() and self._pending():  # epoll tells nothing of what TLS has decoded
+                self._loop.call_soon(self._read)
+
+    def _read_more(self) -> bool:
+        """Read what is there; whether the connection still is.
+
+        paho makes three calls or more to the system for each packet, its first bytes one by one.
+        """
+        try:
+            data = self.paho._sock_recv(READ_AT_ONCE)  # noqa: SLF001
+        except BlockingIOError:
+            return True
+        if not data:
+            self._gone(MQTTErrorCode.MQTT_ERR_CONN_LOST)
+            return False
+        self.paho._last_bytes_received = time.monotonic()  # noqa: SLF001
+        self._frames.feed(data)
+        return True
+
+    def _handle_packets(self) -> bool:
+        """Handle what is complete, until paused; whether to go on."""
+        for header, body in self._frames:
+            if header & TYPE == PUBREC and body[2:3] >= REFUSAL:
+                self._refused(int.from_bytes(body[:2], "big"), body[2])
+            elif header & TYPE != PUBLISH:
+                self._give_to_paho(header, body)
+            elif header & QOS_2:
+                decode(header, body, five=self._five)  # paho takes what is not one until PUBREL
+                self._give_to_paho(header, body)
+            else:
+                self._hooks.received(*decode(header, body, five=self._five))
+            if not self._goes_on():
+                return False
+        return True
+
+    def _refused(self, mid: int, code: int) -> None:
+        """A message of QoS 2 is: the exchange ends here, and paho would go on with PUBREL."""
+        if self.paho._out_messages.pop(mid, None) is not None:  # noqa: SLF001
+            self.paho._inflight_messages -= 1  # noqa: SLF001
+            self._hooks.answered(mid, [code])
+
+    def _give_to_paho(self, header: int, body: bytes) -> None:
+        paho = self.paho
+        paho._in_packet = {  # noqa: SLF001  # as its own reading leaves it
+            "command": header,
+            "have_remaining": 1,
+            "remaining_count": [],
+            "remaining_mult": 1,
+            "remaining_length": len(body),
+            "packet": bytearray(body),
+            "to_process": 0,
+            "pos": 0,
+        }
+        try:
+            code = paho._packet_handle()  # noqa: SLF001  # its loop calls it so
+        except _MISREAD as error:
+            raise Malformed(f"packet {header:#04x}, which paho cannot read: {error!r}") from error
+        if code > 0:
+            self._gone(code)
+
+    def _gone(self, code: MQTTErrorCode) -> None:
+        self.paho._loop_rc_handle(code)  # noqa: SLF001
+
+    def _pending(self) -> bool:
+        pending = getattr(self.paho.socket(), "pending", None)
+        return pending is not None and pending() > 0
+
+    def _write(self) -> None:
+        if self._over:
+            return
+        try:
+            self.paho.loop_write()
+        except Exception as error:  # noqa: BLE001  # see _fail
+            self._fail(error)
+            return
+        if self.paho.want_write() and self._fd >= 0:
+            self._loop.add_writer(self._fd, self._write)
+
+    def _fail(self, error: Exception) -> None:
+        # paho lets through what the socket raises, and what it stumbles over in a malformed packet.
+        if isinstance(error, Malformed):
+            log.debug("the connection is made anew", exc_info=error)
+            self._end(f"the broker sent {error}")
+            return
+        if not isinstance(error, OSError):
+            log.error("paho failed; the connection is made anew", exc_info=error)
+        self._end(str(error) or type(error).__name__)
+
+    def _end(self, reason: str, code: int | None = None) -> None:
+        self._stop()
+        if not self._connected.done():
+            self._connected.set_exception(aiomqtt.MqttError(reason))
+        if not self._disconnected.done():
+            self._disconnected.set_result(None)
+        self._hooks.ended(reason, code)
+
+    def _client_connect(self) -> None:
+        """The part of aiomqtt's connecting that runs in a thread."""
+        super()._client_connect()
+        self.begun = True
+
+    # What paho calls, in place of aiomqtt's own.
+
+    def _on_connect(
+        self,
+        client: Any,
+        userdata: Any,
+        flags: ConnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        self._hooks.welcomed(flags, reason_code, properties)
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_disconnect(
+        self,
+        client: Any,
+        userdata: Any,
+        flags: DisconnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        del client, userdata, properties
+        told = flags.is_disconnect_packet_from_server
+        reason = reason_text(reason_code.value) if told else "the connection broke"
+        self._end(reason, reason_code.value if told else None)
+
+    def _on_message(self, client: Any, userdata: Any, message: MQTTMessage) -> None:
+        del client, userdata
+        self._hooks.released(message)
+
+    def _on_publish(
+        self, client: Any, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties
+    ) -> None:
+        del client, userdata, properties
+        self._hooks.answered(mid, [reason_code.value])
+
+    def _on_subscribe(
+        self,
+        client: Any,
+        userdata: Any,
+        mid: int,
+        reason_codes: list[ReasonCode],
+        properties: Properties | None = None,
+    ) -> None:
+        del client, userdata, properties
+        self._hooks.answered(mid, [code.value for code in reason_codes])
+
+    def _on_unsubscribe(
+        self,
+        client: Any,
+        userdata: Any,
+        mid: int,
+        reason_codes: list[ReasonCode],
+        properties: Properties | None = None,
+    ) -> None:
+        self._on_subscribe(client, userdata, mid, reason_codes, properties)
+
+    def _on_socket_open(self, client: Any, userdata: Any, sock: Any) -> None:
+        del client, userdata
+        self._loop.call_soon_threadsafe(self._attach, sock)  # we are in the connecting thread
+
+    def _attach(self, sock: Any) -> None:
+        if self._over:  # it was given up while the thread was at it
+            sock.close()
+            return
+        self._fd = sock.fileno()
+        if self._fd >= 0 and self._reading:
+            self._loop.add_reader(self._fd, self._read)
+
+    def _on_socket_close(self, client: Any, userdata: Any, sock: Any) -> None:
+        super()._on_socket_close(client, userdata, sock)
+        self._fd = -1
+
+    def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:
+        del client, userdata, sock
+        if threading.get_ident() == self._thread:
+            self._loop.call_soon(self._write)  # most writes fit into the socket at once
+        else:
+            self._loop.call_soon_threadsafe(self._write)

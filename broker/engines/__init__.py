@@ -1,0 +1,1 @@
+"""The brokers that we run: where they listen, and how they are kept running."""

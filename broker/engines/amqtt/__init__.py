@@ -1,0 +1,1 @@
+"""amqtt in our own process, keeping MQTT's rules."""

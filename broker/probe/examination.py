@@ -1,0 +1,107 @@
+"""Finding out what a broker really does, before anybody relies on it.
+
+CONNACK tells little, and some brokers grant what they do not do. So short connections of our own
+try each thing, side by side, on topics that nobody else has (`dskity-trial/…`); they take a few
+seconds at most, and leave nothing behind. `trial.py` is the small sister, for each start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import replace
+from typing import get_args
+
+from dskity.broker.connection.version_negotiator import Dialect
+from dskity.broker.probe.client import PREFIX, visit
+from dskity.broker.probe.context import Ground
+from dskity.broker.probe.experiments import EXPERIMENTS, LABOURS, Experiment, measuring
+from dskity.broker.probe.findings import Examination, Finding, FindingName, judged
+from dskity.broker.settings import ConnectionSettings
+from dskity.broker.tls import client_context
+from dskity.broker.wire import PROTOCOL_NAMES, Opening, Welcome, WireFactory
+from dskity.bus.base.threads import blocking
+from dskity.bus.errors import BrokerRefused, DSkityError, NotConnected
+
+PATIENCE = 8.0  # seconds for one experiment; the longest takes 3 on loopback
+_ACL = f"does an ACL forbid {PREFIX}/#?"
+CLEARING = 2.0  # seconds for what it leaves to be cleared
+
+
+async def examine(settings: ConnectionSettings, make_wire: WireFactory) -> Examination:
+    """Examine the broker of `settings`, of several the first one that is there; nobody else may be
+    using the client id.
+
+    Raises `NotConnected` or `BrokerRefused` where it does not let us in.
+    """
+    opening, welcome = await _greet(settings, make_wire)
+
+    async def find(experiment: Experiment, names: tuple[FindingName, ...]) -> tuple[Finding, ...]:
+        own = replace(opening, client_id=f"{opening.client_id}-{names[0]}")
+        return await _try(experiment, names, Ground(own, make_wire, welcome))
+
+    found = [_told(opening.settings, welcome), *await find(measuring, ("round_trip",))]
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(find(experiment, names), name=f"examination: {names[0]}")
+            for experiment, names in EXPERIMENTS.items()
+        ]
+    for task in tasks:
+        found += task.result()
+    for experiment, names in LABOURS.items():
+        found += await find(experiment, names)
+    order = get_args(FindingName)
+    found.sort(key=lambda finding: order.index(finding.name))
+    return Examination(str(opening.settings.address), tuple(found))
+
+
+async def _greet(settings: ConnectionSettings, make_wire: WireFactory) -> tuple[Opening, Welcome]:
+    """By the first node that lets us in."""
+    *others, last = settings.nodes
+    for node in others:
+        with contextlib.suppress(BrokerRefused, NotConnected):
+            return await _greet_node(node, make_wire)
+    return await _greet_node(last, make_wire)
+
+
+async def _greet_node(node: ConnectionSettings, make_wire: WireFactory) -> tuple[Opening, Welcome]:
+    """Learn which version it accepts, as a connection does."""
+    tls = await blocking(client_context, node.tls) if node.address.tls else None
+    dialect = Dialect(node.protocol)
+    while True:
+        opening = Opening(
+            node, node.client_id, dialect.version, clean_start=True, session_expiry=0, tls=tls
+        )
+        try:
+            async with visit(opening, make_wire) as guest:
+                return opening, guest.welcome
+        except (BrokerRefused, NotConnected) as error:
+            if not dialect.refused(error):
+                raise
+
+
+def _told(settings: ConnectionSettings, welcome: Welcome) -> Finding:
+    """What the version means."""
+    five, name = welcome.version == 5, PROTOCOL_NAMES[welcome.version]  # noqa: PLR2004  # MQTT 5
+    asked = settings.protocol == "3.1.1"
+    return judged("mqtt5", f"{name}, as the settings say" if asked else name, holds=five)
+
+
+async def _try(
+    experiment: Experiment, names: tuple[FindingName, ...], ground: Ground
+) -> tuple[Finding, ...]:
+    """What it finds; where it fails, or takes too long, nothing is known."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await experiment(ground)
+    except TimeoutError:
+        reason = f"no answer within {PATIENCE:g} s: {_ACL}"
+    except NotConnected as error:  # so mosquitto answers a forbidden publish of QoS 0
+        reason = f"{error}: {_ACL}"
+    except DSkityError as error:
+        reason = str(error)
+    finally:
+        with contextlib.suppress(DSkityError, TimeoutError):
+            async with asyncio.timeout(CLEARING):
+                await ground.clear()
+    return tuple(Finding(name, "unknown", reason) for name in names)

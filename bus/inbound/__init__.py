@@ -1,0 +1,1 @@
+"""What arrives on one connection, until a consumer has it."""

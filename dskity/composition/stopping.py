@@ -1,0 +1,108 @@
+"""From SIGTERM and Ctrl-C to the end: the first one drains, a second Ctrl-C ends at once.
+
+The handlers are Python's own, not the loop's: a loop that a handler holds up hears nothing, and
+then Ctrl-C is wanted most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from dskity.composition.runtime import Runtime
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_UP = {"started", "quarantined"}
+_REPORT_SECONDS = 1.0
+_NAMED = 8  # handlers and modules that are named; of more, their number
+_logger = logging.getLogger("dskity")
+
+
+class Stopping:
+    """Hears the signals while the block lasts; `told` is set by the first one.
+
+    A second SIGINT ends the process with status 130, as shells have it. A second SIGTERM does
+    nothing: who sends it goes on to SIGKILL by itself. `runtime` is told once there is one.
+    """
+
+    def __init__(self) -> None:
+        self.told = asyncio.Event()
+        self.runtime: Runtime | None = None
+        self._first = True
+        self._loop = asyncio.get_running_loop()
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in _SIGNALS:
+            self._before[number] = signal.signal(number, self._hear)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if self._first:
+            self._first = False
+            self._loop.call_soon_threadsafe(self.told.set)
+        elif number == signal.SIGINT:
+            _end_at_once(self.runtime)
+
+
+def cut_off(runtime: Runtime | None) -> Iterator[str]:
+    """What an end at this moment leaves undone, a sentence each."""
+    if runtime is None:
+        yield "the start had not ended"
+        return
+    connections = runtime.core.connections.values()
+    handlers = [
+        f"{route.name} ({route.unfinished})"
+        for each in connections
+        for route in each.dispatcher.routes
+        if route.unfinished
+    ]
+    if handlers:
+        yield f"handlers still running or waiting, with their messages: {_list(handlers)}"
+    messages = sum(each.dispatcher.flow.messages for each in connections)
+    if messages:
+        yield f"messages in flight: {messages}; the broker sends those of QoS 1 and 2 again"
+    modules = [name for name, unit in runtime.supervisor.states().items() if unit.state in _UP]
+    if modules:
+        yield f"modules not stopped: {_list(modules)}"
+
+
+def _list(names: list[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _end_at_once(runtime: Runtime | None) -> None:
+    """In a signal handler: what it interrupts may hold a lock that a log handler waits for, so the
+    report has a thread of its own, and not for ever."""
+    report = threading.Thread(target=_report, args=(runtime,), name="cut off", daemon=True)
+    report.start()
+    report.join(_REPORT_SECONDS)
+    os._exit(128 + signal.SIGINT)
+
+
+def _report(runtime: Runtime | None) -> None:
+    with contextlib.suppress(Exception):  # it must end, whatever can be said about it
+        _logger.warning("ended at once by a second Ctrl-C")
+        for sentence in cut_off(runtime):
+            _logger.warning("cut off: %s", sentence)
+        sys.stdout.flush()

@@ -1,0 +1,1 @@
+"""What a start says about the settings and the choices made."""

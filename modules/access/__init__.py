@@ -1,0 +1,1 @@
+"""Who may call the HTTP and gRPC APIs, and what those share."""

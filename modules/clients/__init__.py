@@ -1,0 +1,1 @@
+"""What modules get as `clients.mqtt` and `clients.events`, and how their handlers are called."""

@@ -1,0 +1,1 @@
+"""From a search path to a running module, and to its end."""
