@@ -13,7 +13,7 @@ from dskity.bus.base.clock import SYSTEM_CLOCK
 from dskity.bus.base.threads import ThreadPool
 from dskity.bus.bus import Bus
 from dskity.bus.memory import MemoryBroker, MemoryTransport
-from dskity.bus.store.dedup_store import Seen
+from dskity.bus.store.dedup_store import DedupStore
 from dskity.composition.client_library import choose_client, connection
 from dskity.composition.connections import connect
 from dskity.config import DSkitySettings
@@ -33,7 +33,9 @@ async def on_broker(
             state_dir=folder, common={"mqtt": {"protocol": protocol}}
         )
         transport = chosen.make(connection(settings.common.mqtt, url=url, client_id=client_id))
-        seen = Seen(folder / "seen.db", what="keys", keep=settings.bus.dedupe_max_window_seconds)
+        seen = DedupStore(
+            folder / "seen.db", what="keys", keep=settings.bus.dedupe_max_window_seconds
+        )
         await seen.open()
         stack.push_async_callback(seen.close)
         threads = ThreadPool("bench", settings.bus.handler_threads)

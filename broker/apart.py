@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from dskity.broker.wire import Opening, WireFactory
+from dskity.broker.wire import ConnectRequest, WireFactory
 from dskity.bus.base.tasks import contained
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import NotConnected
@@ -17,7 +17,7 @@ PATIENCE = 10.0  # seconds for all of it; 200 messages on a cellular line take s
 
 
 async def publish_apart(
-    opening: Opening, make_wire: WireFactory, messages: Sequence[Message]
+    opening: ConnectRequest, make_wire: WireFactory, messages: Sequence[Message]
 ) -> list[Exception | None]:
     """See `Transport.publish_apart`; `opening` is that of the connection that it is apart from."""
     own = replace(

@@ -12,8 +12,8 @@ import asyncio
 from collections.abc import Sequence
 
 from dskity.broker.apart import publish_apart
-from dskity.broker.connection.client_id_conflict import Rivals
-from dskity.broker.connection.connection import Connection, log
+from dskity.broker.connection.client_id_conflict import ClientIdConflict
+from dskity.broker.connection.connection import LaneConnection, log
 from dskity.broker.connection.identity import identities
 from dskity.broker.connection.nodes import Nodes
 from dskity.broker.connection.overlap import Unmarked
@@ -26,11 +26,11 @@ from dskity.broker.probe.trial import UNTRIED, Findings, tells_no_match, try_out
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.tls import client_context
 from dskity.broker.url import listed
-from dskity.broker.wire import Opening, Welcome, Wire, WireFactory
+from dskity.broker.wire import ConnectRequest, ConnectResult, Wire, WireFactory
 from dskity.bus.base import tasks
 from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.base.threads import blocking
-from dskity.bus.base.throttled_log import Complaints
+from dskity.bus.base.throttled_log import ThrottledLog
 from dskity.bus.errors import BrokerRefused, NotConnected, TooLarge, Unacknowledged, Unsupported
 from dskity.bus.message import Message
 from dskity.bus.transport import Capabilities, Lane, Receiver, TransportEvents, no_groups, no_qos
@@ -46,11 +46,11 @@ class MqttTransport:
     ) -> None:
         self._settings = settings
         self._nodes = Nodes(settings)
-        self._rivals = Rivals(make_wire, clock)
+        self._rivals = ClientIdConflict(make_wire, clock)
         self._make_wire = make_wire
         self._clock = clock
         self._subscriptions = Subscriptions()
-        self._connections: dict[Lane, Connection] = {}
+        self._connections: dict[Lane, LaneConnection] = {}
         self._capabilities = Capabilities()
         self._findings: Findings | None = None if settings.trial else UNTRIED
         self._tells_no_match: bool | None = None if settings.trial else False
@@ -60,7 +60,7 @@ class MqttTransport:
         self._receive: Receiver | None = None
         self._events: TransportEvents | None = None
         self._tasks: tuple[asyncio.Task[None], ...] = ()
-        self._opening: Opening | None = None
+        self._opening: ConnectRequest | None = None
 
     @property
     def client_id(self) -> str:
@@ -83,9 +83,11 @@ class MqttTransport:
             await blocking(client_context, self._settings.tls)
         self._receive, self._events = receive, events
         self._reason = f"not connected to {listed(self._settings.url)} yet"
-        complaints = {address: Complaints(log, self._clock) for address in self._settings.addresses}
+        complaints = {
+            address: ThrottledLog(log, self._clock) for address in self._settings.addresses
+        }
         self._connections = {
-            identity.lane: Connection(
+            identity.lane: LaneConnection(
                 identity,
                 self._nodes,
                 self._subscriptions,
@@ -196,7 +198,9 @@ class MqttTransport:
         """What the broker really does, found out in a few seconds instead of being started."""
         return await examine(self._settings, self._make_wire)
 
-    async def learn(self, opening: Opening, welcome: Welcome, wire: Wire) -> Capabilities:
+    async def learn(
+        self, opening: ConnectRequest, welcome: ConnectResult, wire: Wire
+    ) -> Capabilities:
         """See `Owner`. What CONNACK does not tell is tried once, by whichever lane is first."""
         self._opening = opening
         capabilities = opening.settings.limits.on(welcome.capabilities())

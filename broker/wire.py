@@ -46,7 +46,7 @@ class TakenOver(NotConnected):
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class ConnectRequest:
     """One CONNECT: `settings`, and what differs from lane to lane and from attempt to attempt."""
 
     settings: ConnectionSettings
@@ -59,7 +59,7 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
-class Welcome:
+class ConnectResult:
     """What CONNACK says. The defaults are MQTT 5's for what a broker leaves out (spec 3.2.2.3)."""
 
     version: Version
@@ -103,7 +103,7 @@ class Wire(Protocol):
         are acknowledged. Two publishes are never the same object."""
         ...
 
-    async def open(self) -> Welcome:
+    async def open(self) -> ConnectResult:
         """Connect, within `connect_timeout`."""
         ...
 
@@ -147,7 +147,7 @@ class Wire(Protocol):
         ...
 
 
-WireFactory: TypeAlias = Callable[[Opening, Receiver, Wire | None], Wire]
+WireFactory: TypeAlias = Callable[[ConnectRequest, Receiver, Wire | None], Wire]
 """Makes the next wire. The one before it is passed in, for MQTT's session state outlives a
 connection: a half-finished QoS 2 exchange is taken over."""
 

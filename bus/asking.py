@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from dskity.bus.base.clock import Clock
 from dskity.bus.errors import NoResponder, RequestTimeout
-from dskity.bus.inbound.inbound import Receiving
+from dskity.bus.inbound.inbound import Inbound
 from dskity.bus.inbound.own_requests import OwnRequest
 from dskity.bus.message import Message
-from dskity.bus.outbound import Sending
+from dskity.bus.outbound import Outbound
 from dskity.bus.requests.replies import Replies, check_reply
 
 _SHORTEST = 0.001  # seconds: MQTT takes no expiry of 0
@@ -19,7 +19,7 @@ class Asking:
     """The requests of one connection."""
 
     def __init__(
-        self, replies: Replies, sending: Sending, receiving: Receiving, clock: Clock
+        self, replies: Replies, sending: Outbound, receiving: Inbound, clock: Clock
     ) -> None:
         self._replies = replies
         self._sending = sending

@@ -35,7 +35,7 @@ def as_it_is(message: Message, at: float) -> Message:
     return message
 
 
-class Announcer(Generic[T]):
+class BackgroundPublisher(Generic[T]):
     """A bounded queue in front of a bus, and the task that empties it.
 
     `message_of` makes the message of an item and of the Unix time at which it was put. It is called

@@ -22,7 +22,7 @@ from dskity.bus.errors import (
 )
 from dskity.bus.events import EVENT_TYPE, Event
 from dskity.bus.granting import Granting
-from dskity.bus.inbound.inbound import Receiving
+from dskity.bus.inbound.inbound import Inbound
 from dskity.bus.link import Link
 from dskity.bus.message import (
     LONGEST_EXPIRY,
@@ -35,7 +35,7 @@ from dskity.bus.message import (
     check_message,
     encode_payload,
 )
-from dskity.bus.outbound import Sending
+from dskity.bus.outbound import Outbound
 from dskity.bus.requests.replies import Replies
 from dskity.bus.requests.reply_addresses import Replying
 from dskity.bus.routing.subscriptions import Subscription, Subscriptions, identifier_of
@@ -85,10 +85,10 @@ class Bus:
         self._granting = Granting(transport, self._subscriptions)
         self._replies = Replies(f"{root}/{_REPLY}/{topics.quote(transport.client_id)}")
         self._replying = Replying(root, reply_topics, self.counters, clock)
-        self._receiving = Receiving(
+        self._receiving = Inbound(
             self._subscriptions, self._replies, self.counters, clock, transport
         )
-        self._sending = Sending(
+        self._sending = Outbound(
             transport,
             self.link,
             outbox,

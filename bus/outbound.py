@@ -16,7 +16,7 @@ from dskity.bus.store.outbox import Outbox
 from dskity.bus.transport import Transport
 
 
-class Sending:
+class Outbound:
     """`source` is the CloudEvents source of envelopes; `patience` is how long, in seconds, a
     message that can wait does so where there is no outbox."""
 

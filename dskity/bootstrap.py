@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
-from dskity import heap
 from dskity.broker.engines.engine import ExternalBroker
 from dskity.bus.base import tasks
 from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
@@ -52,6 +51,7 @@ from dskity.modules.lifecycle.supervisor import Supervisor
 from dskity.notices.banner import banner
 from dskity.notices.unknown_keys import unknown_keys
 from dskity.notices.unknown_modules import unknown_modules
+from dskity.process import gc_tuning
 from dskity.process.ending import run_to_the_end
 from dskity.process.logs import configure
 from dskity.process.running import Running, published
@@ -299,7 +299,7 @@ async def serve(settings: DSkitySettings | None = None, **options: Any) -> None:
     """
     with Stopping() as stopping:
         async with await start(settings, **options) as stopping.runtime:
-            heap.settle()
+            gc_tuning.settle()
             await stopping.told.wait()
             _logger.info("told to stop: draining; Ctrl-C (again) ends at once")
 

@@ -16,11 +16,11 @@ from dskity.bus.base.tasks import spawn
 from dskity.bus.base.threads import Job, ThreadPool
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import DSkityError
-from dskity.handlers.started_coroutine import Abandoned, Rest
+from dskity.handlers.started_coroutine import Abandoned, StartedCoroutine
 from dskity.handlers.stats import RouteStats
 
 if TYPE_CHECKING:
-    from dskity.handlers.worker_pool import Crew
+    from dskity.handlers.worker_pool import WorkerPool
 
 CANCELLED = "the handler cancelled itself"
 CLEANUP_SECONDS = 5.0
@@ -38,7 +38,7 @@ class Attempts:
         name: str,
         timeout: float | None,
         stats: RouteStats,
-        crew: Crew,
+        crew: WorkerPool,
         threads: ThreadPool,
         clock: Clock,
     ) -> None:
@@ -49,7 +49,9 @@ class Attempts:
         self._threads = threads
         self._clock = clock
 
-    async def run(self, rest: Rest, delivery: Delivery) -> tuple[Any, BaseException | None]:
+    async def run(
+        self, rest: StartedCoroutine, delivery: Delivery
+    ) -> tuple[Any, BaseException | None]:
         """What the handler returned, or what it raised."""
         started = time.perf_counter()
         task = asyncio.current_task()
@@ -76,7 +78,7 @@ class Attempts:
             self._note_overdue(job, delivery)
         return result, failure
 
-    def _failure(self, rest: Rest, error: BaseException) -> BaseException:
+    def _failure(self, rest: StartedCoroutine, error: BaseException) -> BaseException:
         """The error that counts; raises where the worker itself is being ended."""
         if isinstance(error, GeneratorExit) and rest.exited is not error:
             raise error
@@ -107,7 +109,7 @@ class Attempts:
             seconds * 1000,
         )
 
-    def survived(self, rest: Rest) -> None:
+    def survived(self, rest: StartedCoroutine) -> None:
         """See `Watcher`. A handler may catch a cancellation of its own making, and clean up after
         ours, but not go on for ever."""
         limit, task = rest.limit, asyncio.current_task()
@@ -115,7 +117,7 @@ class Attempts:
             return
         rest.insistence = spawn(self._insist(rest, task), name=f"time-out of {self.name}")
 
-    async def _insist(self, rest: Rest, task: asyncio.Task[Any]) -> None:
+    async def _insist(self, rest: StartedCoroutine, task: asyncio.Task[Any]) -> None:
         await self._clock.sleep(CLEANUP_SECONDS)
         self._stats.timed_out += 1
         self._stats.ignored += 1

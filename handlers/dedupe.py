@@ -16,11 +16,11 @@ from typing import Any, TypeAlias
 
 from dskity.bus.base.tasks import spawn
 from dskity.bus.base.threads import Job, ThreadPool
-from dskity.bus.base.throttled_log import Complaints
+from dskity.bus.base.throttled_log import ThrottledLog
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidHandler, InvalidPayload, StoreUnavailable
 from dskity.bus.message import Message
-from dskity.bus.store.dedup_store import Seen
+from dskity.bus.store.dedup_store import DedupStore
 from dskity.handlers.binding import Binding, Getter
 from dskity.handlers.outcome import Drop
 
@@ -52,9 +52,9 @@ class Duplicate(Drop):
 def deduped(
     binding: Binding,
     dedupe: Dedupe,
-    seen: Seen,
+    seen: DedupStore,
     scope: str,
-    complaints: Complaints,
+    complaints: ThrottledLog,
     threads: ThreadPool,
 ) -> Binding:
     """The binding with the check before its call and the note after it."""

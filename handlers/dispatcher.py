@@ -9,22 +9,22 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from dskity.bus.base.threads import ThreadPool
-from dskity.bus.base.throttled_log import Complaints
+from dskity.bus.base.throttled_log import ThrottledLog
 from dskity.bus.bus import Bus
 from dskity.bus.consumer import AnyHandler, Consumer
 from dskity.bus.errors import InvalidHandler, Unsupported
-from dskity.bus.store.dedup_store import Seen
+from dskity.bus.store.dedup_store import DedupStore
 from dskity.bus.store.spool import Spool
 from dskity.bus.topics import Pattern
 from dskity.handlers.binding import bind
 from dskity.handlers.dedupe import Dedupe, deduped
-from dskity.handlers.in_flight import Flow, Overload
+from dskity.handlers.in_flight import InFlightLimit, Overload
 from dskity.handlers.ordering import key_of
 from dskity.handlers.policy import RoutePolicy
 from dskity.handlers.provided import Provided
 from dskity.handlers.route import HandlerRoute
 from dskity.handlers.stored import StoredRoute
-from dskity.handlers.worker_pool import Crew
+from dskity.handlers.worker_pool import WorkerPool
 
 T = TypeVar("T")
 THREADS_NAME = "dskity-handlers"
@@ -47,15 +47,15 @@ class Dispatcher:
         max_in_flight_bytes: int = 64 * 1024 * 1024,
         overload: Overload = "wait",
         inbox: Spool | None = None,
-        seen: Seen | None = None,
+        seen: DedupStore | None = None,
         threads: ThreadPool | None = None,
     ) -> None:
         self._inbox = inbox
         self._seen = seen
         self._live: dict[str, HandlerRoute] = {}
         self._stored: dict[StoredRoute, None] = {}
-        self.flow = Flow(max_in_flight, max_in_flight_bytes, overload)
-        self._crew = Crew()
+        self.flow = InFlightLimit(max_in_flight, max_in_flight_bytes, overload)
+        self._crew = WorkerPool()
         self.threads = threads or ThreadPool(THREADS_NAME)
         self._owns_threads = threads is None
         self._provided = Provided()
@@ -82,7 +82,7 @@ class Dispatcher:
             self.flow.bind(bus.pause, bus.resume)
             self._bound = True
         words = RoutePolicy.of(policy)
-        complaints = Complaints(_logger, bus.clock)
+        complaints = ThrottledLog(_logger, bus.clock)
         key = key_of(words.order_by, pattern, complaints)
         binding = bind(handler, pattern, bus, self._provided)
         name = f"{bus.owner}.{binding.name}" if bus.owner else binding.name
@@ -91,7 +91,7 @@ class Dispatcher:
             seen = self._need_seen(words.dedupe)
             binding = deduped(binding, words.dedupe, seen, identity, complaints, self.threads)
         stored = words.ack == "stored"
-        flow = Flow.boundless() if stored else self.flow
+        flow = InFlightLimit.boundless() if stored else self.flow
         route = HandlerRoute(
             bus, binding, words, key, self._crew, flow, self._live, name=name, identity=identity
         )
@@ -109,7 +109,7 @@ class Dispatcher:
             identity = f"{wanted} #{number}"
         return identity
 
-    def _need_seen(self, dedupe: Dedupe) -> Seen:
+    def _need_seen(self, dedupe: Dedupe) -> DedupStore:
         if self._seen is None:
             raise Unsupported("dedupe needs the file of seen keys, and this bus has none")
         if dedupe.window > self._seen.keep:

@@ -14,7 +14,7 @@ Overload: TypeAlias = Literal["wait", "drop_oldest"]
 _RESUME_AT = 0.5  # of the bound: resuming at once would stop and start the reader every message
 
 
-class Flow:
+class InFlightLimit:
     """Counts what is in flight; over the bound the wire is paused until half of it is done.
 
     The bound is soft by what the wire had already read.
@@ -37,7 +37,7 @@ class Flow:
         self._resume: Callable[[], None] = lambda: None
 
     @classmethod
-    def boundless(cls) -> Flow:
+    def boundless(cls) -> InFlightLimit:
         """One that only counts."""
         return cls(sys.maxsize, sys.maxsize)
 

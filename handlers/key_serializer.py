@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 
 
 @dataclass(slots=True)
-class Lanes(Generic[Item]):
+class KeySerializer(Generic[Item]):
     """`busy` maps the key of each suspended message to those that wait behind it. `blocked` are
     the keys that wait for the concurrency bound, the next one first, each with all its messages:
     one that comes later must not pass those that came before its key was let in."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from typing import TypeAlias
 
-from dskity.bus.base.throttled_log import Complaints
+from dskity.bus.base.throttled_log import ThrottledLog
 from dskity.bus.base.wording import in_words
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidHandler
@@ -16,7 +16,7 @@ from dskity.handlers.policy import OrderBy
 Key: TypeAlias = Callable[[Delivery, Mapping[str, str]], Hashable]
 
 
-def key_of(order_by: OrderBy, pattern: Pattern, complaints: Complaints) -> Key:
+def key_of(order_by: OrderBy, pattern: Pattern, complaints: ThrottledLog) -> Key:
     """The function that finds a message's key; `InvalidHandler` where it names no capture."""
     if order_by is None:
         return lambda delivery, _: id(delivery)
@@ -34,7 +34,7 @@ def key_of(order_by: OrderBy, pattern: Pattern, complaints: Complaints) -> Key:
     return lambda _, captures: captures[name]
 
 
-def _by_function(function: Callable[[Message], Hashable], complaints: Complaints) -> Key:
+def _by_function(function: Callable[[Message], Hashable], complaints: ThrottledLog) -> Key:
     """A user's function; a message on which it fails keeps the order of its topic."""
 
     def key(delivery: Delivery, _: Mapping[str, str]) -> Hashable:

@@ -25,18 +25,18 @@ from dskity.bus.problem import PROBLEM_TYPE, STATUS_HEADER, problem_of, status_o
 from dskity.handlers.attempt import CANCELLED, THREAD_PATIENCE, Attempts
 from dskity.handlers.dead_letter import dead_letter, dead_letters
 from dskity.handlers.dedupe import Duplicate
-from dskity.handlers.key_serializer import Lanes
+from dskity.handlers.key_serializer import KeySerializer
 from dskity.handlers.ordering import Key
 from dskity.handlers.outcome import Drop, Outcome, Reject, Retry, is_answer
-from dskity.handlers.started_coroutine import BLOCKED_SECONDS, UNBEGUN, Rest
+from dskity.handlers.started_coroutine import BLOCKED_SECONDS, UNBEGUN, StartedCoroutine
 from dskity.handlers.stats import RouteStats
 from dskity.handlers.worker_pool import TURN_SECONDS
 
 if TYPE_CHECKING:
     from dskity.handlers.binding import Binding
-    from dskity.handlers.in_flight import Flow
+    from dskity.handlers.in_flight import InFlightLimit
     from dskity.handlers.policy import RoutePolicy
-    from dskity.handlers.worker_pool import Crew
+    from dskity.handlers.worker_pool import WorkerPool
 
 _logger = logging.getLogger("dskity.handlers")
 Captures: TypeAlias = Mapping[str, str]
@@ -54,8 +54,8 @@ class HandlerRoute:
         binding: Binding,
         policy: RoutePolicy,
         key: Key,
-        crew: Crew,
-        flow: Flow,
+        crew: WorkerPool,
+        flow: InFlightLimit,
         live: dict[str, HandlerRoute],
         *,
         name: str,
@@ -76,7 +76,7 @@ class HandlerRoute:
         self._lines = Allowance(bus.clock)
         self._flow = flow
         self._live = live
-        self._lanes: Lanes[tuple[Delivery, Captures]] = Lanes(policy.concurrency)
+        self._lanes: KeySerializer[tuple[Delivery, Captures]] = KeySerializer(policy.concurrency)
         self._open = 0
         self._ending = 0
         self._drained = asyncio.Event()
@@ -196,7 +196,9 @@ class HandlerRoute:
             return self._process(delivery, captures, error)
         else:
             self._spent(started)
-            return self._finish(delivery, captures, Rest(coroutine, yielded, self._attempts))
+            return self._finish(
+                delivery, captures, StartedCoroutine(coroutine, yielded, self._attempts)
+            )
         # Written out rather than called: each call would be a twentieth of what a message costs.
         held = time.perf_counter() - started
         stats = self.stats
@@ -308,7 +310,7 @@ class HandlerRoute:
         delivery, captures = item
         await self._go_on(key, delivery, self._step(delivery, captures))
 
-    async def _finish(self, delivery: Delivery, captures: Captures, rest: Rest) -> None:
+    async def _finish(self, delivery: Delivery, captures: Captures, rest: StartedCoroutine) -> None:
         """Await a handler that has suspended, under its time-out."""
         result, error = await self._attempts.run(rest, delivery)
         if error is None:
@@ -343,7 +345,9 @@ class HandlerRoute:
             coroutine = self._start(delivery, captures)
         except BaseException as error:  # noqa: BLE001  # whatever a validator raises has an outcome
             return None, error
-        return await self._attempts.run(Rest(coroutine, UNBEGUN, self._attempts), delivery)
+        return await self._attempts.run(
+            StartedCoroutine(coroutine, UNBEGUN, self._attempts), delivery
+        )
 
     async def _is_free(self) -> bool:
         """Whether the thread of the last attempt has ended: no second one may run beside it."""

@@ -26,7 +26,7 @@ class Watcher(Protocol):
         """A step has held the event loop for more than `BLOCKED_SECONDS`."""
         ...
 
-    def survived(self, rest: Rest) -> None:
+    def survived(self, rest: StartedCoroutine) -> None:
         """A cancellation was raised in the handler, which goes on awaiting."""
         ...
 
@@ -42,7 +42,7 @@ class _Unbegun:
 UNBEGUN: Final = _Unbegun()
 
 
-class Rest:
+class StartedCoroutine:
     """Awaits the future that the first step yielded, then the coroutine to its end.
 
     `exited` is the GeneratorExit that the handler itself raised, if it did: any other means that

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from dskity.bus.base.clock import Clock
 from dskity.bus.base.tasks import keep_running
-from dskity.bus.base.throttled_log import Complaints
+from dskity.bus.base.throttled_log import ThrottledLog
 from dskity.bus.delivery import Delivery, Meta
 from dskity.bus.errors import OutboxFull, StoreUnavailable
 from dskity.bus.store.rows import Stored
@@ -26,7 +26,7 @@ from dskity.bus.store.spool import Spool
 
 if TYPE_CHECKING:
     from dskity.bus.topics import Pattern
-    from dskity.handlers.in_flight import Flow
+    from dskity.handlers.in_flight import InFlightLimit
     from dskity.handlers.route import HandlerRoute
 
 _BATCH = 500  # messages written together
@@ -44,8 +44,8 @@ class StoredRoute:
         route: HandlerRoute,
         pattern: Pattern,
         spool: Spool,
-        flow: Flow,
-        inside: Flow,
+        flow: InFlightLimit,
+        inside: InFlightLimit,
         clock: Clock,
         live: dict[StoredRoute, None],
     ) -> None:
@@ -55,8 +55,8 @@ class StoredRoute:
         self._flow = flow
         self._inside = inside
         self._clock = clock
-        self._complaints = Complaints(_logger, clock)
-        self._inbox_complaints = Complaints(_logger, clock)
+        self._complaints = ThrottledLog(_logger, clock)
+        self._inbox_complaints = ThrottledLog(_logger, clock)
         self._live = live
         self._lane = route.identity
         self._window = 2 * route.policy.concurrency

@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 
 from dskity.bus.base.tasks import spawn
 from dskity.bus.delivery import Delivery
-from dskity.handlers.started_coroutine import Rest
+from dskity.handlers.started_coroutine import StartedCoroutine
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ class Route(Protocol):
         ...
 
 
-class Crew:
+class WorkerPool:
     """The workers of one dispatcher.
 
     A handler runs in its worker's task, and may cancel it. Such a cancellation is the handler's
@@ -59,7 +59,7 @@ class Crew:
         self._workers: set[asyncio.Task[None]] = set()
         self._leader: asyncio.Task[None] | None = None
         self._handed: dict[asyncio.Task[None], Coroutine[Any, Any, None]] = {}
-        self.running: dict[asyncio.Task[Any], Rest] = {}
+        self.running: dict[asyncio.Task[Any], StartedCoroutine] = {}
         self.closed = False
 
     def submit(self, route: Route, delivery: Delivery, captures: Any) -> None:

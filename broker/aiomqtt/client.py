@@ -38,7 +38,7 @@ from dskity.broker.packets.incoming import PUBLISH, QOS_2, decode
 from dskity.broker.packets.publish_properties import Malformed
 from dskity.broker.reasons import reason_text
 from dskity.broker.settings import MAX_INCOMING_PACKET
-from dskity.broker.wire import Opening
+from dskity.broker.wire import ConnectRequest
 
 log = logging.getLogger("dskity.mqtt")
 
@@ -56,7 +56,7 @@ class HookedClient(aiomqtt.Client):
     `begun` says that CONNECT is on its way: only a WebSocket has a handshake before it.
     """
 
-    def __init__(self, opening: Opening, stream: socket.socket, hooks: Hooks) -> None:
+    def __init__(self, opening: ConnectRequest, stream: socket.socket, hooks: Hooks) -> None:
         settings, address = opening.settings, opening.settings.address
         five = opening.version == 5  # noqa: PLR2004  # MQTT 5
         super().__init__(

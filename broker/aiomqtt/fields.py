@@ -10,7 +10,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from dskity.broker.settings import MAX_INCOMING_PACKET
-from dskity.broker.wire import OUR_RECEIVE_MAXIMUM, Opening, Welcome, expiry_seconds
+from dskity.broker.wire import OUR_RECEIVE_MAXIMUM, ConnectRequest, ConnectResult, expiry_seconds
 from dskity.bus.delivery import Meta
 from dskity.bus.message import NO_HEADERS, Message
 
@@ -28,7 +28,7 @@ def publish_properties(message: Message, kind: int = PacketTypes.PUBLISH) -> Pro
     return _properties(kind, **found) if found else None
 
 
-def will_of(opening: Opening) -> aiomqtt.Will | None:
+def will_of(opening: ConnectRequest) -> aiomqtt.Will | None:
     """The will as aiomqtt takes it."""
     will = opening.will
     if will is None:
@@ -38,7 +38,7 @@ def will_of(opening: Opening) -> aiomqtt.Will | None:
     return aiomqtt.Will(will.topic, will.payload, will.qos, will.retain, properties)
 
 
-def connect_properties(opening: Opening) -> Properties:
+def connect_properties(opening: ConnectRequest) -> Properties:
     """The properties of CONNECT."""
     return _properties(
         PacketTypes.CONNECT,
@@ -60,12 +60,14 @@ def _properties(kind: int, **values: Any) -> Properties:
     return properties
 
 
-def welcome_of(opening: Opening, resumed: bool, properties: Properties | None) -> Welcome:
+def welcome_of(
+    opening: ConnectRequest, resumed: bool, properties: Properties | None
+) -> ConnectResult:
     """CONNACK in our words; 3.1.1 has no properties."""
     if properties is None or opening.version == 4:  # noqa: PLR2004  # MQTT 3.1.1
-        return Welcome(version=opening.version, resumed=resumed)
+        return ConnectResult(version=opening.version, resumed=resumed)
     told = vars(properties)
-    return Welcome(
+    return ConnectResult(
         version=opening.version,
         resumed=resumed,
         receive_maximum=told.get("ReceiveMaximum", 65_535),

@@ -32,7 +32,7 @@ from dskity.broker.reasons import (
     reason_code,
     refusal,
 )
-from dskity.broker.wire import Opening, Silent, TakenOver, Welcome, Wire, unreachable
+from dskity.broker.wire import ConnectRequest, ConnectResult, Silent, TakenOver, Wire, unreachable
 from dskity.bus.base.tasks import spawn
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import NotConnected
@@ -48,7 +48,7 @@ TICK = 0.5  # seconds; a broker waits one and a half times keep alive, of which 
 class AiomqttWire:
     """`Wire` by aiomqtt."""
 
-    def __init__(self, opening: Opening, receive: Receiver, before: Wire | None) -> None:
+    def __init__(self, opening: ConnectRequest, receive: Receiver, before: Wire | None) -> None:
         self.receive = receive
         self._opening = opening
         self._five = opening.version == 5  # noqa: PLR2004  # MQTT 5
@@ -71,7 +71,7 @@ class AiomqttWire:
 
     # Life
 
-    async def open(self) -> Welcome:
+    async def open(self) -> ConnectResult:
         """See `Wire`."""
         settings, address = self._opening.settings, self._opening.settings.address
         try:
@@ -107,7 +107,7 @@ class AiomqttWire:
         stream = await connect(address.host, address.port)
         return stream if tls is None else await encrypt(stream, tls, address.host)
 
-    def _begin(self, client: HookedClient) -> Welcome:
+    def _begin(self, client: HookedClient) -> ConnectResult:
         assert self._connack is not None  # noqa: S101  # aiomqtt waited for it
         flags, _, properties = self._connack
         welcome = welcome_of(self._opening, flags.session_present, properties)

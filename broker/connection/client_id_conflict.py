@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from dskity.broker.backoff import Backoff
 from dskity.broker.settings import ConnectionSettings
-from dskity.broker.wire import Opening, TakenOver, Wire, WireFactory
+from dskity.broker.wire import ConnectRequest, TakenOver, Wire, WireFactory
 from dskity.bus.base.clock import Clock
 from dskity.bus.errors import DSkityError
 
@@ -28,7 +28,7 @@ _QUIET = 2.0  # seconds: more than our like wait before they come back, in the f
 _MOMENT = 0.3  # seconds in which a witness falls that falls with us
 
 
-class Rivals:
+class ClientIdConflict:
     """The lanes of one transport share it, so that they give way together. It is the control lane
     that finds out: it has nothing of QoS 2, of which what is acknowledged on arrival could be lost.
     """
@@ -54,7 +54,7 @@ class Rivals:
         """Whether it is time to find out."""
         return self._short >= SUSPICIOUS
 
-    async def found(self, opening: Opening) -> bool:
+    async def found(self, opening: ConnectRequest) -> bool:
         """Whether the broker closes our connection, though we keep quiet, and not the witness's."""
         name = f"dskity-witness-{secrets.token_hex(6)}"
         stranger = replace(opening, client_id=name, clean_start=True, session_expiry=0, will=None)
@@ -81,7 +81,7 @@ class Rivals:
             pause,
         )
 
-    def _quiet(self, opening: Opening) -> Wire:
+    def _quiet(self, opening: ConnectRequest) -> Wire:
         """A wire that acknowledges nothing: what comes on it comes again."""
         return self._make_wire(opening, lambda _: None, None)
 

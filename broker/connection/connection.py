@@ -9,21 +9,21 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from dskity.broker.backoff import Backoff
-from dskity.broker.connection.client_id_conflict import LASTED, Rivals
+from dskity.broker.connection.client_id_conflict import LASTED, ClientIdConflict
 from dskity.broker.connection.identity import Identity
 from dskity.broker.connection.nodes import Nodes
 from dskity.broker.connection.placement import Placement
 from dskity.broker.connection.retained import Asked
 from dskity.broker.connection.subscriptions import Subscription, Subscriptions
-from dskity.broker.connection.version_negotiator import Dialect
+from dskity.broker.connection.version_negotiator import VersionNegotiator
 from dskity.broker.patience import INTERVALS, run_out
 from dskity.broker.reasons import BAD_CREDENTIALS, reason_text
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.url import BrokerUrl
-from dskity.broker.wire import Opening, TakenOver, Welcome, Wire, WireFactory
+from dskity.broker.wire import ConnectRequest, ConnectResult, TakenOver, Wire, WireFactory
 from dskity.bus.base import tasks
 from dskity.bus.base.clock import Clock
-from dskity.bus.base.throttled_log import Complaints
+from dskity.bus.base.throttled_log import ThrottledLog
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import BrokerRefused, InvalidSettings, NotConnected
 from dskity.bus.transport import Capabilities, Lane, Receiver
@@ -36,7 +36,9 @@ ASK_AGAIN = 10.0  # seconds until a subscription that was refused is tried once 
 class Owner(Protocol):
     """The transport, as its connections see it."""
 
-    async def learn(self, opening: Opening, welcome: Welcome, wire: Wire) -> Capabilities:
+    async def learn(
+        self, opening: ConnectRequest, welcome: ConnectResult, wire: Wire
+    ) -> Capabilities:
         """What the broker can do, by its CONNACK and by trial; `wire` is open."""
         ...
 
@@ -54,7 +56,7 @@ class Owner(Protocol):
         ...
 
 
-class Connection:
+class LaneConnection:
     """The connection of one lane. `run` is its task, and may be run again after an error of it.
 
     `up` is the wire while it is connected with all subscriptions in place, and None else; `node` is
@@ -71,8 +73,8 @@ class Connection:
         make_wire: WireFactory,
         receive: Receiver,
         owner: Owner,
-        complaints: Mapping[BrokerUrl, Complaints],
-        rivals: Rivals,
+        complaints: Mapping[BrokerUrl, ThrottledLog],
+        rivals: ClientIdConflict,
         clock: Clock,
     ) -> None:
         self.up: Wire | None = None
@@ -89,7 +91,7 @@ class Connection:
         self._complaints = complaints
         self._rivals = rivals
         self._clock = clock
-        self._dialects = {node.address: Dialect(node.protocol) for node in nodes.round()}
+        self._dialects = {node.address: VersionNegotiator(node.protocol) for node in nodes.round()}
         self._backoff = Backoff(clock)
         self._placement = Placement(subscriptions, identity.lane)
         self._wire: Wire | None = None
@@ -215,7 +217,7 @@ class Connection:
             await self._clock.sleep(self._backoff.delay())
         return None
 
-    async def _open(self, node: ConnectionSettings) -> tuple[Opening, Welcome, Wire]:
+    async def _open(self, node: ConnectionSettings) -> tuple[ConnectRequest, ConnectResult, Wire]:
         dialect = self._dialects[node.address]
         while True:
             opening = await self._identity.opening(
@@ -240,7 +242,7 @@ class Connection:
         self.reason = reason
         self._owner.trouble(reason)
 
-    async def _live(self, opening: Opening, welcome: Welcome, wire: Wire) -> str:
+    async def _live(self, opening: ConnectRequest, welcome: ConnectResult, wire: Wire) -> str:
         """From CONNACK to the end of the connection; returns why it ended, or raises `NotConnected`
         where the subscriptions were not in place before that."""
         self._live_wire = wire
@@ -327,7 +329,7 @@ class Connection:
             self._nodes.current = node
         self._following = False
 
-    async def _begin(self, opening: Opening, welcome: Welcome, wire: Wire) -> None:
+    async def _begin(self, opening: ConnectRequest, welcome: ConnectResult, wire: Wire) -> None:
         node = opening.settings
         self._dialects[node.address].accepted()
         self.resumed = welcome.resumed

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.tls import client_context
-from dskity.broker.wire import Opening, Version
+from dskity.broker.wire import ConnectRequest, Version
 from dskity.bus.base.threads import blocking
 from dskity.bus.message import Message
 from dskity.bus.transport import Lane
@@ -27,7 +27,9 @@ class Identity:
     session_expiry: int
     will: Message | None = None
 
-    async def opening(self, node: ConnectionSettings, version: Version, *, before: bool) -> Opening:
+    async def opening(
+        self, node: ConnectionSettings, version: Version, *, before: bool
+    ) -> ConnectRequest:
         """The CONNECT for a node; `before` says that this process was connected already.
 
         Raises `InvalidSettings` for TLS files that cannot be used.
@@ -36,7 +38,9 @@ class Identity:
         # one; 3.1.1 cannot say so, there a clean session also ends with its connection.
         clean = not self.resumes and (version == 4 or not before)  # noqa: PLR2004
         tls = await blocking(client_context, node.tls) if node.address.tls else None
-        return Opening(node, self.client_id, version, clean, self.session_expiry, self.will, tls)
+        return ConnectRequest(
+            node, self.client_id, version, clean, self.session_expiry, self.will, tls
+        )
 
 
 def identities(settings: ConnectionSettings) -> tuple[Identity, Identity]:

@@ -10,7 +10,7 @@ from dskity.bus.errors import BrokerRefused
 _FIXED: dict[ProtocolChoice, Version] = {"5": 5, "3.1.1": 4}
 
 
-class Dialect:
+class VersionNegotiator:
     """Remembers what the broker accepted.
 
     A broker without MQTT 5 should say so (CONNACK 132). Some close the connection instead, and

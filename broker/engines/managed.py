@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dskity.broker.engines.listen import Listen, with_free_ports
-from dskity.broker.engines.process_supervisor import Crash, Keeper
+from dskity.broker.engines.process_supervisor import Crash, ProcessSupervisor
 from dskity.broker.limits import NO_LIMITS, Limits
 from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.base.private import private_folder, write_private
@@ -38,7 +38,7 @@ class ManagedBroker(ABC):
         self._on_crash = on_crash
         self._clock = clock
         self._open = listen
-        self._keeper: Keeper | None = None
+        self._keeper: ProcessSupervisor | None = None
 
     @property
     def url(self) -> str:
@@ -65,7 +65,7 @@ class ManagedBroker(ABC):
         if self._keeper is not None:
             raise EngineError("this broker runs already: stop it first, or make a second one")
         self._open = await blocking(self._prepare)
-        keeper = Keeper(
+        keeper = ProcessSupervisor(
             self.name,
             self._command(),
             self._answers,

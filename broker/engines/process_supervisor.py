@@ -37,7 +37,7 @@ class Crash:
     restart_in: float
 
 
-class Keeper:
+class ProcessSupervisor:
     """Runs `command`, again and again, until `stop`.
 
     `ready` tells whether a run is of use yet. `on_line` gets what the program writes to standard

@@ -16,14 +16,14 @@ from dskity.broker.mqttium.gate import Gate
 from dskity.broker.mqttium.streams import open_stream
 from dskity.broker.reasons import reason_code, refusal
 from dskity.broker.settings import MAX_INCOMING_PACKET
-from dskity.broker.wire import OUR_RECEIVE_MAXIMUM, Opening, Silent, unreachable
+from dskity.broker.wire import OUR_RECEIVE_MAXIMUM, ConnectRequest, Silent, unreachable
 from dskity.bus.base.tasks import spawn
 from dskity.bus.errors import DSkityError
 
 AHEAD = 1_000  # messages that mqttium reads ahead of us; then it stops reading
 
 
-def make_client(opening: Opening, store: MemoryInflightStore) -> AsyncClient:
+def make_client(opening: ConnectRequest, store: MemoryInflightStore) -> AsyncClient:
     """A client for one connection."""
     settings = opening.settings
     return AsyncClient(
@@ -47,7 +47,7 @@ def make_client(opening: Opening, store: MemoryInflightStore) -> AsyncClient:
     )
 
 
-async def connect(client: AsyncClient, opening: Opening, gate: Gate) -> ConnAckPacket:
+async def connect(client: AsyncClient, opening: ConnectRequest, gate: Gate) -> ConnAckPacket:
     """Connect it; every failure is one of ours, and leaves nothing open."""
     attempt = spawn(
         _attempt(client, opening, gate), name=f"mqtt {opening.client_id} connect", awaited=True
@@ -61,7 +61,7 @@ async def connect(client: AsyncClient, opening: Opening, gate: Gate) -> ConnAckP
         raise
 
 
-async def _attempt(client: AsyncClient, opening: Opening, gate: Gate) -> ConnAckPacket:
+async def _attempt(client: AsyncClient, opening: ConnectRequest, gate: Gate) -> ConnAckPacket:
     address = opening.settings.address
     client._transport_factory = partial(  # noqa: SLF001  # its seam for that
         open_stream, address, gate
@@ -82,7 +82,7 @@ async def _result(attempt: asyncio.Task[ConnAckPacket]) -> ConnAckPacket:
     return attempt.result()
 
 
-def _failure(opening: Opening, error: Exception) -> DSkityError:
+def _failure(opening: ConnectRequest, error: Exception) -> DSkityError:
     address = opening.settings.address
     if isinstance(error, ConnectRefusedError):
         return refusal(f"the connection to {address}", reason_code(error.reason_code))

@@ -8,7 +8,7 @@ from mqttium.api import PublishMessage
 from mqttium.packets import ConnAckPacket
 from mqttium.types import Properties
 
-from dskity.broker.wire import Opening, Welcome, expiry_seconds
+from dskity.broker.wire import ConnectRequest, ConnectResult, expiry_seconds
 from dskity.bus.delivery import Meta
 from dskity.bus.message import NO_HEADERS, Message
 
@@ -26,14 +26,14 @@ def publish_properties(message: Message) -> Properties | None:
     return Properties(found) if found else None
 
 
-def connect_properties(opening: Opening) -> Properties | None:
+def connect_properties(opening: ConnectRequest) -> Properties | None:
     """The properties of CONNECT; its limits are arguments of mqttium's client."""
     if opening.version == 4:  # noqa: PLR2004  # MQTT 3.1.1
         return None
     return Properties({"session_expiry_interval": opening.session_expiry})
 
 
-def will_of(opening: Opening) -> PublishMessage | None:
+def will_of(opening: ConnectRequest) -> PublishMessage | None:
     """The will as mqttium takes it."""
     will = opening.will
     if will is None:
@@ -42,10 +42,10 @@ def will_of(opening: Opening) -> PublishMessage | None:
     return PublishMessage(will.topic, will.payload, will.qos, will.retain, properties)
 
 
-def welcome_of(opening: Opening, connack: ConnAckPacket) -> Welcome:
+def welcome_of(opening: ConnectRequest, connack: ConnAckPacket) -> ConnectResult:
     """CONNACK in our words; 3.1.1 has no properties."""
     told = {} if connack.properties is None else connack.properties.values
-    return Welcome(
+    return ConnectResult(
         version=opening.version,
         resumed=connack.session_present,
         receive_maximum=told.get("receive_maximum", 65_535),

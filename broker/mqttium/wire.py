@@ -31,7 +31,7 @@ from dskity.broker.reasons import (
     reason_text,
     refusal,
 )
-from dskity.broker.wire import Opening, TakenOver, Welcome, Wire
+from dskity.broker.wire import ConnectRequest, ConnectResult, TakenOver, Wire
 from dskity.bus.base.tasks import spawn
 from dskity.bus.errors import DSkityError, NotConnected, TooLarge, Unsupported
 from dskity.bus.message import Message
@@ -44,7 +44,7 @@ GOODBYE = 2.0  # seconds for the last acknowledgements, and DISCONNECT, to leave
 class MqttiumWire:
     """`Wire` by mqttium."""
 
-    def __init__(self, opening: Opening, receive: Receiver, before: Wire | None) -> None:
+    def __init__(self, opening: ConnectRequest, receive: Receiver, before: Wire | None) -> None:
         self._opening = opening
         self.store: MemoryInflightStore = successor(
             before.store if isinstance(before, MqttiumWire) else None
@@ -70,7 +70,7 @@ class MqttiumWire:
 
     # Life
 
-    async def open(self) -> Welcome:
+    async def open(self) -> ConnectResult:
         """See `Wire`."""
         connack = await connect(self._client, self._opening, self._incoming.gate)
         asked = server_keep_alive(connack)

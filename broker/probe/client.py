@@ -8,7 +8,7 @@ import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
-from dskity.broker.wire import Opening, Welcome, WireFactory
+from dskity.broker.wire import ConnectRequest, ConnectResult, WireFactory
 from dskity.bus.base.tasks import spawn
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import BrokerRefused, NotConnected, Unsupported
@@ -34,10 +34,10 @@ class Visit:
     """
 
     def __init__(
-        self, opening: Opening, make_wire: WireFactory, *, acknowledge: bool = False
+        self, opening: ConnectRequest, make_wire: WireFactory, *, acknowledge: bool = False
     ) -> None:
         self.deliveries: list[Delivery] = []
-        self.welcome: Welcome
+        self.welcome: ConnectResult
         self.patience = LEAST_PATIENCE
         self._marker = f"{PREFIX}/{quote(opening.client_id)}/marker"
         self._acknowledge = acknowledge
@@ -111,7 +111,7 @@ class Visit:
 
 @contextlib.asynccontextmanager
 async def visit(
-    opening: Opening, make_wire: WireFactory, *, acknowledge: bool = False
+    opening: ConnectRequest, make_wire: WireFactory, *, acknowledge: bool = False
 ) -> AsyncIterator[Visit]:
     """A visit, for as long as the block lasts."""
     guest = Visit(opening, make_wire, acknowledge=acknowledge)

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 
 from dskity.broker.probe.client import PREFIX, Visit, visit
-from dskity.broker.wire import Opening, Welcome, WireFactory
+from dskity.broker.wire import ConnectRequest, ConnectResult, WireFactory
 from dskity.bus.topics import quote
 
 KEPT_SECONDS = 60  # how long MQTT 5 keeps a session that we could not end
@@ -19,9 +19,9 @@ class Ground:
     `opening` has the client id and the version that the broker accepted, `welcome` is what it said.
     """
 
-    opening: Opening
+    opening: ConnectRequest
     make_wire: WireFactory
-    welcome: Welcome
+    welcome: ConnectResult
     _retained: list[str] = field(default_factory=list)
     _keeps: bool = False
 

@@ -12,14 +12,14 @@ import contextlib
 from dataclasses import replace
 from typing import get_args
 
-from dskity.broker.connection.version_negotiator import Dialect
+from dskity.broker.connection.version_negotiator import VersionNegotiator
 from dskity.broker.probe.client import PREFIX, visit
 from dskity.broker.probe.context import Ground
 from dskity.broker.probe.experiments import EXPERIMENTS, LABOURS, Experiment, measuring
 from dskity.broker.probe.findings import Examination, Finding, FindingName, judged
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.tls import client_context
-from dskity.broker.wire import PROTOCOL_NAMES, Opening, Welcome, WireFactory
+from dskity.broker.wire import PROTOCOL_NAMES, ConnectRequest, ConnectResult, WireFactory
 from dskity.bus.base.threads import blocking
 from dskity.bus.errors import BrokerRefused, DSkityError, NotConnected
 
@@ -55,7 +55,9 @@ async def examine(settings: ConnectionSettings, make_wire: WireFactory) -> Exami
     return Examination(str(opening.settings.address), tuple(found))
 
 
-async def _greet(settings: ConnectionSettings, make_wire: WireFactory) -> tuple[Opening, Welcome]:
+async def _greet(
+    settings: ConnectionSettings, make_wire: WireFactory
+) -> tuple[ConnectRequest, ConnectResult]:
     """By the first node that lets us in."""
     *others, last = settings.nodes
     for node in others:
@@ -64,12 +66,14 @@ async def _greet(settings: ConnectionSettings, make_wire: WireFactory) -> tuple[
     return await _greet_node(last, make_wire)
 
 
-async def _greet_node(node: ConnectionSettings, make_wire: WireFactory) -> tuple[Opening, Welcome]:
+async def _greet_node(
+    node: ConnectionSettings, make_wire: WireFactory
+) -> tuple[ConnectRequest, ConnectResult]:
     """Learn which version it accepts, as a connection does."""
     tls = await blocking(client_context, node.tls) if node.address.tls else None
-    dialect = Dialect(node.protocol)
+    dialect = VersionNegotiator(node.protocol)
     while True:
-        opening = Opening(
+        opening = ConnectRequest(
             node, node.client_id, dialect.version, clean_start=True, session_expiry=0, tls=tls
         )
         try:
@@ -80,7 +84,7 @@ async def _greet_node(node: ConnectionSettings, make_wire: WireFactory) -> tuple
                 raise
 
 
-def _told(settings: ConnectionSettings, welcome: Welcome) -> Finding:
+def _told(settings: ConnectionSettings, welcome: ConnectResult) -> Finding:
     """What the version means."""
     five, name = welcome.version == 5, PROTOCOL_NAMES[welcome.version]  # noqa: PLR2004  # MQTT 5
     asked = settings.protocol == "3.1.1"

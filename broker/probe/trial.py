@@ -20,7 +20,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from dskity.broker.probe.client import LEAST_PATIENCE, PREFIX, Visit, visit
-from dskity.broker.wire import Opening, Wire, WireFactory
+from dskity.broker.wire import ConnectRequest, Wire, WireFactory
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import DSkityError, NotConnected
 from dskity.bus.message import Message
@@ -85,7 +85,7 @@ UNTRIED = Findings(shared=True)
 """What is assumed where nothing is tried: the broker then refuses what it cannot do."""
 
 
-async def try_out(opening: Opening, make_wire: WireFactory) -> Findings:
+async def try_out(opening: ConnectRequest, make_wire: WireFactory) -> Findings:
     """The findings about the broker that `opening` has just connected to."""
     trial = _Trial(
         replace(
@@ -128,7 +128,7 @@ async def tells_no_match(wire: Wire, client_id: str) -> bool | None:
 class _Trial:
     """Its deliveries are never acknowledged: that is part of it."""
 
-    def __init__(self, opening: Opening, make_wire: WireFactory) -> None:
+    def __init__(self, opening: ConnectRequest, make_wire: WireFactory) -> None:
         self._opening = opening
         self._make_wire = make_wire
         root = f"{PREFIX}/{quote(opening.client_id)}"

@@ -14,7 +14,7 @@ class _Turn:
     users: int = 0
 
 
-class Turns:
+class KeyedLock:
     """Keyed locks."""
 
     def __init__(self) -> None:

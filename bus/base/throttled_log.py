@@ -52,7 +52,7 @@ class Allowance:
         return f" ({held_back} lines like this one were not logged)" if held_back else ""
 
 
-class Complaints:
+class ThrottledLog:
     """The log of one thing that may fail again and again."""
 
     def __init__(self, log: logging.Logger, clock: Clock) -> None:

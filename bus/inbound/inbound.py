@@ -8,7 +8,7 @@ from dataclasses import replace
 from dskity.bus import envelope
 from dskity.bus.base.clock import Clock
 from dskity.bus.base.tally import Tally
-from dskity.bus.base.throttled_log import Complaints
+from dskity.bus.base.throttled_log import ThrottledLog
 from dskity.bus.counters import Counters
 from dskity.bus.delivery import Delivery
 from dskity.bus.inbound.consumer_faults import ConsumerFaults
@@ -22,7 +22,7 @@ _ENVELOPE = "the envelope"
 _logger = logging.getLogger(__name__)
 
 
-class Receiving:
+class Inbound:
     """`receive` is the transport's `Receiver`.
 
     What handlers cannot have yet waits in `hold`. What arrives on the control lane is handed on all
@@ -44,7 +44,7 @@ class Receiving:
         self._replies = replies
         self._counters = counters
         self._clock = clock
-        self._complaints = Complaints(_logger, clock)
+        self._complaints = ThrottledLog(_logger, clock)
         self._faults = ConsumerFaults(counters, clock)
         self._unrouted = Tally(
             _logger,

@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
-from dskity.bus.base.keyed_lock import Turns
-from dskity.bus.base.throttled_log import Complaints
+from dskity.bus.base.keyed_lock import KeyedLock
+from dskity.bus.base.throttled_log import ThrottledLog
 from dskity.bus.errors import StoreUnavailable
 from dskity.bus.store.bloom import BloomFilter
 from dskity.bus.store.database import Database
@@ -30,7 +30,7 @@ CREATE INDEX seen_at ON seen (at);
 _Row = tuple[str, str, float]
 
 
-class Seen:
+class DedupStore:
     """`path` None keeps it in memory; `keep` is the longest window, in seconds.
 
     `scope` in the calls keeps the keys of different users of one file apart. A power cut may lose
@@ -42,14 +42,14 @@ class Seen:
         self, path: Path | None, *, what: str, keep: float, clock: Clock = SYSTEM_CLOCK
     ) -> None:
         self.keep = keep
-        self._complaints = Complaints(logging.getLogger(__name__), clock)
+        self._complaints = ThrottledLog(logging.getLogger(__name__), clock)
         self._what = what
         self._clock = clock
         self._until_pruning = 0
         self._known = BloomFilter()
         self._noted: list[_Row] = []
         self._lingering: asyncio.TimerHandle | None = None
-        self._turns = Turns()
+        self._turns = KeyedLock()
         self._database = Database(path, what=what, schema=_SCHEMA, synchronous="NORMAL")
 
     async def open(self) -> None:

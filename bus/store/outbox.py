@@ -23,7 +23,7 @@ from typing import TypeAlias
 
 from dskity.bus.base import tasks
 from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
-from dskity.bus.base.throttled_log import Complaints
+from dskity.bus.base.throttled_log import ThrottledLog
 from dskity.bus.errors import (
     BrokerRefused,
     DSkityError,
@@ -33,7 +33,7 @@ from dskity.bus.errors import (
     Unavailable,
 )
 from dskity.bus.message import Message, check_message
-from dskity.bus.store.poison import Suspects
+from dskity.bus.store.poison import PoisonDetector
 from dskity.bus.store.quarantine import Apart, Quarantine, Verdict
 from dskity.bus.store.rows import Stored
 from dskity.bus.store.spool import Bounds, Spool
@@ -77,12 +77,12 @@ class Outbox:
         self._name = "outbox" if path is None else path.stem
         self._max_age = max_age
         self._clock = clock
-        self._complaints = Complaints(_logger, clock)
-        self._losses = Complaints(_logger, clock)
+        self._complaints = ThrottledLog(_logger, clock)
+        self._losses = ThrottledLog(_logger, clock)
         self._offset = clock.time() - clock.monotonic()
         self._gone: set[int] = set()  # ids that have left, and are on the disk still
         self._gone_to = 0  # the id up to which all have left
-        self._suspects = Suspects()
+        self._suspects = PoisonDetector()
         self._cornered: list[Stored] = []
         self._quarantine: Quarantine | None = None
         self._tells_refusals: Callable[[], bool] = lambda: False

@@ -19,7 +19,7 @@ PATIENCE = 60.0  # seconds from the first connection that one has ended
 _STUCK, _SUSPECTED, _GUILTY = 2, 3, 5
 
 
-class Suspects:
+class PoisonDetector:
     """Messages are known by their ids, which grow."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dskity.broker.probe.findings import Examination, FindingName, Verdict
 from dskity.config.sections.connections import DEFAULT
 from dskity.handlers import Declaration, RoutePolicy, declared
-from dskity.modules.lifecycle.discovered import Found
+from dskity.modules.lifecycle.discovered import DiscoveredModule
 
 _BY_US = "kept by DSkity itself"
 
@@ -25,7 +25,7 @@ class Promise:
     reason: str
 
 
-def connections_of(found: Sequence[Found]) -> list[str]:
+def connections_of(found: Sequence[DiscoveredModule]) -> list[str]:
     """The connections that routes name, the default one first."""
     names = dict.fromkeys((DEFAULT,))
     for entry in found:
@@ -33,7 +33,9 @@ def connections_of(found: Sequence[Found]) -> list[str]:
     return list(names)
 
 
-def promises(found: Sequence[Found], examinations: Mapping[str, Examination]) -> Iterator[Promise]:
+def promises(
+    found: Sequence[DiscoveredModule], examinations: Mapping[str, Examination]
+) -> Iterator[Promise]:
     """Those of all modules; `examinations` are of the brokers of the connections, by name."""
     for entry in found:
         for route in declared(entry.module):

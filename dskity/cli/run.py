@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from dskity import heap
 from dskity.cli.options import Config, Json, Set
 from dskity.cli.reading import read_settings
+from dskity.process import gc_tuning
 
 Host = Annotated[str | None, typer.Option("--host", help="Address of the HTTP door (host).")]
 Port = Annotated[int | None, typer.Option("--port", help="Port of the HTTP door (port).")]
@@ -29,7 +29,7 @@ def run(
 
     A second Ctrl-C ends it at once and says what it cut off; the exit code is then 130.
     """
-    heap.hold()
+    gc_tuning.hold()
     options = {
         "host": host,
         "port": port,

@@ -10,7 +10,7 @@ from dskity.bus.errors import DSkityError
 from dskity.cli.unconnected import unconnected_bus
 from dskity.config import DSkitySettings
 from dskity.handlers import declared
-from dskity.modules.lifecycle.discovered import Found
+from dskity.modules.lifecycle.discovered import DiscoveredModule
 from dskity.modules.lifecycle.discovery import discover
 from dskity.modules.lifecycle.failure import misdeclared
 from dskity.modules.lifecycle.hydrate import hydrate
@@ -33,7 +33,7 @@ class Row:
     reason: str = ""
 
 
-def find(settings: DSkitySettings) -> list[Found]:
+def find(settings: DSkitySettings) -> list[DiscoveredModule]:
     """What discovery finds; the modules that are enabled are imported, none is started."""
     return discover(
         settings.modules_search_paths,
@@ -65,7 +65,9 @@ def _off(settings: DSkitySettings) -> set[str]:
     return {name for name, module in settings.modules.items() if not module.enabled}
 
 
-def _row(entry: Found, off: set[str], fault: str | None, settings: DSkitySettings, bus: Bus) -> Row:
+def _row(
+    entry: DiscoveredModule, off: set[str], fault: str | None, settings: DSkitySettings, bus: Bus
+) -> Row:
     row = Row(entry.name, "enabled", entry.source)
     if entry.error is not None:
         reason = str(entry.error).removeprefix(f"module {entry.name!r}: ")
@@ -80,7 +82,7 @@ def _row(entry: Found, off: set[str], fault: str | None, settings: DSkitySetting
     return row if fault is None else replace(row, state="broken", reason=fault)
 
 
-def _check_routes(entry: Found, bus: Bus) -> None:
+def _check_routes(entry: DiscoveredModule, bus: Bus) -> None:
     for route in declared(entry.module):
         try:
             bus.check(route.filter, route.handler, connection=route.connection, **route.policy)
@@ -88,7 +90,7 @@ def _check_routes(entry: Found, bus: Bus) -> None:
             raise misdeclared(entry.name, route.handler, error) from error
 
 
-def _dependency_faults(found: list[Found]) -> dict[str, str]:
+def _dependency_faults(found: list[DiscoveredModule]) -> dict[str, str]:
     needs: dict[str, tuple[str, ...]] = dict.fromkeys(BUILT_IN, ())
     for entry in found:
         needs[entry.name] = () if entry.module is None else meta_of(entry.module).depends_on

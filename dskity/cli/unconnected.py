@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from dskity.bus.bus import Bus
 from dskity.bus.memory import MemoryBroker, MemoryTransport
-from dskity.bus.store.dedup_store import Seen
+from dskity.bus.store.dedup_store import DedupStore
 from dskity.bus.store.spool import Spool
 from dskity.composition.provided import provide
 from dskity.config import DSkitySettings
@@ -30,7 +30,7 @@ def _bus(settings: DSkitySettings) -> Bus:
     state_dir = settings.state_dir
     dispatcher = Dispatcher(
         inbox=Spool(state_dir / "inbox.db", what="the inbox"),
-        seen=Seen(
+        seen=DedupStore(
             state_dir / "seen.db",
             what="the record of handled keys",
             keep=settings.bus.dedupe_max_window_seconds,

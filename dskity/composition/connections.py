@@ -14,7 +14,7 @@ from pathlib import Path
 from dskity.bus.base.clock import Clock
 from dskity.bus.base.threads import ThreadPool
 from dskity.bus.bus import Bus
-from dskity.bus.store.dedup_store import Seen
+from dskity.bus.store.dedup_store import DedupStore
 from dskity.bus.store.outbox import Outbox
 from dskity.bus.store.spool import Bounds, Spool
 from dskity.bus.transport import Transport
@@ -24,7 +24,7 @@ from dskity.handlers import Dispatcher
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class NamedConnection:
     """One broker's; not started, its inbox open. `where` is the broker's address, for people."""
 
     where: str
@@ -38,12 +38,12 @@ async def connect(
     transport: Transport,
     where: str,
     client: Client,
-    seen: Seen,
+    seen: DedupStore,
     stack: AsyncExitStack,
     clock: Clock,
     threads: ThreadPool,
     name: str | None = None,
-) -> Connection:
+) -> NamedConnection:
     """The connection called `name`, None for the one of `common.mqtt`."""
     inbox = _inbox(settings, name)
     await inbox.open()
@@ -65,10 +65,10 @@ async def connect(
         reply_topics=settings.bus.reply_topics,
         clock=clock,
     )
-    return Connection(where, client, dispatcher, bus)
+    return NamedConnection(where, client, dispatcher, bus)
 
 
-def introduce(connections: Mapping[str, Connection]) -> None:
+def introduce(connections: Mapping[str, NamedConnection]) -> None:
     """Make every bus reachable by name from every bus."""
     for connection in connections.values():
         for name, other in connections.items():

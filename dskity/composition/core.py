@@ -17,10 +17,10 @@ from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.base.threads import ThreadPool
 from dskity.bus.bus import Bus
 from dskity.bus.errors import NotConnected
-from dskity.bus.store.dedup_store import Seen
+from dskity.bus.store.dedup_store import DedupStore
 from dskity.bus.transport import Transport
 from dskity.composition.client_library import Client, choose_client, connection
-from dskity.composition.connections import Connection, connect, introduce
+from dskity.composition.connections import NamedConnection, connect, introduce
 from dskity.composition.presence import Presence, state_message
 from dskity.config import DSkitySettings
 from dskity.config.sections.connections import DEFAULT, NamedMqttSettings
@@ -36,7 +36,7 @@ class Core:
 
     engine: Engine
     presence: Presence
-    connections: Mapping[str, Connection]
+    connections: Mapping[str, NamedConnection]
 
     @property
     def client(self) -> Client:
@@ -54,7 +54,7 @@ class Core:
         return self.connections[DEFAULT].bus
 
     @property
-    def others(self) -> Mapping[str, Connection]:
+    def others(self) -> Mapping[str, NamedConnection]:
         """The connections beside the default one."""
         return {name: entry for name, entry in self.connections.items() if name != DEFAULT}
 
@@ -113,7 +113,7 @@ async def start_core(
 
 
 async def _start(
-    connections: Mapping[str, Connection], grace: float, stack: AsyncExitStack
+    connections: Mapping[str, NamedConnection], grace: float, stack: AsyncExitStack
 ) -> Presence:
     """Start them all, and wait a moment for the default one: others may be away for days.
 
@@ -144,9 +144,9 @@ async def _drain(dispatchers: Iterable[Dispatcher], grace: float) -> None:
     await asyncio.gather(*(dispatcher.close(grace) for dispatcher in dispatchers))
 
 
-async def _open_seen(settings: DSkitySettings, stack: AsyncExitStack, clock: Clock) -> Seen:
+async def _open_seen(settings: DSkitySettings, stack: AsyncExitStack, clock: Clock) -> DedupStore:
     """The file behind `dedupe`."""
-    seen = Seen(
+    seen = DedupStore(
         settings.state_dir / "seen.db",
         what="the record of handled keys",
         keep=settings.bus.dedupe_max_window_seconds,

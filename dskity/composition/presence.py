@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Literal, TypeAlias
 
-from dskity.bus.background_publisher import Announcer, as_it_is
+from dskity.bus.background_publisher import BackgroundPublisher, as_it_is
 from dskity.bus.bus import Bus
 from dskity.bus.message import JSON_TYPE, Message
 from dskity.bus.topics import quote_level
@@ -29,7 +29,7 @@ class Presence:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._announcer = Announcer(bus, as_it_is, name="runtime state")
+        self._announcer = BackgroundPublisher(bus, as_it_is, name="runtime state")
         self._state: RuntimeState = "starting"
 
     def start(self) -> None:

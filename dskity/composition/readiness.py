@@ -8,7 +8,7 @@ from functools import partial
 from dskity.broker.engines.engine import Engine
 from dskity.bus.base.tasks import TaskHealth
 from dskity.bus.bus import Bus
-from dskity.composition.connections import Connection
+from dskity.composition.connections import NamedConnection
 from dskity.modules.contract import Check
 from dskity.modules.lifecycle.supervisor import Supervisor
 
@@ -24,7 +24,7 @@ class Readiness(Mapping[str, Check]):
     """
 
     def __init__(
-        self, bus: Bus, engine: Engine, others: Mapping[str, Connection], health: TaskHealth
+        self, bus: Bus, engine: Engine, others: Mapping[str, NamedConnection], health: TaskHealth
     ) -> None:
         self._buses = {"mqtt": bus, **{f"mqtt:{name}": o.bus for name, o in others.items()}}
         self._services: dict[str, Check] = {}

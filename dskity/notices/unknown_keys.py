@@ -13,11 +13,11 @@ from pydantic import BaseModel
 from dskity.config import DSkitySettings
 from dskity.config.nearest import mend, nearest
 from dskity.config.sections.modules import ModuleSettings
-from dskity.modules.lifecycle.discovered import Found
+from dskity.modules.lifecycle.discovered import DiscoveredModule
 from dskity.modules.lifecycle.hydrate import settings_model
 
 
-def unknown_keys(settings: DSkitySettings, found: Iterable[Found]) -> list[str]:
+def unknown_keys(settings: DSkitySettings, found: Iterable[DiscoveredModule]) -> list[str]:
     """A line for each such key of the modules that were `found`, with what was probably meant."""
     return [
         line
@@ -27,7 +27,7 @@ def unknown_keys(settings: DSkitySettings, found: Iterable[Found]) -> list[str]:
     ]
 
 
-def _of_module(entry: Found, section: ModuleSettings) -> Iterator[str]:
+def _of_module(entry: DiscoveredModule, section: ModuleSettings) -> Iterator[str]:
     try:
         model = settings_model(entry.module, entry.name)
     except Exception:  # noqa: BLE001  # the module's own code; its start reports it

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Iterable
+from pathlib import Path
 
 from dskity import modules
 from dskity.config import DSkitySettings
 from dskity.config.nearest import mend
 
-BUILT_IN = tuple(
-    entry.name.replace("_", "-") for entry in pkgutil.iter_modules(modules.__path__) if entry.ispkg
-)
+_FOLDER = Path(modules.__path__[0])
+BUILT_IN = tuple(sorted(path.parent.name.replace("_", "-") for path in _FOLDER.glob("*/module.py")))
+"""The folders of `modules/` that hold a module; the others are what all modules share."""
 
 
 def no_modules(settings: DSkitySettings) -> str:

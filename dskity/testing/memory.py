@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.bus import Bus
-from dskity.bus.store.dedup_store import Seen
+from dskity.bus.store.dedup_store import DedupStore
 from dskity.bus.store.outbox import Outbox
 from dskity.bus.store.spool import Spool
 from dskity.bus.transport import Transport
@@ -23,7 +23,7 @@ async def memory_bus(transport: Transport, *, clock: Clock = SYSTEM_CLOCK) -> As
     These three are in memory too. At the end handlers that still run are cancelled.
     """
     inbox = Spool(None, what="the inbox")
-    seen = Seen(None, what="the record of handled keys", keep=_DAY, clock=clock)
+    seen = DedupStore(None, what="the record of handled keys", keep=_DAY, clock=clock)
     async with AsyncExitStack() as stack:
         for record in (inbox, seen):
             await record.open()

@@ -17,7 +17,7 @@ from typing import Any
 
 from dskity.bus.base.clock import SYSTEM_CLOCK
 from dskity.bus.base.private import open_private
-from dskity.bus.base.throttled_log import Complaints
+from dskity.bus.base.throttled_log import ThrottledLog
 from dskity.bus.errors import InvalidSettings, StateUnusable
 from dskity.modules.audit.counters import AccessCounters
 
@@ -37,7 +37,7 @@ class AuditFile:
         self._keep = keep
         self._counters = counters
         self._lines: queue.Queue[bytes | None] = queue.Queue(_MOST_WAITING)
-        self._complaints = Complaints(_logger, SYSTEM_CLOCK)
+        self._complaints = ThrottledLog(_logger, SYSTEM_CLOCK)
         self._thread: threading.Thread | None = None
         self._file = -1
         self._size = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
-from dskity.bus.base.throttled_log import Complaints
+from dskity.bus.base.throttled_log import ThrottledLog
 from dskity.bus.bus import Bus
 from dskity.bus.errors import Unavailable
 from dskity.bus.message import Message
@@ -40,7 +40,7 @@ class Carrier:
         self.counts = Counts()
         self._target = target
         self._hop = hop(client_id, number)
-        self._complaints = Complaints(logger, target.clock)
+        self._complaints = ThrottledLog(logger, target.clock)
 
     async def carry(self, message: Message) -> None:
         """Return when the target's broker, or its outbox, has the message.

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dskity.bus import topics
-from dskity.bus.background_publisher import Announcer, as_it_is
+from dskity.bus.background_publisher import BackgroundPublisher, as_it_is
 from dskity.bus.bus import Bus
 from dskity.bus.errors import InvalidPayload
 from dskity.bus.events import EVENT_TYPE, SPEC_VERSION
@@ -42,7 +42,7 @@ class _Listener:
 class _Hub:
     """What the events of all modules share."""
 
-    announcer: Announcer[Message]
+    announcer: BackgroundPublisher[Message]
     listeners: dict[str, list[_Listener]] = field(default_factory=dict)
 
 
@@ -52,11 +52,11 @@ class BusEvents:
     def __init__(self, bus: Bus, tasks: Tasks, hub: _Hub | None = None) -> None:
         self._bus = bus
         self._tasks = tasks
-        self._hub = hub or _Hub(Announcer(bus, as_it_is, name="events"))
+        self._hub = hub or _Hub(BackgroundPublisher(bus, as_it_is, name="events"))
         self._mine: list[_Listener] = []
 
     @property
-    def announcer(self) -> Announcer[Message]:
+    def announcer(self) -> BackgroundPublisher[Message]:
         """Publishes what the broker was not there for; the supervisor starts and ends it."""
         return self._hub.announcer
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dskity.bus.base.jsontext import NotJson, parse_json
-from dskity.bus.base.throttled_log import Complaints
+from dskity.bus.base.throttled_log import ThrottledLog
 from dskity.bus.bus import Bus
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import NotConnected
@@ -53,7 +53,7 @@ class Claims:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._topic = f"{bus.root}/commands/claims"
-        self._complaints = Complaints(_logger, bus.clock)
+        self._complaints = ThrottledLog(_logger, bus.clock)
         self._rounds: OrderedDict[str, Round] = OrderedDict()
         self._waiting: dict[str, asyncio.Future[bool]] = {}
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from dskity.bus.base.clock import Clock
 from dskity.bus.base.tasks import keep_running
-from dskity.bus.base.throttled_log import Complaints
+from dskity.bus.base.throttled_log import ThrottledLog
 from dskity.bus.errors import Conflict, StoreUnavailable
 from dskity.modules.commands.states import State, has_ended
 from dskity.modules.contract import KV, Execution
@@ -34,7 +34,7 @@ class SharedKeys:
     def __init__(self, kv: KV, clock: Clock) -> None:
         self._kv = kv
         self._clock = clock
-        self._complaints = Complaints(_logger, clock)
+        self._complaints = ThrottledLog(_logger, clock)
         self._due = asyncio.Event()
         self._pending: dict[str, Execution | None] = {}
         self._writing: asyncio.Task[None] | None = None

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
-from dskity.bus.background_publisher import Announcer
+from dskity.bus.background_publisher import BackgroundPublisher
 from dskity.bus.base.tasks import keep_running
 from dskity.bus.bus import Bus
 from dskity.bus.errors import NotFound, Overloaded
@@ -39,7 +39,7 @@ class Ledger:
         self._max_open = max_open
         self._keys = keys
         self._deadlines = Deadlines(bus.clock)
-        self._events: Announcer[Event] = Announcer(
+        self._events: BackgroundPublisher[Event] = BackgroundPublisher(
             bus, bus.event_message, name="command events", limit=_EVENTS
         )
         self._watchers = Watchers()

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from dskity.bus.base.keyed_lock import Turns
+from dskity.bus.base.keyed_lock import KeyedLock
 from dskity.bus.base.text import fault_in
 from dskity.bus.bus import Bus
 from dskity.bus.errors import (
@@ -55,7 +55,7 @@ class CommandService:
         self._templates = templates or wire.Templates()
         self._ttl = _seconds("commands.ttl", ttl)
         self._keys = None if shared is None else SharedKeys(shared, bus.clock)
-        self._turns = Turns()
+        self._turns = KeyedLock()
         self._ledger = Ledger(bus, store or MemoryStore(), max_open, self._keys)
         self._intake = ReplyIntake(bus, self._templates.replies, self._ledger)
         self._running = False

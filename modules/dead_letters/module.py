@@ -16,7 +16,7 @@ from dskity.modules.clients.answering import Answering
 from dskity.modules.clients.tasks import Tasks
 from dskity.modules.contract import Module, ModuleMeta, TransportClients
 from dskity.modules.dead_letters.bounds import Bounds
-from dskity.modules.dead_letters.recorder import Keeper
+from dskity.modules.dead_letters.recorder import DeadLetterRecorder
 from dskity.modules.dead_letters.requests import TOPIC, DeadLetterRequests
 from dskity.modules.dead_letters.store import DeadLetterStore
 
@@ -70,7 +70,7 @@ class DeadLettersModule(Module):
         for name in (None, *self._connections):
             await bus.subscribe(
                 f"{dead_letters(bus.root)}{{topic...}}",
-                Keeper(self.store, name, self._clock, clients.logger).keep,
+                DeadLetterRecorder(self.store, name, self._clock, clients.logger).keep,
                 connection=name,
                 dead_letter=False,
                 concurrency=_TOGETHER,

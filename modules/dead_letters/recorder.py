@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from dskity.bus.base.clock import Clock
-from dskity.bus.base.throttled_log import Complaints
+from dskity.bus.base.throttled_log import ThrottledLog
 from dskity.bus.errors import Unavailable
 from dskity.bus.message import Message
 from dskity.modules.dead_letters.letter import DeadLetter
@@ -14,7 +14,7 @@ from dskity.modules.dead_letters.store import DeadLetterStore
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds: a full disk may get room again
 
 
-class Keeper:
+class DeadLetterRecorder:
     """`connection` names the broker that it listens to, None for ours."""
 
     def __init__(
@@ -23,7 +23,7 @@ class Keeper:
         self._store = store
         self._connection = connection
         self._clock = clock
-        self._complaints = Complaints(logger, clock)
+        self._complaints = ThrottledLog(logger, clock)
 
     async def keep(self, message: Message, topic: str) -> None:
         """Return when the letter is on the disk, however long that takes.

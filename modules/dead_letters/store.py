@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from dskity.bus import topics
 from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.base.jsontext import NotJson, parse_json
-from dskity.bus.base.throttled_log import Complaints
+from dskity.bus.base.throttled_log import ThrottledLog
 from dskity.bus.store.database import Database
 from dskity.handlers.dead_letter import ERROR
 from dskity.modules.dead_letters.bounds import Bounds
@@ -78,7 +78,7 @@ class DeadLetterStore:
         self.dropped = 0
         self.expired = 0
         self._clock = clock
-        self._complaints = Complaints(_logger, clock)
+        self._complaints = ThrottledLog(_logger, clock)
         self._database = Database(path, what="the file of dead letters", schema=_SCHEMA)
 
     async def open(self) -> None:

@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from dskity.bus.base.clock import SYSTEM_CLOCK
-from dskity.bus.base.throttled_log import Complaints
+from dskity.bus.base.throttled_log import ThrottledLog
 from dskity.bus.errors import EngineError
 from dskity.modules.http.connections import Connections, Place
 
@@ -34,7 +34,7 @@ class Listener(socket.socket):
     places: dict[Any, Place]
     spare: int | None = None
     """A descriptor to let go of where there is no other one; see `_turn_away`."""
-    complaints: Complaints
+    complaints: ThrottledLog
 
     def accept(self) -> tuple[socket.socket, Any]:
         """See `socket.socket.accept`. Where this process has no descriptor left, who comes is
@@ -122,7 +122,7 @@ def listen(found: Any, connections: Connections, host: str, port: int) -> Listen
     family, _, _, _, address = found
     listener = Listener(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.connections, listener.places = connections, {}
-    listener.complaints, listener.spare = Complaints(_logger, SYSTEM_CLOCK), _spare()
+    listener.complaints, listener.spare = ThrottledLog(_logger, SYSTEM_CLOCK), _spare()
     try:
         if os.name == "posix":  # elsewhere it would let two servers share a port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

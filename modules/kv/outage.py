@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from dskity.bus.base.clock import Clock
-from dskity.bus.base.throttled_log import Complaints
+from dskity.bus.base.throttled_log import ThrottledLog
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 """Seconds between two attempts; each failure in a row doubles the pause."""
@@ -21,7 +21,7 @@ class Outage:
 
     def __init__(self, server: str, clock: Clock) -> None:
         self._server = server
-        self._complaints = Complaints(log, clock)
+        self._complaints = ThrottledLog(log, clock)
         self._reasons: dict[str, str] = {}
         self._pauses: dict[str, float] = {}
         self._said = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dskity.bus.background_publisher import Announcer
+from dskity.bus.background_publisher import BackgroundPublisher
 from dskity.bus.bus import Bus
 from dskity.bus.errors import InvalidSettings
 from dskity.bus.message import Message
@@ -36,7 +36,7 @@ class KeyValue:
         self._store = store
         self._watchers = Watchers()
         self._bus = bus
-        self.events = Announcer(
+        self.events = BackgroundPublisher(
             bus, self._message_of, name="kv events", limit=EVENTS, durable=False
         )
         store.listen(self.events.put, self._watchers.tell, self.events.room)

@@ -14,7 +14,7 @@ BUILT_IN = "built-in"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class DiscoveredModule:
     """One module, or why there is none.
 
     `source` is its file, or `built-in`. Where both `module` and `error` are None, the settings
@@ -29,24 +29,24 @@ class Found:
     home: str = ""
 
 
-def built_in(module: Any) -> Found:
+def built_in(module: Any) -> DiscoveredModule:
     """A module that comes as an instance."""
-    return Found(meta_of(module).name, BUILT_IN, module)
+    return DiscoveredModule(meta_of(module).name, BUILT_IN, module)
 
 
-def unique(found: Iterable[Found]) -> list[Found]:
+def unique(found: Iterable[DiscoveredModule]) -> list[DiscoveredModule]:
     """The same, with every name there once.
 
     The first module of a name keeps it; a later one fails, as `name#2`. What has failed already
     takes no name from one that works.
     """
     entries = list(found)
-    owners: dict[str, Found] = {}
+    owners: dict[str, DiscoveredModule] = {}
     for entry in entries:
         if entry.module is not None:
             owners.setdefault(entry.name, entry)
     taken = set(owners)
-    result: list[Found] = []
+    result: list[DiscoveredModule] = []
     for entry in entries:
         owner = owners.get(entry.name)
         if entry is not owner:
@@ -55,7 +55,9 @@ def unique(found: Iterable[Found]) -> list[Found]:
     return result
 
 
-def _renamed(entry: Found, owner: Found | None, taken: set[str]) -> Found:
+def _renamed(
+    entry: DiscoveredModule, owner: DiscoveredModule | None, taken: set[str]
+) -> DiscoveredModule:
     names = (entry.name if n == 1 else f"{entry.name}#{n}" for n in itertools.count(1))
     name = next(candidate for candidate in names if candidate not in taken)
     taken.add(name)
@@ -66,4 +68,4 @@ def _renamed(entry: Found, owner: Found | None, taken: set[str]) -> Found:
         f"{entry.source}: the name {entry.name!r} is taken by {owner.source}: "
         "give one of them another meta.name",
     )
-    return Found(name, entry.source, error=error, home=entry.home)
+    return DiscoveredModule(name, entry.source, error=error, home=entry.home)

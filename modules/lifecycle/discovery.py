@@ -18,7 +18,7 @@ from typing import Any
 
 from dskity.bus.errors import InvalidInput, InvalidSettings, ModuleFailed
 from dskity.handlers.declare import declared
-from dskity.modules.lifecycle.discovered import Found, unique
+from dskity.modules.lifecycle.discovered import DiscoveredModule, unique
 from dskity.modules.lifecycle.failure import describe, shown
 from dskity.modules.lifecycle.loading import load, private_package
 from dskity.modules.lifecycle.shape import check_register, claims, meta_of
@@ -34,7 +34,7 @@ def discover(
     explicit: bool = True,
     disabled: Collection[str] = (),
     writable_by_others: Policy = "auto",
-) -> list[Found]:
+) -> list[DiscoveredModule]:
     """Every module of the search paths, in their order, then by name; each name is there once.
 
     A search path that is not there raises `InvalidSettings`, unless it is a default (`explicit`
@@ -86,11 +86,11 @@ class _Place:
 
     def fails(
         self, reason: str, name: str | None = None, cause: BaseException | None = None
-    ) -> Found:
+    ) -> DiscoveredModule:
         name = name or self.name
         error = ModuleFailed(name, reason)
         error.__cause__ = cause
-        return Found(name, shown(self.file), error=error, home=self.home)
+        return DiscoveredModule(name, shown(self.file), error=error, home=self.home)
 
 
 def _roots(path: str, *, explicit: bool) -> list[_Root]:
@@ -133,7 +133,9 @@ def _package(name: str) -> list[Path]:
     return [Path(location) for location in spec.submodule_search_locations]
 
 
-def _found(root: _Root, disabled: Collection[str], refused: str | None) -> Iterator[Found]:
+def _found(
+    root: _Root, disabled: Collection[str], refused: str | None
+) -> Iterator[DiscoveredModule]:
     for place in _places(root):
         if refused is not None and place.name not in disabled:
             yield place.fails(refused)
@@ -165,9 +167,9 @@ def _place(entry: Path, root: _Root) -> _Place | None:
     return None
 
 
-def _read(place: _Place, disabled: Collection[str]) -> Iterator[Found]:
+def _read(place: _Place, disabled: Collection[str]) -> Iterator[DiscoveredModule]:
     if place.name in disabled:
-        yield Found(place.name, shown(place.file))
+        yield DiscoveredModule(place.name, shown(place.file))
     elif place.twin is not None:
         yield place.fails(f"{shown(place.file)} and {shown(place.twin)} share a name: rename one")
     elif "." in place.name:
@@ -176,12 +178,12 @@ def _read(place: _Place, disabled: Collection[str]) -> Iterator[Found]:
         try:
             code = load(place.name, place.target, place.home, place.root.folder)
         except ModuleFailed as error:
-            yield Found(place.name, shown(place.file), error=error, home=place.home)
+            yield DiscoveredModule(place.name, shown(place.file), error=error, home=place.home)
         else:
             yield from _modules(code, place)
 
 
-def _modules(code: ModuleType, place: _Place) -> Iterator[Found]:
+def _modules(code: ModuleType, place: _Place) -> Iterator[DiscoveredModule]:
     makers = _makers(code, place.home)
     if not makers and declared(code):
         yield place.fails(
@@ -214,7 +216,7 @@ def _is_base(cls: type, classes: list[type]) -> bool:
     return any(cls in other.__mro__[1:] for other in classes)
 
 
-def _make(maker: Callable[[], Any], place: _Place) -> Found:
+def _make(maker: Callable[[], Any], place: _Place) -> DiscoveredModule:
     name = getattr(getattr(maker, "meta", None), "name", None)
     name = name if isinstance(name, str) and name else place.name
     label = f"{place.at(maker)}: {getattr(maker, '__name__', 'get_module')}"
@@ -232,6 +234,6 @@ def _make(maker: Callable[[], Any], place: _Place) -> Found:
         )
     try:
         check_register(module)
-        return Found(meta_of(module).name, shown(place.file), module, home=place.home)
+        return DiscoveredModule(meta_of(module).name, shown(place.file), module, home=place.home)
     except InvalidInput as error:
         return place.fails(f"{label}: {error}", name)

@@ -15,7 +15,7 @@ from dskity.bus.routing.subscriptions import Subscription
 from dskity.handlers.declare import Declaration, declared
 from dskity.modules.clients.events_client import BusEvents
 from dskity.modules.contract import ModuleMeta, TransportClients
-from dskity.modules.lifecycle.discovered import Found
+from dskity.modules.lifecycle.discovered import DiscoveredModule
 from dskity.modules.lifecycle.failure import misdeclared
 from dskity.modules.lifecycle.hooks import Hooks
 from dskity.modules.lifecycle.hydrate import Config, hydrate
@@ -56,10 +56,10 @@ class Limits:
     drain: float = 10.0
 
 
-class Unit:
+class ModuleLifecycle:
     """A module and what it has added. The supervisor decides what happens; this does it."""
 
-    def __init__(self, found: Found, limits: Limits) -> None:
+    def __init__(self, found: DiscoveredModule, limits: Limits) -> None:
         self.found = found
         self.name = found.name
         self.meta = ModuleMeta(found.name) if found.module is None else meta_of(found.module)

@@ -20,10 +20,10 @@ from dskity.bus.events import ModuleChanged
 from dskity.modules.clients.events_client import BusEvents
 from dskity.modules.clients.tasks import Tasks
 from dskity.modules.contract import TransportClients
-from dskity.modules.lifecycle.discovered import Found, built_in, unique
+from dskity.modules.lifecycle.discovered import DiscoveredModule, built_in, unique
 from dskity.modules.lifecycle.failure import describe, digest, report
 from dskity.modules.lifecycle.hydrate import Config, enabled
-from dskity.modules.lifecycle.lifecycle import Limits, ModuleStatus, State, Unit
+from dskity.modules.lifecycle.lifecycle import Limits, ModuleLifecycle, ModuleStatus, State
 from dskity.modules.lifecycle.order import order
 
 _SHORTEST = (
@@ -43,7 +43,7 @@ class Supervisor:
         self,
         clients: TransportClients,
         config: Config,
-        found: Iterable[Found],
+        found: Iterable[DiscoveredModule],
         *,
         events: BusEvents,
         builtins: Iterable[Any] = (),
@@ -58,7 +58,7 @@ class Supervisor:
         self._tasks = Tasks(_logger)
         every = unique([*map(built_in, builtins), *found])
         self._limits = limits or Limits()
-        units = {entry.name: Unit(entry, self._limits) for entry in every}
+        units = {entry.name: ModuleLifecycle(entry, self._limits) for entry in every}
         start_order = order({name: unit.meta.depends_on for name, unit in units.items()})
         self._units = {name: units[name] for name in start_order.names}
         self._faults = start_order.faults
@@ -150,7 +150,7 @@ class Supervisor:
                 except DSkityError as error:
                     self._change(unit, "quarantined", str(error))
 
-    async def _start(self, unit: Unit) -> None:
+    async def _start(self, unit: ModuleLifecycle) -> None:
         unit.state = "starting"
         try:
             self._check_dependencies(unit)
@@ -163,7 +163,7 @@ class Supervisor:
         else:
             self._change(unit, "started")
 
-    def _check_dependencies(self, unit: Unit) -> None:
+    def _check_dependencies(self, unit: ModuleLifecycle) -> None:
         if unit.found.error is None and unit.name in self._faults:
             raise ModuleFailed(unit.name, self._faults[unit.name])
         for name in unit.meta.depends_on:
@@ -171,7 +171,7 @@ class Supervisor:
             if state != "started":
                 raise ModuleFailed(unit.name, f"its dependency {name!r} is {state}")
 
-    async def _fail(self, unit: Unit, error: BaseException) -> None:
+    async def _fail(self, unit: ModuleLifecycle, error: BaseException) -> None:
         text = await blocking(describe, error, unit.home)  # it asks the file system
         reason = text.removeprefix(f"module {unit.name!r}: ")
         self._change(unit, "failed", reason, digest(error))
@@ -185,7 +185,12 @@ class Supervisor:
             raise ModuleFailed(unit.name, reason) from error
 
     def _change(
-        self, unit: Unit, state: State, reason: str = "", digest: str = "", event: str = ""
+        self,
+        unit: ModuleLifecycle,
+        state: State,
+        reason: str = "",
+        digest: str = "",
+        event: str = "",
     ) -> None:
         unit.state, unit.reason, unit.digest = state, reason, digest
         unit.changes += 1
@@ -201,7 +206,7 @@ class Supervisor:
         if state != "failed":  # which is logged with a report
             _logger.info("module %s %s%s", unit.name, changed.state, reason and f": {reason}")
 
-    def _in_state(self, name: str, *states: State) -> Unit:
+    def _in_state(self, name: str, *states: State) -> ModuleLifecycle:
         unit = self._units.get(name)
         if unit is None:
             near = difflib.get_close_matches(name, self._units, n=1)
@@ -212,7 +217,7 @@ class Supervisor:
         return unit
 
 
-def _left_out(found: Found) -> bool:
+def _left_out(found: DiscoveredModule) -> bool:
     """Whether discovery did not import it, as it is disabled."""
     return found.module is None and found.error is None
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from dskity.bus.base.clock import Clock
 from dskity.bus.bus import Bus
-from dskity.bus.store.dedup_store import Seen
+from dskity.bus.store.dedup_store import DedupStore
 from dskity.modules.access.doors import publish_now
 from dskity.modules.webhooks.presets import Delivered
 from dskity.modules.webhooks.source import Source
@@ -33,7 +33,7 @@ class Intake:
     no answer to try again, and the message is there twice; the other order would lose it.
     """
 
-    def __init__(self, bus: Bus, seen: Seen, clock: Clock) -> None:
+    def __init__(self, bus: Bus, seen: DedupStore, clock: Clock) -> None:
         self._bus = bus
         self._seen = seen
         self._clock = clock

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.errors import NotFound, TooLarge
-from dskity.bus.store.dedup_store import Seen
+from dskity.bus.store.dedup_store import DedupStore
 from dskity.modules.access.direct_route import Endpoint, add_direct_route, json_response
 from dskity.modules.access.documented import json_object, responses
 from dskity.modules.contract import Module, ModuleMeta, TransportClients
@@ -47,7 +47,7 @@ class WebhooksModule(Module):
     ) -> None:
         self._sources = {name: Source.of(name, options) for name, options in sources.items()}
         self._clock = clock
-        self._seen = Seen(
+        self._seen = DedupStore(
             state_dir and state_dir / FILE,
             what="the record of webhook deliveries",
             keep=max((source.dedupe_window for source in self._sources.values()), default=0.0),

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from dskity.broker.aiomqtt.wire import AiomqttWire
 from dskity.broker.mqttium.wire import MqttiumWire
 from dskity.broker.settings import ConnectionSettings
-from dskity.broker.wire import Opening, Version, WireFactory
+from dskity.broker.wire import ConnectRequest, Version, WireFactory
 from dskity.bus.delivery import Delivery
 from tests.faults import frames
 from tests.servers import HOST
@@ -78,7 +78,7 @@ class Session:
         self.deliveries: list[Delivery] = []
         self.handle: Callable[[Delivery], None] = lambda _: None
         settings = ConnectionSettings(f"mqtt://{HOST}:{broker.port}", "box")
-        opening = Opening(settings, "box", version, clean_start=True, session_expiry=0)
+        opening = ConnectRequest(settings, "box", version, clean_start=True, session_expiry=0)
         self.wire = make(opening, self._receive, None)
 
     def _receive(self, delivery: Delivery) -> None:

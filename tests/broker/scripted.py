@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dskity.broker.reasons import refusal
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.transport import MqttTransport
-from dskity.broker.wire import Opening, Welcome, Wire
+from dskity.broker.wire import ConnectRequest, ConnectResult, Wire
 from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.errors import NotConnected
 from dskity.bus.link import Link
@@ -44,7 +44,7 @@ class Brokers:
         """A transport that has all of them in its list."""
         return MqttTransport(ConnectionSettings(self.urls, "box"), self._wire, clock)
 
-    def _wire(self, opening: Opening, receive: Receiver, before: Wire | None) -> Wire:
+    def _wire(self, opening: ConnectRequest, receive: Receiver, before: Wire | None) -> Wire:
         del before
         return PaperWire(self, opening, receive)
 
@@ -52,7 +52,7 @@ class Brokers:
 class PaperWire:
     """`Wire` to one of them."""
 
-    def __init__(self, brokers: Brokers, opening: Opening, receive: Receiver) -> None:
+    def __init__(self, brokers: Brokers, opening: ConnectRequest, receive: Receiver) -> None:
         self.receive = receive
         self.name = opening.settings.address.host
         self.granted: list[str] = []
@@ -65,13 +65,13 @@ class PaperWire:
         """All are acknowledged."""
         return None
 
-    async def open(self) -> Welcome:
+    async def open(self) -> ConnectResult:
         """Enter, if it may be."""
         self._brokers.attempts.append((self._lane, self.name))
         if (self._lane, self.name) not in self._brokers.open_to:
             raise NotConnected(f"{self.name}: closed")
         self._brokers.present[self._lane] = self
-        return Welcome(version=5)
+        return ConnectResult(version=5)
 
     def lose(self) -> None:
         """The connection breaks."""

@@ -12,7 +12,7 @@ import pytest
 from dskity.broker.aiomqtt import wire as aiomqtt_wire
 from dskity.broker.mqttium import wire as mqttium_wire
 from dskity.broker.settings import ConnectionSettings
-from dskity.broker.wire import Opening, Wire, WireFactory
+from dskity.broker.wire import ConnectRequest, Wire, WireFactory
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import NotConnected
 from dskity.bus.message import Message
@@ -34,7 +34,7 @@ async def connected(make_wire: WireFactory) -> AsyncIterator[tuple[Wire, list[De
         listener.setblocking(False)
         url = f"mqtt://127.0.0.1:{listener.getsockname()[1]}"
         settings = ConnectionSettings(url, "box")
-        opening = Opening(settings, "box", 5, clean_start=True, session_expiry=0)
+        opening = ConnectRequest(settings, "box", 5, clean_start=True, session_expiry=0)
         wire = make_wire(opening, received.append, None)
         entering = asyncio.create_task(wire.open(), name="enter")
         stream, _ = await loop.sock_accept(listener)
@@ -59,7 +59,7 @@ async def test_closing_ends_everything_also_when_it_is_cancelled(make_wire: Wire
 async def test_a_connection_that_ends_as_it_opens_takes_no_publish() -> None:
     """mqttium tells the end by a task of its own, which may be first."""
 
-    def ended(opening: Opening, receive: Receiver, before: Wire | None) -> Wire:
+    def ended(opening: ConnectRequest, receive: Receiver, before: Wire | None) -> Wire:
         wire = mqttium_wire.MqttiumWire(opening, receive, before)
         wire._ended(None)
         return wire

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dskity.broker.connection.version_negotiator import Dialect
+from dskity.broker.connection.version_negotiator import VersionNegotiator
 from dskity.broker.settings import ProtocolChoice
 from dskity.broker.wire import Silent
 from dskity.bus.errors import BrokerRefused, NotConnected
@@ -15,7 +15,7 @@ CREDENTIALS = BrokerRefused("no", 0x86)
 
 def test_mqtt_5_first_and_the_other_at_once_when_it_is_refused() -> None:
     """CONNACK 132; the answer is remembered."""
-    dialect = Dialect("auto")
+    dialect = VersionNegotiator("auto")
     steps = [dialect.version]
     assert dialect.refused(UNSUPPORTED)
     steps.append(dialect.version)
@@ -26,7 +26,7 @@ def test_mqtt_5_first_and_the_other_at_once_when_it_is_refused() -> None:
 
 def test_silence_is_a_no_until_a_version_was_accepted() -> None:
     """amqtt waits for the rest of a CONNECT of MQTT 5; a broker that hangs later is in trouble."""
-    dialect = Dialect("auto")
+    dialect = VersionNegotiator("auto")
     assert dialect.refused(Silent("…"))
     steps = [dialect.version]
     assert not dialect.refused(Silent("…"))
@@ -40,7 +40,7 @@ def test_silence_is_a_no_until_a_version_was_accepted() -> None:
 @pytest.mark.parametrize("error", [CREDENTIALS, NotConnected("nobody listens")])
 def test_other_failures_change_nothing(error: Exception) -> None:
     """They say nothing of versions."""
-    dialect = Dialect("auto")
+    dialect = VersionNegotiator("auto")
     assert not dialect.refused(error)
     assert dialect.version == 5
 
@@ -48,7 +48,7 @@ def test_other_failures_change_nothing(error: Exception) -> None:
 @pytest.mark.parametrize(("choice", "version"), [("5", 5), ("3.1.1", 4)])
 def test_a_fixed_choice_stands(choice: ProtocolChoice, version: int) -> None:
     """Whatever the broker says."""
-    dialect = Dialect(choice)
+    dialect = VersionNegotiator(choice)
     assert not dialect.refused(UNSUPPORTED)
     assert not dialect.refused(Silent("…"))
     assert dialect.version == version

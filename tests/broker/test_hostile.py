@@ -12,7 +12,7 @@ import pytest
 
 from dskity.broker.aiomqtt.wire import AiomqttWire
 from dskity.broker.settings import MAX_INCOMING_PACKET, ConnectionSettings
-from dskity.broker.wire import Opening, Version, WireFactory
+from dskity.broker.wire import ConnectRequest, Version, WireFactory
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import NotConnected
 from dskity.bus.message import Message
@@ -204,7 +204,7 @@ async def test_a_reset_instead_of_a_connack_is_known_at_once(make: WireFactory) 
     async with await asyncio.start_server(reset, HOST, 0) as server:
         url = f"mqtt://{HOST}:{server.sockets[0].getsockname()[1]}"
         settings = ConnectionSettings(url, "box", connect_timeout=30)
-        opening = Opening(settings, "box", 5, clean_start=True, session_expiry=0)
+        opening = ConnectRequest(settings, "box", 5, clean_start=True, session_expiry=0)
         async with asyncio.timeout(5):
             with pytest.raises(NotConnected):
                 await make(opening, lambda _: None, None).open()

@@ -9,7 +9,7 @@ import pytest
 
 from dskity.broker.mqttium.wire import MqttiumWire
 from dskity.broker.settings import ConnectionSettings
-from dskity.broker.wire import Opening, WireFactory
+from dskity.broker.wire import ConnectRequest, WireFactory
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import BrokerRefused, NotConnected
 from dskity.bus.message import Message
@@ -141,7 +141,7 @@ async def test_with_receive_maximum_1_publishes_go_one_at_a_time(
             delivery.done()
 
         settings = ConnectionSettings(f"mqtt://{HOST}:{broker.port}", "box")
-        opening = Opening(settings, "box", 5, clean_start=True, session_expiry=0)
+        opening = ConnectRequest(settings, "box", 5, clean_start=True, session_expiry=0)
         wire = make(opening, receive, None)
         try:
             assert (await wire.open()).receive_maximum == 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dskity.broker.connection.connection import Connection
+from dskity.broker.connection.connection import LaneConnection
 from dskity.broker.connection.identity import Identity
 from dskity.broker.connection.placement import Placement
 from dskity.broker.transport import MqttTransport
@@ -31,7 +31,7 @@ PLACES: list[tuple[Any, str]] = [
     (MqttTransport, "changed"),
     (Identity, "opening"),
     (Placement, "settle"),
-    (Connection, "_arrived"),
+    (LaneConnection, "_arrived"),
 ]
 ERRORS = [
     RuntimeError("odd"),

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from dskity.bus.background_publisher import Announcer, as_it_is
+from dskity.bus.background_publisher import BackgroundPublisher, as_it_is
 from dskity.bus.base import tasks
 from dskity.bus.base.clock import SYSTEM_CLOCK, Clock, VirtualClock
 from dskity.bus.bus import Bus
@@ -65,9 +65,9 @@ class Scene:
         self.broker, self.transport, self.bus = broker, transport, bus
         self.came: list[str] = []
 
-    def announcer(self, *, limit: int = 1_000, durable: bool = True) -> Announcer[str]:
+    def announcer(self, *, limit: int = 1_000, durable: bool = True) -> BackgroundPublisher[str]:
         """An announcer of topics; the payload is the time of `put`."""
-        return Announcer(
+        return BackgroundPublisher(
             self.bus,
             lambda topic, at: Message(topic, f"{at:.0f}".encode()),
             name="news",
@@ -192,7 +192,7 @@ async def test_the_log_tells_what_was_dropped_once_a_minute(
 
 async def test_what_the_broker_refuses_does_not_hold_up_the_next() -> None:
     async with scene(max_packet=4) as s:
-        announcer = Announcer(s.bus, as_it_is, name="news")
+        announcer = BackgroundPublisher(s.bus, as_it_is, name="news")
         announcer.put(Message("n/big", b"12345"))
         announcer.put(Message("n/small", b"1"))
         announcer.start()
@@ -206,7 +206,7 @@ async def test_nor_does_a_message_that_cannot_be_made(caplog: pytest.LogCaptureF
         return Message(f"n/{10 // number}")
 
     async with scene() as s:
-        announcer = Announcer(s.bus, message_of, name="news")
+        announcer = BackgroundPublisher(s.bus, message_of, name="news")
         for number in (0, 5):
             announcer.put(number)
         announcer.start()
@@ -246,7 +246,7 @@ async def test_only_a_durable_one_hands_on_to_the_outbox(*, durable: bool, kept:
 
 async def test_send_raises_what_the_broker_says_against_the_message() -> None:
     async with scene(max_packet=3) as s:
-        announcer = Announcer(s.bus, as_it_is, name="news")
+        announcer = BackgroundPublisher(s.bus, as_it_is, name="news")
         with pytest.raises(TooLarge):
             await announcer.send(Message("n", b"1234"))
         await announcer.send(Message("n", b"1"))
@@ -344,7 +344,7 @@ async def test_what_was_under_way_when_its_loop_failed_is_published_first(
             announcer.put(topic)
         await clock.advance(0)
         assert s.transport.under_way == 3
-        Broken(monkeypatch, Announcer, "_present_connection", KeyError("odd"))
+        Broken(monkeypatch, BackgroundPublisher, "_present_connection", KeyError("odd"))
         announcer.put("n/3")
         s.transport.answer()
         await clock.advance(0)
@@ -369,7 +369,7 @@ async def test_a_message_that_cannot_be_made_is_dropped_and_the_next_one_goes(
         return Message(topic)
 
     async with scene() as s:
-        announcer = Announcer(s.bus, make, name="news")
+        announcer = BackgroundPublisher(s.bus, make, name="news")
         announcer.start()
         for topic in ("bad", "good"):
             announcer.put(topic)

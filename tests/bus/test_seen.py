@@ -13,14 +13,14 @@ from dskity.bus.base.clock import VirtualClock
 from dskity.bus.errors import StateUnusable, StoreUnavailable
 from dskity.bus.store import dedup_store as seen
 from dskity.bus.store.bloom import BloomFilter
-from dskity.bus.store.dedup_store import Seen
+from dskity.bus.store.dedup_store import DedupStore
 
 DAY = 86_400.0
 
 
 @asynccontextmanager
-async def record(path: Path | None, clock: VirtualClock | None = None) -> AsyncIterator[Seen]:
-    store = Seen(path, what="the record", keep=DAY, clock=clock or VirtualClock())
+async def record(path: Path | None, clock: VirtualClock | None = None) -> AsyncIterator[DedupStore]:
+    store = DedupStore(path, what="the record", keep=DAY, clock=clock or VirtualClock())
     await store.open()
     try:
         yield store
@@ -95,7 +95,7 @@ async def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 
 async def test_a_closed_record_says_so() -> None:
     """Before it is opened, and after it is closed."""
-    store = Seen(None, what="the record", keep=DAY)
+    store = DedupStore(None, what="the record", keep=DAY)
     with pytest.raises(StoreUnavailable, match="not open"):
         await store.has("s", "1", DAY)
 

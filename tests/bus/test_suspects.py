@@ -18,7 +18,7 @@ from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
 from dskity.bus.store import poison as suspects_file
 from dskity.bus.store.outbox import Outbox
-from dskity.bus.store.poison import Suspects
+from dskity.bus.store.poison import PoisonDetector
 from dskity.handlers import Dispatcher
 from tests.house_bus import memory_house
 from tests.waiting import until
@@ -141,7 +141,7 @@ async def test_what_expires_is_no_proof_that_others_pass(tmp_path: Path) -> None
         await until(lambda: seen == [b"innocent"], "it")
 
 
-def pages(suspects: Suspects, page: list[int]) -> None:
+def pages(suspects: PoisonDetector, page: list[int]) -> None:
     """Two connections end, and the first of the page has not passed."""
     for _ in range(2):
         assert suspects.pick(page) == page
@@ -150,7 +150,7 @@ def pages(suspects: Suspects, page: list[int]) -> None:
 
 def test_another_one_that_passes_proves_it() -> None:
     """After that it has one more connection to show that it was the network."""
-    suspects = Suspects()
+    suspects = PoisonDetector()
     pages(suspects, [1, 2, 3])
     for id in (1, 1, 1, 2, 2):
         assert suspects.pick([1, 2, 3]) == (id,)
@@ -162,7 +162,7 @@ def test_another_one_that_passes_proves_it() -> None:
 
 def test_a_bad_network_makes_nobody_guilty() -> None:
     """It ends what is alone, and another one, until either passes."""
-    suspects = Suspects()
+    suspects = PoisonDetector()
     pages(suspects, [1, 2, 3])
     for id in (1, 1, 1, 2, 2, 2, 3, 3):
         assert suspects.pick([1, 2, 3]) == (id,)
@@ -177,7 +177,7 @@ def test_a_bad_network_makes_nobody_guilty() -> None:
 
 def test_a_page_that_gets_on_is_not_taken_apart() -> None:
     """Each connection ends, but another message is in front by then."""
-    suspects = Suspects()
+    suspects = PoisonDetector()
     for first in range(1, 10):
         page = list(range(first, 10))
         if len(page) > 1:
@@ -188,7 +188,7 @@ def test_a_page_that_gets_on_is_not_taken_apart() -> None:
 def test_nobody_is_guilty_within_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker that is killed over and over ends connections, whatever is on them."""
     monkeypatch.setattr(suspects_file, "PATIENCE", 60.0)
-    suspects = Suspects()
+    suspects = PoisonDetector()
     pages(suspects, [1, 2])
     for second in range(20):
         assert not suspects.ended([1], second)

@@ -9,7 +9,7 @@ import pytest
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from dskity.config import DSkitySettings
-from dskity.modules.lifecycle.discovered import Found
+from dskity.modules.lifecycle.discovered import DiscoveredModule
 from dskity.notices.unknown_keys import unknown_keys
 
 
@@ -36,7 +36,9 @@ def lines(model: Any, **section: Any) -> list[str]:
     """Those for one module with this model and these settings."""
     settings = DSkitySettings.isolated(modules={"m": section})
     module = SimpleNamespace(additional_settings_model=model)
-    return unknown_keys(settings, [Found("m", "m.py", module), Found("absent", "a.py")])
+    return unknown_keys(
+        settings, [DiscoveredModule("m", "m.py", module), DiscoveredModule("absent", "a.py")]
+    )
 
 
 def test_keys_that_the_model_has_are_read() -> None:

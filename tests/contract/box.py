@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dskity.bus.bus import Bus
-from dskity.bus.store.dedup_store import Seen
+from dskity.bus.store.dedup_store import DedupStore
 from dskity.bus.store.outbox import Outbox
 from dskity.bus.store.spool import Spool
 from dskity.handlers import Dispatcher
@@ -27,7 +27,7 @@ class Box:
     bus: Bus
     dispatcher: Dispatcher
     inbox: Spool
-    seen: Seen
+    seen: DedupStore
     _ended: bool = field(default=False, init=False)
 
     async def ready(self) -> None:
@@ -75,7 +75,7 @@ async def box(
     """One that is started, and holds what comes; `away`: its line is cut from the beginning."""
     client = await house.client(name, **settings)
     inbox = Spool(folder / f"{name}-inbox.db", what="the inbox")
-    seen = Seen(folder / f"{name}-seen.db", what="the keys", keep=3600)
+    seen = DedupStore(folder / f"{name}-seen.db", what="the keys", keep=3600)
     await inbox.open()
     await seen.open()
     dispatcher = Dispatcher(max_in_flight=max_in_flight, overload=overload, inbox=inbox, seen=seen)

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from dskity.broker.engines.child import Child
-from dskity.broker.engines.process_supervisor import Crash, Keeper
+from dskity.broker.engines.process_supervisor import Crash, ProcessSupervisor
 from dskity.bus.base import tasks
 from dskity.bus.base.clock import VirtualClock
 from dskity.bus.errors import EngineError
@@ -36,9 +36,11 @@ async def kept(
     command: tuple[str, ...] = SLEEPER,
     on_line: Callable[[str], None] = _nothing,
     on_crash: Callable[[Crash], None] = _nothing,
-) -> AsyncIterator[tuple[Keeper, VirtualClock]]:
+) -> AsyncIterator[tuple[ProcessSupervisor, VirtualClock]]:
     clock = VirtualClock()
-    keeper = Keeper("broker", command, _is_ready, on_line=on_line, on_crash=on_crash, clock=clock)
+    keeper = ProcessSupervisor(
+        "broker", command, _is_ready, on_line=on_line, on_crash=on_crash, clock=clock
+    )
     await keeper.start()
     try:
         yield keeper, clock
@@ -46,7 +48,7 @@ async def kept(
         await keeper.stop()
 
 
-async def killed(keeper: Keeper) -> int:
+async def killed(keeper: ProcessSupervisor) -> int:
     """`kill -9`; the process id that it had."""
     pid = keeper.pid
     assert pid is not None
@@ -55,7 +57,7 @@ async def killed(keeper: Keeper) -> int:
     return pid
 
 
-async def runs_again(keeper: Keeper, clock: VirtualClock) -> None:
+async def runs_again(keeper: ProcessSupervisor, clock: VirtualClock) -> None:
     """As time goes by."""
     for _ in range(200):
         await clock.advance(1)
@@ -97,7 +99,7 @@ async def test_a_child_is_started_again_after_any_error(
 ) -> None:
     health = tasks.observe()
     async with kept() as (keeper, clock):
-        Broken(monkeypatch, Keeper, "_launch", error)
+        Broken(monkeypatch, ProcessSupervisor, "_launch", error)
         before = await killed(keeper)
         while not health.failing:  # the next attempt comes within 0.2 s, its successor 0.1 s later
             await clock.advance(0.05)

@@ -11,7 +11,7 @@ import pytest
 from dskity.bus.bus import Bus
 from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
-from dskity.bus.store.dedup_store import Seen
+from dskity.bus.store.dedup_store import DedupStore
 from dskity.bus.store.outbox import Outbox
 from dskity.handlers import Dispatcher
 from tests.faults.clocks import SetClock
@@ -111,7 +111,7 @@ async def test_a_dedupe_key_is_forgotten_rather_than_remembered_too_long(
     clock: SetClock, step: float, *, known: bool
 ) -> None:
     """A duplicate is handled once more; a new message that has an old key is not taken for one."""
-    seen = Seen(None, what="keys", keep=DAY, clock=clock)
+    seen = DedupStore(None, what="keys", keep=DAY, clock=clock)
     await seen.open()
     try:
         await seen.add("route", "k")

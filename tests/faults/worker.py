@@ -20,7 +20,7 @@ from typing import Any
 
 from dskity.bootstrap import start
 from dskity.bus.base.clock import SystemClock
-from dskity.bus.base.throttled_log import Complaints
+from dskity.bus.base.throttled_log import ThrottledLog
 from dskity.bus.bus import Bus
 from dskity.bus.errors import DSkityError
 from dskity.config import DSkitySettings
@@ -121,7 +121,7 @@ async def produce(bus: Bus, spec: Spec, folder: Path) -> None:
     assert spec.produce is not None
     accepted, refused = Journal(folder / "accepted"), Journal(folder / "refused")
     places = asyncio.Semaphore(AT_ONCE)
-    reasons = Complaints(logging.getLogger("producer"), bus.clock)
+    reasons = ThrottledLog(logging.getLogger("producer"), bus.clock)
 
     async def one(number: int) -> None:
         try:

@@ -10,7 +10,7 @@ from dskity.bus.bus import Bus
 from dskity.bus.errors import StoreUnavailable
 from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
-from dskity.bus.store.dedup_store import Seen
+from dskity.bus.store.dedup_store import DedupStore
 from dskity.handlers import Dedupe, Dispatcher, RetryPolicy
 from tests.waiting import until
 
@@ -18,9 +18,9 @@ BY_PAYLOAD = Dedupe(lambda message: message.payload.decode())
 
 
 @asynccontextmanager
-async def two_connections(seen: Seen | None = None) -> AsyncIterator[tuple[Bus, Bus]]:
+async def two_connections(seen: DedupStore | None = None) -> AsyncIterator[tuple[Bus, Bus]]:
     """As a runtime has them: a dispatcher each, and one record of keys."""
-    seen = seen or Seen(None, what="the seen keys", keep=86_400)
+    seen = seen or DedupStore(None, what="the seen keys", keep=86_400)
     await seen.open()
     async with AsyncExitStack() as stack:
         stack.push_async_callback(seen.close)
@@ -110,7 +110,7 @@ async def test_two_handlers_on_one_filter_both_get_each_key_once() -> None:
 
 
 async def test_a_message_that_was_handled_is_not_handled_again_for_want_of_a_note() -> None:
-    class Forgetful(Seen):
+    class Forgetful(DedupStore):
         async def add(self, scope: str, key: str) -> None:
             raise StoreUnavailable("the disk is full")
 

@@ -16,7 +16,7 @@ from dskity.bus.bus import Bus
 from dskity.bus.errors import InvalidHandler, Unsupported
 from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
-from dskity.bus.store.dedup_store import Seen
+from dskity.bus.store.dedup_store import DedupStore
 from dskity.bus.store.spool import Bounds, Spool
 from dskity.handlers import Dedupe, Dispatcher, RetryPolicy
 from tests.house_bus import memory_house
@@ -29,7 +29,7 @@ async def on_disk(
 ) -> AsyncIterator[tuple[Bus, Dispatcher, MemoryTransport, Spool]]:
     clock = clock or VirtualClock()
     inbox = Spool(path / "inbox.db", what="the inbox", bounds=bounds)
-    seen = Seen(path / "seen.db", what="the seen keys", keep=86_400, clock=clock)
+    seen = DedupStore(path / "seen.db", what="the seen keys", keep=86_400, clock=clock)
     await inbox.open()
     await seen.open()
     dispatcher = Dispatcher(inbox=inbox, seen=seen)

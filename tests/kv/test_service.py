@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from dskity.bus.background_publisher import Announcer
+from dskity.bus.background_publisher import BackgroundPublisher
 from dskity.bus.base.clock import VirtualClock
 from dskity.bus.bus import Bus
 from dskity.bus.errors import InvalidInput, InvalidSettings, RemoteError
@@ -56,9 +56,9 @@ async def heard(house: House) -> list[dict[str, Any]]:
     return heard
 
 
-def announcer(bus: Bus, limit: int) -> Announcer[StoreChange]:
+def announcer(bus: Bus, limit: int) -> BackgroundPublisher[StoreChange]:
     """What a `KeyValue` announces its changes with, of another size."""
-    return Announcer(
+    return BackgroundPublisher(
         bus, lambda change, at: bus.event_message(event_of(change), at), name="kv", limit=limit
     )
 

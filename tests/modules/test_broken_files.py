@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from dskity.modules.lifecycle.discovered import Found
+from dskity.modules.lifecycle.discovered import DiscoveredModule
 from dskity.modules.lifecycle.discovery import discover
 from tests.modules.conftest import Folder
 from tests.modules.test_discovery import HEALTH, named
 
 
-def beside_a_healthy_one(folder: Folder, file: str, source: str) -> Found:
+def beside_a_healthy_one(folder: Folder, file: str, source: str) -> DiscoveredModule:
     """The broken one of two; the other is found as ever."""
     folder.write(file, source)
     folder.write("healthy.py", named("healthy"))

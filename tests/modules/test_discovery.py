@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dskity.bus.errors import InvalidSettings
-from dskity.modules.lifecycle.discovered import Found
+from dskity.modules.lifecycle.discovered import DiscoveredModule
 from dskity.modules.lifecycle.discovery import discover
 from tests.modules.conftest import Folder
 
@@ -26,7 +26,7 @@ def named(name: str) -> str:
     return HEALTH.replace('name="health"', f'name="{name}"')
 
 
-def only(found: list[Found]) -> Found:
+def only(found: list[DiscoveredModule]) -> DiscoveredModule:
     """The one that was found."""
     assert len(found) == 1, found
     return found[0]

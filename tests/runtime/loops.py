@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dskity.bus.background_publisher import Announcer
+from dskity.bus.background_publisher import BackgroundPublisher
 from dskity.bus.base.clock import VirtualClock
 from dskity.bus.bus import Bus
 from dskity.bus.message import Message
@@ -204,7 +204,7 @@ LOOPS = [
     Loop("registry: discovery", Discovery, "_answer", _ping, _pong),
     Loop("kv: expiry", MemoryStore, "_expire_due", _lapse, _lapsed),
     Loop("commands: deadlines", Deadlines, "_drop_stale", _command, _timed_out),
-    Loop("kv events", Announcer, "_publish_all", _change, _changed),
+    Loop("kv events", BackgroundPublisher, "_publish_all", _change, _changed),
     Loop("outbox", Outbox, "_drain", _publish_offline, _published, SystemExit("odd")),
     Loop(INBOX, StoredRoute, "_write", _record, _recorded),
     Loop(INBOX, StoredRoute, "_begin_more", _record, _recorded, SystemExit("odd")),

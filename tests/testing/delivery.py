@@ -13,7 +13,7 @@ from pathlib import Path
 from dskity.bus.base.clock import VirtualClock
 from dskity.bus.bus import Bus
 from dskity.bus.message import Message
-from dskity.bus.store.dedup_store import Seen
+from dskity.bus.store.dedup_store import DedupStore
 from dskity.bus.store.outbox import Outbox
 from dskity.bus.store.spool import Spool
 from dskity.handlers import Dedupe, Dispatcher, RetryPolicy
@@ -27,7 +27,7 @@ _IN_FLIGHT = 4  # few, so that the bound is reached and the wire paused
 _PATIENCE = 2.0  # real seconds without any progress: a slow disk takes less, a lost message more
 
 
-class Noting(Seen):
+class Noting(DedupStore):
     """Tells what it has on its disk for certain."""
 
     def __init__(self, path: Path, noted: set[int], clock: VirtualClock) -> None:

@@ -15,7 +15,7 @@ from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidSettings, NotConnected, StoreUnavailable
 from dskity.bus.message import Message
 from dskity.bus.store import dedup_store as seen
-from dskity.bus.store.dedup_store import Seen
+from dskity.bus.store.dedup_store import DedupStore
 from dskity.modules.access.security import Guard
 from dskity.modules.http import create_app
 from dskity.modules.webhooks import WebhookOptions, WebhooksModule
@@ -206,7 +206,7 @@ async def test_a_record_that_fails_never_doubts_what_is_published(
     def full(rows: object, prune_before: object, connection: object) -> None:
         raise sqlite3.OperationalError("disk full")
 
-    async def away(self: Seen, source: str, delivery: str, window: float) -> bool:
+    async def away(self: DedupStore, source: str, delivery: str, window: float) -> bool:
         raise StoreUnavailable("disk away")
 
     monkeypatch.setattr(seen, "LINGER", 0.0)
@@ -214,7 +214,7 @@ async def test_a_record_that_fails_never_doubts_what_is_published(
     assert (await hooks.post("github", BODY, github(BODY))).status_code == 202
     await until(lambda: "will not be recognised" in caplog.text, "it is in the log")
     assert "disk full" in caplog.text
-    monkeypatch.setattr(Seen, "has", away)
+    monkeypatch.setattr(DedupStore, "has", away)
     assert (await hooks.post("github", BODY, github(BODY, id="d-2"))).status_code == 503
     assert len(hooks.messages) == 1
 

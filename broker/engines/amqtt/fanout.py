@@ -16,7 +16,7 @@ from amqtt.errors import ProtocolHandlerError
 from dskity.broker.engines.amqtt.filters import Filters
 from dskity.bus.base import tasks
 from dskity.bus.base.clock import SYSTEM_CLOCK
-from dskity.bus.base.throttled_log import Complaints
+from dskity.bus.base.throttled_log import ThrottledLog
 
 if TYPE_CHECKING:
     from collections import deque
@@ -180,6 +180,6 @@ async def _send(handler: BrokerProtocolHandler, message: dict[str, Any], qos: in
 
 def _complain(session: Session, text: str) -> None:
     # Each client has its own, so that two of them cannot take turns in filling the log.
-    fresh = Complaints(log, SYSTEM_CLOCK)
-    complaints: Complaints = session.attributes.setdefault(_COMPLAINTS, fresh)
+    fresh = ThrottledLog(log, SYSTEM_CLOCK)
+    complaints: ThrottledLog = session.attributes.setdefault(_COMPLAINTS, fresh)
     complaints.warn(text)
