@@ -46,7 +46,7 @@ class MqttTransport:
     ) -> None:
         self._settings = settings
         self._nodes = Nodes(settings)
-        self._rivals = ClientIdConflict(make_wire, clock)
+        self._conflicts = ClientIdConflict(make_wire, clock)
         self._make_wire = make_wire
         self._clock = clock
         self._subscriptions = Subscriptions()
@@ -83,7 +83,7 @@ class MqttTransport:
             await blocking(client_context, self._settings.tls)
         self._receive, self._events = receive, events
         self._reason = f"not connected to {listed(self._settings.url)} yet"
-        complaints = {
+        throttled = {
             address: ThrottledLog(log, self._clock) for address in self._settings.addresses
         }
         self._connections = {
@@ -94,8 +94,8 @@ class MqttTransport:
                 self._make_wire,
                 receive,
                 self,
-                complaints,
-                self._rivals,
+                throttled,
+                self._conflicts,
                 self._clock,
             )
             for identity in identities(self._settings)

@@ -22,8 +22,8 @@ class Asking:
         self, replies: Replies, sending: Outbound, receiving: Inbound, clock: Clock
     ) -> None:
         self._replies = replies
-        self._sending = sending
-        self._receiving = receiving
+        self._outbound = sending
+        self._inbound = receiving
         self._clock = clock
 
     async def ask(self, message: Message, timeout: float) -> Message:
@@ -34,18 +34,18 @@ class Asking:
         deadline = self._clock.monotonic() + timeout
         try:
             async with self._clock.timeout(timeout):
-                await self._sending.wait_for_broker(max(message.qos, 1))
+                await self._outbound.wait_for_broker(max(message.qos, 1))
                 request = replace(
                     message,
                     reply_to=pending.reply_to,
                     correlation=pending.correlation,
                     expires_in=max(deadline - self._clock.monotonic(), _SHORTEST),
                 )
-                own = self._receiving.own.begin(request)
-                if await self._sending.now(request) is False:
+                own = self._inbound.own.begin(request)
+                if await self._outbound.now(request) is False:
                     raise NoResponder(f"nobody is subscribed to {message.topic!r}")
-                if own is not None and not self._receiving.hold.starting:
-                    own.sent(full=self._receiving.hold.holding)
+                if own is not None and not self._inbound.hold.starting:
+                    own.sent(full=self._inbound.hold.holding)
                 return check_reply(await pending.reply)
         except TimeoutError as error:
             raise RequestTimeout(_no_reply(message.topic, timeout, own)) from error

@@ -85,10 +85,8 @@ class Bus:
         self._granting = Granting(transport, self._subscriptions)
         self._replies = Replies(f"{root}/{_REPLY}/{topics.quote(transport.client_id)}")
         self._replying = Replying(root, reply_topics, self.counters, clock)
-        self._receiving = Inbound(
-            self._subscriptions, self._replies, self.counters, clock, transport
-        )
-        self._sending = Outbound(
+        self._inbound = Inbound(self._subscriptions, self._replies, self.counters, clock, transport)
+        self._outbound = Outbound(
             transport,
             self.link,
             outbox,
@@ -97,7 +95,7 @@ class Bus:
             counters=self.counters,
             clock=clock,
         )
-        self._asking = Asking(self._replies, self._sending, self._receiving, clock)
+        self._asking = Asking(self._replies, self._outbound, self._inbound, clock)
         self._others: dict[str, Bus] = {}
         self._owned: dict[Subscription, None] = {}
 
@@ -107,27 +105,27 @@ class Bus:
         """Begin to connect; returns at once. With `hold`, messages for handlers, and those in the
         outbox, wait for `open`: else what the outbox sends could come before its handler."""
         if hold:
-            self._receiving.hold.start()
+            self._inbound.hold.start()
         else:
-            self._sending.release()
-        await self._sending.start()
-        await self._transport.start(self._receiving.receive, self.link)
+            self._outbound.release()
+        await self._outbound.start()
+        await self._transport.start(self._inbound.receive, self.link)
         replies = self._replies.filter
         await self._transport.subscribe(replies, 1, identifier_of(replies, "control"), "control")
 
     def open(self) -> None:
         """Hand on what was held, and from now on everything at once."""
-        self._receiving.hold.open()
-        self._sending.release()
+        self._inbound.hold.open()
+        self._outbound.release()
 
     def leave(self) -> None:
         """Begin to end: no more messages for handlers, and what is cancelled from now on stays
         subscribed at the broker, which keeps for the next process what it would lose else."""
-        self._receiving.hold.leave()
+        self._inbound.hold.leave()
 
     async def close(self) -> None:
         """Disconnect; subscriptions of a persistent session stay with the broker."""
-        await self._sending.close()
+        await self._outbound.close()
         await self._transport.close()
         self.link.disconnected("the bus is closed")
 
@@ -171,12 +169,12 @@ class Bus:
     @property
     def keeps(self) -> bool:
         """Whether a QoS ≥ 1 publish is safe now, with the broker or in the outbox."""
-        return self._sending.keeps
+        return self._outbound.keeps
 
     @property
     def outbox(self) -> Outbox | None:
         """The outbox, for its figures."""
-        return self._sending.outbox
+        return self._outbound.outbox
 
     @property
     def capabilities(self) -> Capabilities:
@@ -237,7 +235,7 @@ class Bus:
         message = Message(
             topic, data, qos, retain, kind, headers or NO_HEADERS, expires_in=expires_in
         )
-        return await self.connection(connection)._sending.safely(message)  # noqa: SLF001  # our kind
+        return await self.connection(connection)._outbound.safely(message)  # noqa: SLF001  # our kind
 
     async def send(self, message: Message) -> Receipt:
         """Publish a message as it stands, all its fields; `publish` is the convenient form.
@@ -245,11 +243,11 @@ class Bus:
         `InvalidInput` where one of them has text that may not travel (`text.py`).
         """
         check_message(message)
-        return await self._sending.safely(message)
+        return await self._outbound.safely(message)
 
     async def keep(self, message: Message) -> bool:
         """Keep on the disk what the broker does not take; whether that could be."""
-        return await self._sending.keep(message)
+        return await self._outbound.keep(message)
 
     async def emit(self, event: Event) -> Receipt:
         """Publish a lifecycle event on its topic: QoS 1, never retained."""
@@ -305,7 +303,7 @@ class Bus:
         message = Message(
             meta.reply_to, data, 1, False, kind, headers or NO_HEADERS, None, meta.correlation
         )
-        await self._sending.reply(message, enveloped=getattr(meta, "enveloped", False))
+        await self._outbound.reply(message, enveloped=getattr(meta, "enveloped", False))
 
     def protect(self, filter: str) -> None:
         """Have no reply, on any connection, go to what matches the filter."""
@@ -453,11 +451,11 @@ class Bus:
 
     def pause(self) -> None:
         """Hand no more messages to handlers: the bound on what is in flight is reached."""
-        self._receiving.hold.pause()
+        self._inbound.hold.pause()
 
     def resume(self) -> None:
         """Hand them on again."""
-        self._receiving.hold.resume()
+        self._inbound.hold.resume()
 
     def _check_not_ours(self, pattern: topics.Pattern) -> None:
         ours = (*self.root.split("/"), _REPLY)
@@ -469,7 +467,7 @@ class Bus:
 
     async def _detach(self, subscription: Subscription) -> None:
         self._owned.pop(subscription, None)
-        stays = self._receiving.hold.left and subscription.lane == "intake"
+        stays = self._inbound.hold.left and subscription.lane == "intake"
         if self._subscriptions.remove(subscription) and not stays:
             with contextlib.suppress(NotConnected):
                 await self._transport.unsubscribe(subscription.wire_filter, subscription.lane)

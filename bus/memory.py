@@ -91,7 +91,7 @@ class MemoryBroker:
         self._sessions: dict[str, _Session] = {}
         self._subs: Router[_Sub] = Router()
         self._retained: dict[str, tuple[Message, float | None]] = {}
-        self._turns: dict[tuple[str, str], int] = {}
+        self._locks: dict[tuple[str, str], int] = {}
         self._clients: list[MemoryTransport] = []
 
     def stop(self) -> None:
@@ -133,8 +133,8 @@ class MemoryBroker:
     def _turn(self, key: tuple[str, str], subs: list[_Sub]) -> _Sub:
         """The next member of a shared group, connected ones first."""
         live = [sub for sub in subs if sub.session.client is not None] or subs
-        turn = self._turns.get(key, 0)
-        self._turns[key] = turn + 1
+        turn = self._locks.get(key, 0)
+        self._locks[key] = turn + 1
         return live[turn % len(live)]
 
     def _queue(

@@ -38,14 +38,14 @@ class Attempts:
         name: str,
         timeout: float | None,
         stats: RouteStats,
-        crew: WorkerPool,
+        pool: WorkerPool,
         threads: ThreadPool,
         clock: Clock,
     ) -> None:
         self.name = name
         self._timeout = timeout
         self._stats = stats
-        self._crew = crew
+        self._pool = pool
         self._threads = threads
         self._clock = clock
 
@@ -60,7 +60,7 @@ class Attempts:
         failure: BaseException | None = None
         if delivery.meta is not None:
             rest.asker = delivery.meta.asker
-        self._crew.running[task] = rest
+        self._pool.running[task] = rest
         try:
             async with self._clock.timeout(self._timeout) as limit:
                 rest.limit = limit
@@ -68,12 +68,12 @@ class Attempts:
         except BaseException as error:  # noqa: BLE001  # whatever a handler raises has an outcome
             failure = self._failure(rest, error)
         finally:
-            del self._crew.running[task]
+            del self._pool.running[task]
             if rest.insistence is not None:
                 rest.insistence.cancel()
             self._stats.busy_seconds += time.perf_counter() - started
-        if task.cancelling() and not self._crew.closed:
-            await self._crew.go_on()
+        if task.cancelling() and not self._pool.closed:
+            await self._pool.go_on()
         if failure is not None and (job := self._threads.unfinished(task)) is not None:
             self._note_overdue(job, delivery)
         return result, failure
@@ -82,7 +82,7 @@ class Attempts:
         """The error that counts; raises where the worker itself is being ended."""
         if isinstance(error, GeneratorExit) and rest.exited is not error:
             raise error
-        if self._crew.closed:
+        if self._pool.closed:
             raise asyncio.CancelledError from error
         failure = error
         if isinstance(error, TimeoutError) and rest.limit is not None and rest.limit.expired():

@@ -54,7 +54,7 @@ def deduped(
     dedupe: Dedupe,
     seen: DedupStore,
     scope: str,
-    complaints: ThrottledLog,
+    throttled: ThrottledLog,
     threads: ThreadPool,
 ) -> Binding:
     """The binding with the check before its call and the note after it."""
@@ -70,7 +70,7 @@ def deduped(
             try:
                 await seen.add(scope, key)
             except StoreUnavailable as error:
-                complaints.warn(f"{scope}: a key was handled and is not remembered: {error}")
+                throttled.warn(f"{scope}: a key was handled and is not remembered: {error}")
         finally:
             job = threads.unfinished(asyncio.current_task())
             if job is None:

@@ -54,8 +54,8 @@ class Dispatcher:
         self._seen = seen
         self._live: dict[str, HandlerRoute] = {}
         self._stored: dict[StoredRoute, None] = {}
-        self.flow = InFlightLimit(max_in_flight, max_in_flight_bytes, overload)
-        self._crew = WorkerPool()
+        self.in_flight = InFlightLimit(max_in_flight, max_in_flight_bytes, overload)
+        self._pool = WorkerPool()
         self.threads = threads or ThreadPool(THREADS_NAME)
         self._owns_threads = threads is None
         self._provided = Provided()
@@ -79,27 +79,37 @@ class Dispatcher:
     ) -> Consumer:
         """See `dskity.bus.consumer.Dispatcher`."""
         if not self._bound:
-            self.flow.bind(bus.pause, bus.resume)
+            self.in_flight.bind(bus.pause, bus.resume)
             self._bound = True
         words = RoutePolicy.of(policy)
-        complaints = ThrottledLog(_logger, bus.clock)
-        key = key_of(words.order_by, pattern, complaints)
+        throttled = ThrottledLog(_logger, bus.clock)
+        key = key_of(words.order_by, pattern, throttled)
         binding = bind(handler, pattern, bus, self._provided)
         name = f"{bus.owner}.{binding.name}" if bus.owner else binding.name
         identity = self._identity(f"{name} {pattern.text}")
         if words.dedupe is not None:
             seen = self._need_seen(words.dedupe)
-            binding = deduped(binding, words.dedupe, seen, identity, complaints, self.threads)
+            binding = deduped(binding, words.dedupe, seen, identity, throttled, self.threads)
         stored = words.ack == "stored"
-        flow = InFlightLimit.boundless() if stored else self.flow
+        in_flight = InFlightLimit.boundless() if stored else self.in_flight
         route = HandlerRoute(
-            bus, binding, words, key, self._crew, flow, self._live, name=name, identity=identity
+            bus,
+            binding,
+            words,
+            key,
+            self._pool,
+            in_flight,
+            self._live,
+            name=name,
+            identity=identity,
         )
         if not stored:
             return route
         if self._inbox is None:
             raise Unsupported("ack='stored' needs the disk inbox, and this bus has none")
-        return StoredRoute(route, pattern, self._inbox, self.flow, flow, bus.clock, self._stored)
+        return StoredRoute(
+            route, pattern, self._inbox, self.in_flight, in_flight, bus.clock, self._stored
+        )
 
     def _identity(self, wanted: str) -> str:
         """Handlers may have one name, as those do that one function makes: then they count."""
@@ -151,7 +161,7 @@ class Dispatcher:
         finally:
             for stored in tuple(self._stored):
                 await stored.close()
-            await self._crew.close()
+            await self._pool.close()
             self._tell_of_threads()
             if self._owns_threads:
                 self.threads.close()

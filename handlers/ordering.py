@@ -16,12 +16,12 @@ from dskity.handlers.policy import OrderBy
 Key: TypeAlias = Callable[[Delivery, Mapping[str, str]], Hashable]
 
 
-def key_of(order_by: OrderBy, pattern: Pattern, complaints: ThrottledLog) -> Key:
+def key_of(order_by: OrderBy, pattern: Pattern, throttled: ThrottledLog) -> Key:
     """The function that finds a message's key; `InvalidHandler` where it names no capture."""
     if order_by is None:
         return lambda delivery, _: id(delivery)
     if callable(order_by):
-        return _by_function(order_by, complaints)
+        return _by_function(order_by, throttled)
     if order_by == "topic":
         return lambda delivery, _: delivery.topic
     if order_by not in pattern.names:
@@ -34,7 +34,7 @@ def key_of(order_by: OrderBy, pattern: Pattern, complaints: ThrottledLog) -> Key
     return lambda _, captures: captures[name]
 
 
-def _by_function(function: Callable[[Message], Hashable], complaints: ThrottledLog) -> Key:
+def _by_function(function: Callable[[Message], Hashable], throttled: ThrottledLog) -> Key:
     """A user's function; a message on which it fails keeps the order of its topic."""
 
     def key(delivery: Delivery, _: Mapping[str, str]) -> Hashable:
@@ -42,7 +42,7 @@ def _by_function(function: Callable[[Message], Hashable], complaints: ThrottledL
             found = function(delivery.message())
             hash(found)
         except BaseException as error:  # noqa: BLE001  # the message is handled all the same
-            complaints.warn(
+            throttled.warn(
                 f"order_by failed on a message of {delivery.topic}, which keeps the order of its "
                 f"topic: {in_words(error)}"
             )

@@ -54,8 +54,8 @@ class HandlerRoute:
         binding: Binding,
         policy: RoutePolicy,
         key: Key,
-        crew: WorkerPool,
-        flow: InFlightLimit,
+        pool: WorkerPool,
+        in_flight: InFlightLimit,
         live: dict[str, HandlerRoute],
         *,
         name: str,
@@ -70,13 +70,15 @@ class HandlerRoute:
         self._returned = binding.returned
         self._start = binding.starter()
         self._key = key
-        self._attempts = Attempts(name, policy.timeout, self.stats, crew, bus.threads, bus.clock)
+        self._attempts = Attempts(name, policy.timeout, self.stats, pool, bus.threads, bus.clock)
         self._threads = bus.threads
-        self._crew = crew
+        self._pool = pool
         self._lines = Allowance(bus.clock)
-        self._flow = flow
+        self._in_flight = in_flight
         self._live = live
-        self._lanes: KeySerializer[tuple[Delivery, Captures]] = KeySerializer(policy.concurrency)
+        self._serializer: KeySerializer[tuple[Delivery, Captures]] = KeySerializer(
+            policy.concurrency
+        )
         self._open = 0
         self._ending = 0
         self._drained = asyncio.Event()
@@ -113,15 +115,15 @@ class HandlerRoute:
     def accept(self, delivery: Delivery, captures: Captures) -> None:
         """See `Consumer`."""
         self._open += 1
-        self._crew.submit(self, delivery, captures)
-        if self._flow.enter(len(delivery.payload), delivery.qos):
+        self._pool.submit(self, delivery, captures)
+        if self._in_flight.enter(len(delivery.payload), delivery.qos):
             self._shed()
 
     def _shed(self) -> None:
         """Drop an old QoS 0 message; what waits in the lanes is older than what is not begun."""
-        oldest = self._lanes.shed(_is_unkept)
+        oldest = self._serializer.shed(_is_unkept)
         if oldest is None:
-            self._crew.shed()
+            self._pool.shed()
         else:
             self.discard(oldest[0])
 
@@ -147,12 +149,12 @@ class HandlerRoute:
                 del self._live[self.identity]
 
     def _is_inside(self, task: asyncio.Task[Any] | None) -> bool:
-        rest = None if task is None else self._crew.running.get(task)
+        rest = None if task is None else self._pool.running.get(task)
         return rest is not None and rest.watcher is self._attempts
 
     def begin(self, delivery: Delivery, captures: Captures) -> Coroutine[Any, Any, None] | None:
         """See `crew.Route`."""
-        lanes = self._lanes
+        lanes = self._serializer
         if lanes.busy:
             key = self._key(delivery, captures)  # once: a function may answer otherwise next time
             nested = delivery.meta is not None and self._is_nested(delivery.meta.asker)
@@ -168,7 +170,7 @@ class HandlerRoute:
     def _is_nested(self, asker: asyncio.Task[Any] | None) -> bool:
         """Whether a handler of this route waits, over however many requests, for what is asked."""
         for _ in range(_DEEPEST):
-            rest = None if asker is None else self._crew.running.get(asker)
+            rest = None if asker is None else self._pool.running.get(asker)
             if rest is None:
                 return False
             if rest.watcher is self._attempts:
@@ -224,7 +226,7 @@ class HandlerRoute:
         rest: Coroutine[Any, Any, None],
     ) -> None:
         """See a suspended message through, then those that waited for its key or its place."""
-        self._lanes.occupy(key)
+        self._serializer.occupy(key)
         await self._go_on(key, delivery, rest)
 
     async def _go_on(
@@ -239,16 +241,16 @@ class HandlerRoute:
                 except BaseException as fault:  # noqa: BLE001  # the last net
                     await self._mishandled(key, delivery, fault)
                 if self._threads.overdue and (job := self._attempts.thread()) is not None:
-                    await self._crew.through(partial(self._wait_behind, key, job))
+                    await self._pool.through(partial(self._wait_behind, key, job))
                 turn_ends = time.perf_counter() + TURN_SECONDS
-            if self._crew.closed:
+            if self._pool.closed:
                 raise asyncio.CancelledError  # a handler has caught the one that was for us
-            following = self._lanes.following(key)
+            following = self._serializer.following(key)
             if following is None:
                 return
             key, (delivery, captures) = following
             if time.perf_counter() > turn_ends:
-                await self._crew.through(partial(asyncio.sleep, 0))
+                await self._pool.through(partial(asyncio.sleep, 0))
                 turn_ends = time.perf_counter() + TURN_SECONDS
             rest = self._step(delivery, captures)
             if rest is None:
@@ -257,27 +259,27 @@ class HandlerRoute:
     async def _recover(self) -> None:
         """Forget a cancellation of this worker that the last handler asked for."""
         task = asyncio.current_task()
-        if task is not None and task.cancelling() and not self._crew.closed:
-            await self._crew.go_on()
+        if task is not None and task.cancelling() and not self._pool.closed:
+            await self._pool.go_on()
 
     def _leave_worker(self, key: Hashable, delivery: Delivery) -> None:
         """Our coroutine is being closed: at the end of the loop, or by a GeneratorExit that came
         out of a future that the handler awaited. Only then there is a task, and more to do."""
-        if not self._crew.closed and _is_in_task():
+        if not self._pool.closed and _is_in_task():
             error = RuntimeError("what the handler awaited raised GeneratorExit")
-            self._crew.hand_over(self._go_on(key, delivery, self._give_up(delivery, error, 1)))
+            self._pool.hand_over(self._go_on(key, delivery, self._give_up(delivery, error, 1)))
 
     async def _mishandled(self, key: Hashable, delivery: Delivery, fault: BaseException) -> None:
         """A fault of ours: what waits here must go on, and the PUBACKs too."""
         if isinstance(fault, GeneratorExit):
             self._leave_worker(key, delivery)
             raise fault
-        if self._crew.closed:
+        if self._pool.closed:
             raise fault
         _logger.error("%s: a fault in the processing of a message", self.name, exc_info=fault)
         await self._recover()
         try:
-            await self._crew.through(partial(self._bury, delivery, fault, 1))
+            await self._pool.through(partial(self._bury, delivery, fault, 1))
         except Exception:
             self.stats.dropped += 1
             _logger.exception("a message of %s is lost", delivery.topic)
@@ -292,19 +294,19 @@ class HandlerRoute:
                 if not places:
                     places = 1
                     self._begin_another()
-                for delivery, _ in self._lanes.take_waiting(key):
+                for delivery, _ in self._serializer.take_waiting(key):
                     error = TimeoutError(
                         f"not begun: an earlier message of its key is in a thread that did not "
                         f"end within {THREAD_PATIENCE:g} s"
                     )
                     await self._give_up(delivery, error, 0)
         finally:
-            self._lanes.concurrency -= places
+            self._serializer.concurrency -= places
 
     def _begin_another(self) -> None:
-        another = self._lanes.let_another()
+        another = self._serializer.let_another()
         if another is not None:
-            self._crew.hand_over(self._take_up(*another))
+            self._pool.hand_over(self._take_up(*another))
 
     async def _take_up(self, key: Hashable, item: tuple[Delivery, Captures]) -> None:
         delivery, captures = item
@@ -328,7 +330,7 @@ class HandlerRoute:
             self.stats.retried += 1
             after = error.after if isinstance(error, Retry) else None
             pause = retry.delay(attempt) if after is None else after
-            await self._crew.through(partial(self._bus.clock.sleep, pause))
+            await self._pool.through(partial(self._bus.clock.sleep, pause))
             attempt += 1
             result, failure = await self._try(delivery, captures)
             if failure is None:
@@ -352,7 +354,7 @@ class HandlerRoute:
     async def _is_free(self) -> bool:
         """Whether the thread of the last attempt has ended: no second one may run beside it."""
         job = self._attempts.thread()
-        return job is None or await self._crew.through(partial(self._attempts.ended, job))
+        return job is None or await self._pool.through(partial(self._attempts.ended, job))
 
     def _again(self, error: BaseException, attempt: int, delivery: Delivery) -> bool:
         if attempt >= self.policy.retry.attempts or isinstance(error, Drop | Reject):
@@ -373,11 +375,11 @@ class HandlerRoute:
         if isinstance(error, Duplicate):
             self.stats.duplicates += 1
         elif self._owes_reply(delivery):
-            await self._crew.through(partial(self._reply_error, delivery, error))
+            await self._pool.through(partial(self._reply_error, delivery, error))
         elif dropped or not policy.dead_letter or self._is_dead_letter(delivery):
             self.stats.dropped += 1
         else:
-            await self._crew.through(partial(self._bury, delivery, error, attempts))
+            await self._pool.through(partial(self._bury, delivery, error, attempts))
         self._done(delivery)
 
     def _is_dead_letter(self, delivery: Delivery) -> bool:
@@ -442,7 +444,7 @@ class HandlerRoute:
     async def _answer(self, delivery: Delivery, result: Any) -> None:
         """Success: publish the reply, if one is wanted, and be done."""
         if self._owes_reply(delivery, result):
-            await self._crew.through(partial(self._reply, delivery, result))
+            await self._pool.through(partial(self._reply, delivery, result))
         self.stats.handled += 1
         self._done(delivery)
 
@@ -484,7 +486,7 @@ class HandlerRoute:
             delivery.done()
         except Exception:
             _logger.exception("a message of %s was not acknowledged", delivery.topic)
-        self._flow.leave(len(delivery.payload))
+        self._in_flight.leave(len(delivery.payload))
         self._open -= 1
         if self._open <= self._ending:
             self._drained.set()

@@ -44,7 +44,7 @@ class StoredRoute:
         route: HandlerRoute,
         pattern: Pattern,
         spool: Spool,
-        flow: InFlightLimit,
+        in_flight: InFlightLimit,
         inside: InFlightLimit,
         clock: Clock,
         live: dict[StoredRoute, None],
@@ -52,10 +52,10 @@ class StoredRoute:
         self._route = route
         self._pattern = pattern
         self._spool = spool
-        self._flow = flow
+        self._in_flight = in_flight
         self._inside = inside
         self._clock = clock
-        self._complaints = ThrottledLog(_logger, clock)
+        self._throttled = ThrottledLog(_logger, clock)
         self._inbox_complaints = ThrottledLog(_logger, clock)
         self._live = live
         self._lane = route.identity
@@ -106,7 +106,9 @@ class StoredRoute:
         self._arrived.append(delivery)  # first of all: from here on it is ours to acknowledge
         self._all_stored.clear()
         self._to_store.set()
-        self._flow.enter(len(delivery.payload), 1)  # at the bound the wire waits, also at QoS 0
+        self._in_flight.enter(
+            len(delivery.payload), 1
+        )  # at the bound the wire waits, also at QoS 0
 
     async def drain(self) -> None:
         """See `Consumer`: store what has arrived, end what is being handled; the rest stays on
@@ -138,7 +140,7 @@ class StoredRoute:
             while self._arrived:
                 for _ in range(await self._write(list(islice(self._arrived, _BATCH)))):
                     delivery = self._arrived.popleft()
-                    self._flow.leave(len(delivery.payload))
+                    self._in_flight.leave(len(delivery.payload))
                     delivery.done()
                 self._to_handle.set()
             self._all_stored.set()
@@ -161,7 +163,7 @@ class StoredRoute:
                 if isinstance(error, OutboxFull) and len(messages) > 1:
                     del messages[len(messages) // 2 :]
                     continue
-                self._complaints.warn(f"messages of {self._lane} are not acknowledged: {error!r}")
+                self._throttled.warn(f"messages of {self._lane} are not acknowledged: {error!r}")
                 await self._clock.sleep(_PAUSE)
             else:
                 return len(messages)

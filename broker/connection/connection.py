@@ -73,7 +73,7 @@ class LaneConnection:
         make_wire: WireFactory,
         receive: Receiver,
         owner: Owner,
-        complaints: Mapping[BrokerUrl, ThrottledLog],
+        throttled: Mapping[BrokerUrl, ThrottledLog],
         rivals: ClientIdConflict,
         clock: Clock,
     ) -> None:
@@ -88,10 +88,12 @@ class LaneConnection:
         self._make_wire = make_wire
         self._receive = receive
         self._owner = owner
-        self._complaints = complaints
-        self._rivals = rivals
+        self._throttled = throttled
+        self._conflicts = rivals
         self._clock = clock
-        self._dialects = {node.address: VersionNegotiator(node.protocol) for node in nodes.round()}
+        self._negotiators = {
+            node.address: VersionNegotiator(node.protocol) for node in nodes.round()
+        }
         self._backoff = Backoff(clock)
         self._placement = Placement(subscriptions, identity.lane)
         self._wire: Wire | None = None
@@ -187,19 +189,19 @@ class LaneConnection:
 
     async def _visit(self, node: ConnectionSettings) -> Exception | None:
         """Be connected to a node for as long as it lasts; the error where it never came to that."""
-        await self._rivals.peace()
+        await self._conflicts.peace()
         try:
             opening, welcome, wire = await self._open(node)
-            if self._identity.lane == "control" and self._rivals.suspected:
+            if self._identity.lane == "control" and self._conflicts.suspected:
                 await wire.close()
-                if await self._rivals.found(opening):
-                    self._rivals.give_way(node, "it closes only our own connections")
+                if await self._conflicts.found(opening):
+                    self._conflicts.give_way(node, "it closes only our own connections")
                 return None
             self._wire = wire
             started = self._clock.monotonic()
             reason = await self._live(opening, welcome, wire)
         except TakenOver as error:
-            self._rivals.give_way(node, str(error))
+            self._conflicts.give_way(node, str(error))
             self._owner.changed(str(error))
             return None
         except (BrokerRefused, NotConnected, InvalidSettings) as error:
@@ -212,22 +214,22 @@ class LaneConnection:
         if lived >= LASTED:
             self._backoff.reset()
         if self._identity.lane == "control":
-            self._rivals.note(lived)
+            self._conflicts.note(lived)
         if not self._following and not self._again:  # it has not failed
             await self._clock.sleep(self._backoff.delay())
         return None
 
     async def _open(self, node: ConnectionSettings) -> tuple[ConnectRequest, ConnectResult, Wire]:
-        dialect = self._dialects[node.address]
+        negotiator = self._negotiators[node.address]
         while True:
             opening = await self._identity.opening(
-                node, dialect.version, before=self.node is not None
+                node, negotiator.version, before=self.node is not None
             )
             wire = self._newest = self._make_wire(opening, self._receive, self._wire)
             try:
                 return opening, await wire.open(), wire
             except (BrokerRefused, NotConnected) as error:
-                if self._closing or not dialect.refused(error):
+                if self._closing or not negotiator.refused(error):
                     raise
             except BaseException:  # unforeseen, it may have left something open
                 await wire.close()
@@ -238,7 +240,7 @@ class LaneConnection:
             reason = _about_credentials(node, error.reason_code)
         else:
             reason = f"{error}; trying {'the next one' if self._nodes.several else 'again'}"
-        self._complaints[node.address].warn(reason)
+        self._throttled[node.address].warn(reason)
         self.reason = reason
         self._owner.trouble(reason)
 
@@ -320,7 +322,7 @@ class LaneConnection:
         return await wire.lost()
 
     def _arrived(self, node: ConnectionSettings) -> None:
-        self._complaints[node.address].settle()
+        self._throttled[node.address].settle()
         self.reason = ""
         current = self._nodes.current
         if self._following and node is not current:
@@ -331,7 +333,7 @@ class LaneConnection:
 
     async def _begin(self, opening: ConnectRequest, welcome: ConnectResult, wire: Wire) -> None:
         node = opening.settings
-        self._dialects[node.address].accepted()
+        self._negotiators[node.address].accepted()
         self.resumed = welcome.resumed
         self._placement.begin(resumed=welcome.resumed, anew=node is not self.node)
         self.node = node

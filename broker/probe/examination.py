@@ -71,16 +71,16 @@ async def _greet_node(
 ) -> tuple[ConnectRequest, ConnectResult]:
     """Learn which version it accepts, as a connection does."""
     tls = await blocking(client_context, node.tls) if node.address.tls else None
-    dialect = VersionNegotiator(node.protocol)
+    negotiator = VersionNegotiator(node.protocol)
     while True:
         opening = ConnectRequest(
-            node, node.client_id, dialect.version, clean_start=True, session_expiry=0, tls=tls
+            node, node.client_id, negotiator.version, clean_start=True, session_expiry=0, tls=tls
         )
         try:
             async with visit(opening, make_wire) as guest:
                 return opening, guest.welcome
         except (BrokerRefused, NotConnected) as error:
-            if not dialect.refused(error):
+            if not negotiator.refused(error):
                 raise
 
 

@@ -18,12 +18,12 @@ class KeyedLock:
     """Keyed locks."""
 
     def __init__(self) -> None:
-        self._turns: dict[Hashable, _Turn] = {}
+        self._locks: dict[Hashable, _Turn] = {}
 
     @asynccontextmanager
     async def of(self, key: Hashable) -> AsyncIterator[None]:
         """Hold the key for the block, after those who asked before."""
-        turn = self._turns.setdefault(key, _Turn())
+        turn = self._locks.setdefault(key, _Turn())
         turn.users += 1
         try:
             async with turn.lock:
@@ -31,4 +31,4 @@ class KeyedLock:
         finally:
             turn.users -= 1
             if not turn.users:
-                del self._turns[key]
+                del self._locks[key]

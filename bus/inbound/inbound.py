@@ -44,7 +44,7 @@ class Inbound:
         self._replies = replies
         self._counters = counters
         self._clock = clock
-        self._complaints = ThrottledLog(_logger, clock)
+        self._throttled = ThrottledLog(_logger, clock)
         self._faults = ConsumerFaults(counters, clock)
         self._unrouted = Tally(
             _logger,
@@ -113,13 +113,13 @@ class Inbound:
         if left is None or left > 0:
             return False
         if left < -OLDEST:
-            self._complaints.warn(
+            self._throttled.warn(
                 f"what came on {delivery.topic} seems to have expired {-left:.0f} s ago and is "
                 "handled all the same: the clock of its sender or of this machine must be wrong"
             )
             return False
         self._counters.expired += 1
-        self._complaints.warn(
+        self._throttled.warn(
             f"what came on {delivery.topic} expired {-left:.0f} s ago and is not handled; where it "
             "had just been sent, the clock of the sender or of this machine is wrong"
         )

@@ -42,14 +42,14 @@ class DedupStore:
         self, path: Path | None, *, what: str, keep: float, clock: Clock = SYSTEM_CLOCK
     ) -> None:
         self.keep = keep
-        self._complaints = ThrottledLog(logging.getLogger(__name__), clock)
+        self._throttled = ThrottledLog(logging.getLogger(__name__), clock)
         self._what = what
         self._clock = clock
         self._until_pruning = 0
         self._known = BloomFilter()
         self._noted: list[_Row] = []
         self._lingering: asyncio.TimerHandle | None = None
-        self._turns = KeyedLock()
+        self._locks = KeyedLock()
         self._database = Database(path, what=what, schema=_SCHEMA, synchronous="NORMAL")
 
     async def open(self) -> None:
@@ -64,7 +64,7 @@ class DedupStore:
 
     def turn(self, scope: str, key: str) -> AbstractAsyncContextManager[None]:
         """One at a time for a key, in the order of asking, between the look and the note."""
-        return self._turns.of((scope, key))
+        return self._locks.of((scope, key))
 
     async def has(self, scope: str, key: str, window: float) -> bool:
         """Whether `key` was added within the last `window` seconds."""
@@ -105,7 +105,7 @@ class DedupStore:
             self._not_written(error)
 
     def _not_written(self, error: BaseException) -> None:
-        self._complaints.warn(f"{self._what}: what comes again will not be recognised: {error}")
+        self._throttled.warn(f"{self._what}: what comes again will not be recognised: {error}")
 
     def _write(self, rows: Sequence[_Row]) -> asyncio.Future[None]:
         prune_before = None

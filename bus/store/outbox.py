@@ -77,12 +77,12 @@ class Outbox:
         self._name = "outbox" if path is None else path.stem
         self._max_age = max_age
         self._clock = clock
-        self._complaints = ThrottledLog(_logger, clock)
+        self._throttled = ThrottledLog(_logger, clock)
         self._losses = ThrottledLog(_logger, clock)
         self._offset = clock.time() - clock.monotonic()
         self._gone: set[int] = set()  # ids that have left, and are on the disk still
         self._gone_to = 0  # the id up to which all have left
-        self._suspects = PoisonDetector()
+        self._poison = PoisonDetector()
         self._cornered: list[Stored] = []
         self._quarantine: Quarantine | None = None
         self._tells_refusals: Callable[[], bool] = lambda: False
@@ -179,11 +179,11 @@ class Outbox:
             self._waiting.clear()
             try:
                 await self._drain()
-                self._complaints.settle()
+                self._throttled.settle()
             except Exception as error:  # noqa: BLE001  # without this task nothing leaves any more
                 self._waiting.set()
                 said = str(error) if isinstance(error, DSkityError) else repr(error)
-                self._complaints.warn(f"the outbox waits: {said}")
+                self._throttled.warn(f"the outbox waits: {said}")
                 await self._clock.sleep(_PAUSE)
 
     async def _drain(self) -> None:
@@ -199,7 +199,7 @@ class Outbox:
             now = self._clock.monotonic() + offset
             self._drop_what_is_over(page, now)
             waiting = {stored.id: stored for stored in page if stored.id not in self._gone}
-            picked = [waiting[id] for id in self._suspects.pick(tuple(waiting))]
+            picked = [waiting[id] for id in self._poison.pick(tuple(waiting))]
             limit = _PAGE if len(picked) == len(waiting) else _FEW
             connection = self._connections
             outcomes = await asyncio.gather(
@@ -238,25 +238,25 @@ class Outbox:
         if not any(isinstance(outcome, NotConnected) for outcome in outcomes):
             passed = [id for id, outcome in zip(sent, outcomes, strict=True) if outcome is True]
             if passed:  # what was refused may never have been on the connection
-                self._suspects.passed(passed)
+                self._poison.passed(passed)
         elif self._ended != connection:  # else it was gone before these were sent
             self._ended = connection
             unsure = zip(picked, outcomes, strict=True)
-            if self._suspects.ended(sent, self._clock.monotonic()):
+            if self._poison.ended(sent, self._clock.monotonic()):
                 await self._blame(picked[0], outcomes[0])
-            elif self._suspects.cornered(sent):
+            elif self._poison.cornered(sent):
                 self._cornered = [one for one, end in unsure if isinstance(end, NotConnected)]
 
     async def _blame(self, stored: Stored, outcome: bool | BaseException) -> None:
         """Set aside what was alone when connection after connection ended."""
-        if self._suspects.proved(stored.id):
+        if self._poison.proved(stored.id):
             silent = isinstance(outcome, Unacknowledged)
             await self._set_aside(stored, _UNANSWERED if silent else _HANGS_UP)
         elif isinstance(outcome, Unacknowledged):
             return  # the broker acknowledges nothing: that is no fault of the message
         else:
             await self._set_aside(stored, _MAYBE)
-        self._suspects.forget(stored.id)
+        self._poison.forget(stored.id)
 
     async def _examine(self) -> None:
         """Try those that may have ended the connection on another one; see `quarantine.py`."""
@@ -275,9 +275,9 @@ class Outbox:
                 self._gone.add(stored.id)
             else:
                 continue
-            self._suspects.forget(stored.id)
+            self._poison.forget(stored.id)
         if Verdict.UNKNOWN not in verdicts:
-            self._suspects.released()
+            self._poison.released()
         await self._remove()
 
     def _connection(self) -> int | None:
@@ -333,7 +333,7 @@ class Outbox:
             if stored.expires_at is None:
                 self._losses.warn("the outbox drops messages that are older than its `max_age`")
             self._gone.add(stored.id)
-            self._suspects.forget(stored.id)
+            self._poison.forget(stored.id)
 
     def _is_over(self, stored: Stored, now: float) -> bool:
         too_old = self._max_age is not None and now - stored.put_at > self._max_age

@@ -29,12 +29,12 @@ class Presence:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._announcer = BackgroundPublisher(bus, as_it_is, name="runtime state")
+        self._publisher = BackgroundPublisher(bus, as_it_is, name="runtime state")
         self._state: RuntimeState = "starting"
 
     def start(self) -> None:
         """Tell `starting`."""
-        self._announcer.start()
+        self._publisher.start()
         self._bus.link.watch(self._link_changed)
         self.tell("starting")
 
@@ -42,17 +42,17 @@ class Presence:
         """Publish `state` soon; while the broker is away, the reconnect does it."""
         self._state = state
         if self._bus.connected:
-            self._announcer.put(self._message())
+            self._publisher.put(self._message())
 
     async def end(self) -> None:
         """Tell `stopped`, and wait until it is told."""
         self.tell("stopped")
-        await self._announcer.close()
+        await self._publisher.close()
 
     def _link_changed(self, connected: bool, *, resumed: bool) -> None:
         del resumed
         if connected:
-            self._announcer.put(self._message())
+            self._publisher.put(self._message())
 
     def _message(self) -> Message:
         bus = self._bus

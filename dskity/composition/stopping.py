@@ -78,7 +78,7 @@ def cut_off(runtime: Runtime | None) -> Iterator[str]:
     ]
     if handlers:
         yield f"handlers still running or waiting, with their messages: {_list(handlers)}"
-    messages = sum(each.dispatcher.flow.messages for each in connections)
+    messages = sum(each.dispatcher.in_flight.messages for each in connections)
     if messages:
         yield f"messages in flight: {messages}; the broker sends those of QoS 1 and 2 again"
     modules = [name for name, unit in runtime.supervisor.states().items() if unit.state in _UP]

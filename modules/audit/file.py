@@ -37,7 +37,7 @@ class AuditFile:
         self._keep = keep
         self._counters = counters
         self._lines: queue.Queue[bytes | None] = queue.Queue(_MOST_WAITING)
-        self._complaints = ThrottledLog(_logger, SYSTEM_CLOCK)
+        self._throttled = ThrottledLog(_logger, SYSTEM_CLOCK)
         self._thread: threading.Thread | None = None
         self._file = -1
         self._size = 0
@@ -73,7 +73,7 @@ class AuditFile:
                 self._append(b"".join(lines))
             except (OSError, StateUnusable) as error:
                 self._counters.audit_lost += len(lines)
-                self._complaints.warn(f"security.audit_file: {self.path}: {error}")
+                self._throttled.warn(f"security.audit_file: {self.path}: {error}")
 
     def _gather(self) -> list[bytes] | None:
         """The next line and what came with it; None at the end."""

@@ -40,7 +40,7 @@ class Carrier:
         self.counts = Counts()
         self._target = target
         self._hop = hop(client_id, number)
-        self._complaints = ThrottledLog(logger, target.clock)
+        self._throttled = ThrottledLog(logger, target.clock)
 
     async def carry(self, message: Message) -> None:
         """Return when the target's broker, or its outbox, has the message.
@@ -60,12 +60,12 @@ class Carrier:
                 if message.qos == 0:  # nobody keeps it
                     self.counts.dropped += 1
                     return
-                self._complaints.warn(f"{self.rule}: messages wait: {error}")
+                self._throttled.warn(f"{self.rule}: messages wait: {error}")
                 await self._target.clock.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
                 self.counts.carried += 1
-                self._complaints.settle()
+                self._throttled.settle()
                 return
 
     def _name(self, message: Message) -> str | None:
@@ -75,7 +75,7 @@ class Carrier:
             return None
         if has_passed(message.headers, self._hop):
             self.counts.looped += 1
-            self._complaints.warn(
+            self._throttled.warn(
                 f"{self.rule}: {message.topic!r} came round and is dropped: another runtime's "
                 "bridge brings back what this one carries; narrow a filter, or add a prefix"
             )

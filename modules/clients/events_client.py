@@ -42,7 +42,7 @@ class _Listener:
 class _Hub:
     """What the events of all modules share."""
 
-    announcer: BackgroundPublisher[Message]
+    publisher: BackgroundPublisher[Message]
     listeners: dict[str, list[_Listener]] = field(default_factory=dict)
 
 
@@ -56,9 +56,9 @@ class BusEvents:
         self._mine: list[_Listener] = []
 
     @property
-    def announcer(self) -> BackgroundPublisher[Message]:
+    def publisher(self) -> BackgroundPublisher[Message]:
         """Publishes what the broker was not there for; the supervisor starts and ends it."""
-        return self._hub.announcer
+        return self._hub.publisher
 
     def scope(self, bus: Bus, tasks: Tasks) -> BusEvents:
         """The same events for one module; what is added through it ends with `clear`."""
@@ -91,7 +91,7 @@ class BusEvents:
         listeners = [entry for entry in self._hub.listeners.get(name, ()) if entry.active]
         for listener in listeners:
             await self._call(listener, data)
-        await self.announcer.send(message)
+        await self.publisher.send(message)
         return len(listeners)
 
     def set_active(self, active: bool) -> None:

@@ -53,7 +53,7 @@ class Claims:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._topic = f"{bus.root}/commands/claims"
-        self._complaints = ThrottledLog(_logger, bus.clock)
+        self._throttled = ThrottledLog(_logger, bus.clock)
         self._rounds: OrderedDict[str, Round] = OrderedDict()
         self._waiting: dict[str, asyncio.Future[bool]] = {}
 
@@ -78,7 +78,7 @@ class Claims:
                 await self._bus.publish(self._topic, claim, qos=0)
                 return await won
         except (NotConnected, TimeoutError) as error:
-            self._complaints.warn(
+            self._throttled.warn(
                 f"a request on {request.topic} is left to other runtimes, for it could not be "
                 f"claimed: {str(error) or 'the claim did not come back'}"
             )

@@ -34,7 +34,7 @@ class SharedKeys:
     def __init__(self, kv: KV, clock: Clock) -> None:
         self._kv = kv
         self._clock = clock
-        self._complaints = ThrottledLog(_logger, clock)
+        self._throttled = ThrottledLog(_logger, clock)
         self._due = asyncio.Event()
         self._pending: dict[str, Execution | None] = {}
         self._writing: asyncio.Task[None] | None = None
@@ -100,7 +100,7 @@ class SharedKeys:
             try:
                 await self._write_pending()
             except StoreUnavailable as error:
-                self._complaints.warn(f"an idempotency key is not written yet: {error}")
+                self._throttled.warn(f"an idempotency key is not written yet: {error}")
                 self._due.set()
                 await self._clock.sleep(_TRY_AGAIN)
 

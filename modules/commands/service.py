@@ -55,7 +55,7 @@ class CommandService:
         self._templates = templates or wire.Templates()
         self._ttl = _seconds("commands.ttl", ttl)
         self._keys = None if shared is None else SharedKeys(shared, bus.clock)
-        self._turns = KeyedLock()
+        self._locks = KeyedLock()
         self._ledger = Ledger(bus, store or MemoryStore(), max_open, self._keys)
         self._intake = ReplyIntake(bus, self._templates.replies, self._ledger)
         self._running = False
@@ -114,7 +114,7 @@ class CommandService:
         if idempotency_key is None:
             await self._send(execution, request, require_responder)
             return await self._ended(execution, patience)
-        async with self._turns.of(idempotency_key):
+        async with self._locks.of(idempotency_key):
             first = await self._first(execution)
             if first is None:
                 await self._send(execution, request, require_responder)

@@ -23,7 +23,7 @@ class DeadLetterRecorder:
         self._store = store
         self._connection = connection
         self._clock = clock
-        self._complaints = ThrottledLog(logger, clock)
+        self._throttled = ThrottledLog(logger, clock)
 
     async def keep(self, message: Message, topic: str) -> None:
         """Return when the letter is on the disk, however long that takes.
@@ -37,9 +37,9 @@ class DeadLetterRecorder:
             try:
                 await self._store.add(letter)
             except Unavailable as error:
-                self._complaints.warn(f"dead letters are not acknowledged: {error}")
+                self._throttled.warn(f"dead letters are not acknowledged: {error}")
                 await self._clock.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
-                self._complaints.settle()
+                self._throttled.settle()
                 return

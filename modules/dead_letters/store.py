@@ -78,7 +78,7 @@ class DeadLetterStore:
         self.dropped = 0
         self.expired = 0
         self._clock = clock
-        self._complaints = ThrottledLog(_logger, clock)
+        self._throttled = ThrottledLog(_logger, clock)
         self._database = Database(path, what="the file of dead letters", schema=_SCHEMA)
 
     async def open(self) -> None:
@@ -131,7 +131,7 @@ class DeadLetterStore:
     def _dropped(self, number: int) -> None:
         self.dropped += number
         if number:
-            self._complaints.warn(
+            self._throttled.warn(
                 f"the bound of {self.bounds.letters} dead letters or {self.bounds.bytes} bytes is "
                 "reached: the oldest are deleted; replay or drop some, or raise bus.dead_letters"
             )

@@ -34,7 +34,7 @@ class Listener(socket.socket):
     places: dict[Any, Place]
     spare: int | None = None
     """A descriptor to let go of where there is no other one; see `_turn_away`."""
-    complaints: ThrottledLog
+    throttled: ThrottledLog
 
     def accept(self) -> tuple[socket.socket, Any]:
         """See `socket.socket.accept`. Where this process has no descriptor left, who comes is
@@ -44,7 +44,7 @@ class Listener(socket.socket):
         except OSError as error:
             if error.errno not in _NO_DESCRIPTOR or not self._turn_away():
                 raise
-            self.complaints.warn(
+            self.throttled.warn(
                 f"HTTP connections are closed as they come: {error.strerror}; raise the limit "
                 "(`ulimit -n`, `LimitNOFILE=`), or find what holds so many files"
             )
@@ -122,7 +122,7 @@ def listen(found: Any, connections: Connections, host: str, port: int) -> Listen
     family, _, _, _, address = found
     listener = Listener(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.connections, listener.places = connections, {}
-    listener.complaints, listener.spare = ThrottledLog(_logger, SYSTEM_CLOCK), _spare()
+    listener.throttled, listener.spare = ThrottledLog(_logger, SYSTEM_CLOCK), _spare()
     try:
         if os.name == "posix":  # elsewhere it would let two servers share a port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

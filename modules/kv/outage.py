@@ -21,7 +21,7 @@ class Outage:
 
     def __init__(self, server: str, clock: Clock) -> None:
         self._server = server
-        self._complaints = ThrottledLog(log, clock)
+        self._throttled = ThrottledLog(log, clock)
         self._reasons: dict[str, str] = {}
         self._pauses: dict[str, float] = {}
         self._said = ""
@@ -36,7 +36,7 @@ class Outage:
         self._reasons[name] = reason
         # The first reason stands for the outage: later ones differ by what was under way.
         self._said = self._said or f"{reason}; trying again"
-        self._complaints.warn(self._said)
+        self._throttled.warn(self._said)
         pause = self._pauses.get(name, SHORTEST_PAUSE)
         self._pauses[name] = min(2 * pause, LONGEST_PAUSE)
         return pause
@@ -48,5 +48,5 @@ class Outage:
         self._pauses.pop(name)
         if not self._reasons:
             self._said = ""
-            self._complaints.settle()
+            self._throttled.settle()
             log.info("%s can be used again", self._server)

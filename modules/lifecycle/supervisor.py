@@ -77,7 +77,7 @@ class Supervisor:
 
     async def start(self) -> None:
         """Start all that are enabled, each after those it depends on."""
-        self._events.announcer.start()
+        self._events.publisher.start()
         async with self._changing:
             for unit in self._units.values():
                 if enabled(unit.name, self._config) and not _left_out(unit.found):
@@ -99,7 +99,7 @@ class Supervisor:
                 if unit.loaded:
                     await unit.stop(_left_until(drained), partial(_left_until, over))
                     self._change(unit, "stopped")
-        await self._events.announcer.close()
+        await self._events.publisher.close()
 
     async def quarantine(self, name: str, reason: str) -> None:
         """End a module's handlers but keep it loaded, until `resume`."""
@@ -202,7 +202,7 @@ class Supervisor:
             reason,
             digest,
         )
-        self._events.announcer.put(self._clients.bus.event_message(changed))
+        self._events.publisher.put(self._clients.bus.event_message(changed))
         if state != "failed":  # which is logged with a report
             _logger.info("module %s %s%s", unit.name, changed.state, reason and f": {reason}")
 

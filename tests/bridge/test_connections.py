@@ -118,7 +118,7 @@ async def test_handlers_of_two_brokers_share_no_stored_messages_and_one_memory(
         witness(sites.edge, "nothing") as edge,
         sites.runtime(tmp_path, modules=[slow]) as runtime,
     ):
-        flow = runtime.core.dispatcher.flow
+        in_flight = runtime.core.dispatcher.in_flight
         for number in range(20):
             await edge.bus.publish("stored", number)
             await cloud.bus.publish("stored", 100 + number)
@@ -126,7 +126,7 @@ async def test_handlers_of_two_brokers_share_no_stored_messages_and_one_memory(
         assert sorted(slow.handled) == [*range(20), *range(100, 120)]
         slow.handled.clear()
         await edge.bus.publish("once", {"id": 7})
-        await until(lambda: slow.handled and not flow.messages, "it is handled and remembered")
+        await until(lambda: slow.handled and not in_flight.messages, "it is handled and remembered")
         await cloud.bus.publish("once", {"id": 7})
         await cloud.bus.publish("once", {"id": 8})
         await until(lambda: {"id": 8} in slow.handled, "the last one handled")

@@ -65,7 +65,7 @@ class Scene:
         self.broker, self.transport, self.bus = broker, transport, bus
         self.came: list[str] = []
 
-    def announcer(self, *, limit: int = 1_000, durable: bool = True) -> BackgroundPublisher[str]:
+    def publisher(self, *, limit: int = 1_000, durable: bool = True) -> BackgroundPublisher[str]:
         """An announcer of topics; the payload is the time of `put`."""
         return BackgroundPublisher(
             self.bus,
@@ -108,11 +108,11 @@ def topics(count: int) -> list[str]:
 
 async def test_items_come_in_the_order_in_which_they_were_put() -> None:
     async with scene() as s:
-        announcer = s.announcer()
-        announcer.start()
+        publisher = s.publisher()
+        publisher.start()
         for topic in topics(500):
-            announcer.put(topic)
-        await announcer.close()
+            publisher.put(topic)
+        await publisher.close()
         await until(lambda: len(s.came) == 500, "all of them")
         assert s.came == topics(500)
 
@@ -121,24 +121,24 @@ async def test_many_are_under_way_at_once_and_never_more_than_the_bound() -> Non
     """So a broker's delay is paid once for 128 of them, not for each."""
     async with scene() as s:
         s.transport.hold()
-        announcer = s.announcer()
-        announcer.start()
+        publisher = s.publisher()
+        publisher.start()
         for topic in topics(3 * AT_ONCE):
-            announcer.put(topic)
+            publisher.put(topic)
         await until(lambda: len(s.came) == AT_ONCE, "the first 128")
         assert s.transport.under_way == AT_ONCE
         s.transport.answer()
-        await announcer.close()
+        await publisher.close()
         await until(lambda: s.came == topics(3 * AT_ONCE), "all of them, in order")
 
 
 async def test_what_a_lost_connection_left_open_goes_again_before_anything_newer() -> None:
     async with scene() as s:
         s.transport.hold()
-        announcer = s.announcer()
-        announcer.start()
+        publisher = s.publisher()
+        publisher.start()
         for topic in topics(AT_ONCE + 10):
-            announcer.put(topic)
+            publisher.put(topic)
         await until(lambda: len(s.came) == AT_ONCE, "the first 128")
         s.broker.stop()
         s.transport.fail()
@@ -146,31 +146,31 @@ async def test_what_a_lost_connection_left_open_goes_again_before_anything_newer
         s.broker.start()
         await until(lambda: len(s.came) == 2 * AT_ONCE + 10, "all of them")
         assert s.came[AT_ONCE:] == topics(AT_ONCE + 10)
-        await announcer.close()
-        assert announcer.dropped == 0
+        await publisher.close()
+        assert publisher.dropped == 0
 
 
 async def test_an_item_has_the_time_at_which_it_was_put() -> None:
     clock = VirtualClock(start=1_000)
     async with scene(clock=clock) as s:
-        announcer = s.announcer()
-        announcer.put("a")
+        publisher = s.publisher()
+        publisher.put("a")
         await clock.advance(60)
-        announcer.put("b")
-        announcer.start()
+        publisher.put("b")
+        publisher.start()
         async with s.bus.stream("+") as stream:
             assert [(await anext(stream)).payload for _ in range(2)] == [b"1000", b"1060"]
-        await announcer.close()
+        await publisher.close()
 
 
 async def test_of_more_than_the_bound_the_oldest_go() -> None:
     async with scene() as s:
-        announcer = s.announcer(limit=2)
+        publisher = s.publisher(limit=2)
         for topic in topics(4):
-            announcer.put(topic)
-        announcer.start()
-        await announcer.close()
-        assert announcer.dropped == 2
+            publisher.put(topic)
+        publisher.start()
+        await publisher.close()
+        assert publisher.dropped == 2
         await until(lambda: s.came == ["n/2", "n/3"], "the newest two")
 
 
@@ -179,26 +179,26 @@ async def test_the_log_tells_what_was_dropped_once_a_minute(
 ) -> None:
     clock = VirtualClock()
     async with scene(clock=clock) as s:
-        announcer = s.announcer(limit=1)
+        publisher = s.publisher(limit=1)
         for topic in topics(5):
-            announcer.put(topic)
+            publisher.put(topic)
         assert [record.args for record in caplog.records if "dropping" in record.message] == [
             ("news", 1, "the broker is away, or too slow: dropping the oldest")
         ]
         await clock.advance(60)
-        announcer.put("n/5")
+        publisher.put("n/5")
         assert "news dropped: 5 so far" in caplog.text
 
 
 async def test_what_the_broker_refuses_does_not_hold_up_the_next() -> None:
     async with scene(max_packet=4) as s:
-        announcer = BackgroundPublisher(s.bus, as_it_is, name="news")
-        announcer.put(Message("n/big", b"12345"))
-        announcer.put(Message("n/small", b"1"))
-        announcer.start()
-        await announcer.close()
+        publisher = BackgroundPublisher(s.bus, as_it_is, name="news")
+        publisher.put(Message("n/big", b"12345"))
+        publisher.put(Message("n/small", b"1"))
+        publisher.start()
+        await publisher.close()
         await until(lambda: s.came == ["n/small"], "the next is published")
-        assert announcer.dropped == 1
+        assert publisher.dropped == 1
 
 
 async def test_nor_does_a_message_that_cannot_be_made(caplog: pytest.LogCaptureFixture) -> None:
@@ -206,26 +206,26 @@ async def test_nor_does_a_message_that_cannot_be_made(caplog: pytest.LogCaptureF
         return Message(f"n/{10 // number}")
 
     async with scene() as s:
-        announcer = BackgroundPublisher(s.bus, message_of, name="news")
+        publisher = BackgroundPublisher(s.bus, message_of, name="news")
         for number in (0, 5):
-            announcer.put(number)
-        announcer.start()
-        await announcer.close()
+            publisher.put(number)
+        publisher.start()
+        await publisher.close()
         await until(lambda: s.came == ["n/2"], "the next is published")
-        assert announcer.dropped == 1
+        assert publisher.dropped == 1
         assert "ZeroDivisionError" in caplog.text
 
 
 async def test_without_a_broker_items_wait_here() -> None:
     async with scene() as s:
         s.broker.stop()
-        announcer = s.announcer()
-        announcer.start()
-        announcer.put("a")
-        await asyncio.wait_for(announcer.send("b"), 0.5)
+        publisher = s.publisher()
+        publisher.start()
+        publisher.put("a")
+        await asyncio.wait_for(publisher.send("b"), 0.5)
         s.broker.start()
         await until(lambda: s.came == ["a", "b"], "both, in order")
-        await announcer.close()
+        await publisher.close()
 
 
 @pytest.mark.parametrize(("durable", "kept"), [(True, 3), (False, 0)])
@@ -234,66 +234,66 @@ async def test_only_a_durable_one_hands_on_to_the_outbox(*, durable: bool, kept:
     outbox = Outbox(None)
     async with scene(outbox=outbox) as s:
         s.broker.stop()
-        announcer = s.announcer(durable=durable)
-        announcer.start()
+        publisher = s.publisher(durable=durable)
+        publisher.start()
         for topic in topics(3):
-            announcer.put(topic)
+            publisher.put(topic)
         await until(lambda: outbox.spool.messages == kept, "kept, or not")
         s.broker.start()
         await until(lambda: s.came == topics(3), "all of them, in order")
-        await announcer.close()
+        await publisher.close()
 
 
 async def test_send_raises_what_the_broker_says_against_the_message() -> None:
     async with scene(max_packet=3) as s:
-        announcer = BackgroundPublisher(s.bus, as_it_is, name="news")
+        publisher = BackgroundPublisher(s.bus, as_it_is, name="news")
         with pytest.raises(TooLarge):
-            await announcer.send(Message("n", b"1234"))
-        await announcer.send(Message("n", b"1"))
+            await publisher.send(Message("n", b"1234"))
+        await publisher.send(Message("n", b"1"))
         await until(lambda: s.came == ["n"], "the small one")
 
 
 async def test_a_producer_that_waits_for_room_has_nothing_dropped() -> None:
     async with scene() as s:
-        announcer = s.announcer(limit=100)
-        announcer.start()
+        publisher = s.publisher(limit=100)
+        publisher.start()
         for topic in topics(1_000):
-            announcer.put(topic)
+            publisher.put(topic)
             if topic.endswith("9"):
-                await announcer.room()
-        await announcer.close()
+                await publisher.room()
+        await publisher.close()
         await until(lambda: len(s.came) == 1_000, "all of them")
-        assert announcer.dropped == 0
+        assert publisher.dropped == 0
 
 
 async def test_there_is_no_waiting_for_room_while_the_broker_is_away() -> None:
     async with scene() as s:
-        announcer = s.announcer(limit=10)
-        announcer.start()
+        publisher = s.publisher(limit=10)
+        publisher.start()
         s.broker.stop()
         for topic in topics(20):
-            announcer.put(topic)
-            await asyncio.wait_for(announcer.room(), 0.5)
-        await announcer.close()
+            publisher.put(topic)
+            await asyncio.wait_for(publisher.room(), 0.5)
+        await publisher.close()
 
 
 async def test_who_waits_for_room_is_let_go_when_the_connection_is_lost() -> None:
     async with scene() as s:
         s.transport.hold()
-        announcer = s.announcer(limit=2 * AT_ONCE)
-        announcer.start()
+        publisher = s.publisher(limit=2 * AT_ONCE)
+        publisher.start()
         for topic in topics(2 * AT_ONCE):
-            announcer.put(topic)
+            publisher.put(topic)
         await until(lambda: s.transport.under_way == AT_ONCE, "128 under way")
         for topic in topics(10):
-            announcer.put(topic)
-        room = asyncio.create_task(announcer.room(), name="room")
+            publisher.put(topic)
+        room = asyncio.create_task(publisher.room(), name="room")
         await asyncio.wait((room,), timeout=0.05)
         assert not room.done()
         s.broker.stop()
         s.transport.fail()
         await asyncio.wait_for(room, 2)
-        await announcer.close()
+        await publisher.close()
 
 
 async def test_closing_gives_what_waits_its_grace_and_no_more(
@@ -301,34 +301,34 @@ async def test_closing_gives_what_waits_its_grace_and_no_more(
 ) -> None:
     async with scene() as s:
         s.transport.hold()
-        announcer = s.announcer()
-        announcer.start()
+        publisher = s.publisher()
+        publisher.start()
         for topic in topics(2 * AT_ONCE):
-            announcer.put(topic)
-        await asyncio.wait_for(announcer.close(grace=0.05), 1)
+            publisher.put(topic)
+        await asyncio.wait_for(publisher.close(grace=0.05), 1)
         assert f"news: {2 * AT_ONCE} were not published" in caplog.text
 
 
 async def test_closing_does_not_wait_for_an_absent_broker() -> None:
     async with scene() as s:
-        announcer = s.announcer()
-        announcer.start()
+        publisher = s.publisher()
+        publisher.start()
         s.broker.stop()
-        announcer.put("a")
-        await asyncio.wait_for(announcer.close(grace=60), 0.5)
+        publisher.put("a")
+        await asyncio.wait_for(publisher.close(grace=60), 0.5)
 
 
 async def test_what_a_close_left_goes_after_the_next_start() -> None:
     async with scene() as s:
-        announcer = s.announcer()
-        announcer.start()
+        publisher = s.publisher()
+        publisher.start()
         s.broker.stop()
-        announcer.put("a")
-        await announcer.close()
+        publisher.put("a")
+        await publisher.close()
         s.broker.start()
-        announcer.start()
+        publisher.start()
         await until(lambda: s.came == ["a"], "it has come")
-        await announcer.close()
+        await publisher.close()
 
 
 async def test_what_was_under_way_when_its_loop_failed_is_published_first(
@@ -337,15 +337,15 @@ async def test_what_was_under_way_when_its_loop_failed_is_published_first(
     """In order, and nothing is lost."""
     clock, health = VirtualClock(), tasks.observe()
     async with scene(clock=clock) as s:
-        announcer = s.announcer()
-        announcer.start()
+        publisher = s.publisher()
+        publisher.start()
         s.transport.hold()
         for topic in topics(3):
-            announcer.put(topic)
+            publisher.put(topic)
         await clock.advance(0)
         assert s.transport.under_way == 3
         Broken(monkeypatch, BackgroundPublisher, "_present_connection", KeyError("odd"))
-        announcer.put("n/3")
+        publisher.put("n/3")
         s.transport.answer()
         await clock.advance(0)
         assert list(health.failing) == ["news"]
@@ -353,7 +353,7 @@ async def test_what_was_under_way_when_its_loop_failed_is_published_first(
         await clock.advance(tasks.SHORTEST_PAUSE)
         assert s.came[-1] == "n/3"
         assert sorted(s.came) == s.came
-        await announcer.close()
+        await publisher.close()
 
 
 @pytest.mark.parametrize("error", [SystemExit(1), asyncio.CancelledError(), KeyError("odd")])
@@ -369,10 +369,10 @@ async def test_a_message_that_cannot_be_made_is_dropped_and_the_next_one_goes(
         return Message(topic)
 
     async with scene() as s:
-        announcer = BackgroundPublisher(s.bus, make, name="news")
-        announcer.start()
+        publisher = BackgroundPublisher(s.bus, make, name="news")
+        publisher.start()
         for topic in ("bad", "good"):
-            announcer.put(topic)
+            publisher.put(topic)
         await until(lambda: s.came == ["good"], "the good one")
-        assert announcer.dropped == 1
-        await announcer.close()
+        assert publisher.dropped == 1
+        await publisher.close()

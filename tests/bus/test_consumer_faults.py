@@ -45,7 +45,7 @@ def receive(house: House, topic: str, payload: bytes = b"") -> list[str]:
     """As from a wire; whether it was acknowledged is told by the list."""
     acknowledged: list[str] = []
     done = lambda: acknowledged.append(topic)  # noqa: E731
-    house.bus._receiving.receive(Delivery(topic, payload, 1, False, False, None, done))
+    house.bus._inbound.receive(Delivery(topic, payload, 1, False, False, None, done))
     return acknowledged
 
 
@@ -129,7 +129,7 @@ async def test_a_handler_keeps_its_message_where_accepting_it_fails(
 
         await house.bus.subscribe("a", handler)
         Broken(monkeypatch, house.transport, "pause", KeyError("odd"))
-        house.dispatcher.flow.bind(house.transport.pause, house.transport.resume)
+        house.dispatcher.in_flight.bind(house.transport.pause, house.transport.resume)
         acknowledged = receive(house, "a")
         assert house.bus.counters.consumer_errors == 1
         await started.wait()

@@ -75,7 +75,7 @@ async def test_a_header_that_no_wire_carries_holds_up_no_lane(header: str) -> No
         for payload in (envelope_with(h_a=header, data_base64="MQ=="), b"2"):
             await house.bus.publish("t", payload)
         await until(lambda: len(tried) == 2, "both")
-        await until(lambda: house.dispatcher.flow.messages == 0, "their end")
+        await until(lambda: house.dispatcher.in_flight.messages == 0, "their end")
 
 
 @pytest.mark.parametrize("payload", [b"[" * 200_000, b"1" * 5_000, b"\xff"])

@@ -114,6 +114,6 @@ def test_any_mix_of_handlers_ends_and_everything_is_handled(
                 count *= plan.acts.count("request")
             await until(lambda: mix.handled == expected, f"{mix.handled} is not {expected}", 20)
             await until(lambda: mix.published == 0, "what was published is handled too")
-            await until(lambda: house.dispatcher.flow.messages == 0, "nothing is under way")
+            await until(lambda: house.dispatcher.in_flight.messages == 0, "nothing is under way")
 
     asyncio.run(scenario())

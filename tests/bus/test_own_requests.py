@@ -43,7 +43,7 @@ async def test_a_chain_of_requests_ends_at_any_bound_and_concurrency(
         for number in range(100):
             await house.bus.publish(f"one/{number}")
         await until(lambda: handled["one"] == 100, f"all: {handled}")
-        await until(lambda: house.dispatcher.flow.messages == 0, "nothing is under way")
+        await until(lambda: house.dispatcher.in_flight.messages == 0, "nothing is under way")
         assert handled == {"one": 100, "two": 100, "three": 100}
 
 
@@ -98,7 +98,7 @@ async def test_the_concurrency_holds_for_all_others() -> None:
         for number in range(60):
             await house.bus.publish(f"work/{number}/{number % 2}")
         await until(lambda: len(done) == 30, f"all: {done}")
-        await until(lambda: house.dispatcher.flow.messages == 0, "nothing is under way")
+        await until(lambda: house.dispatcher.in_flight.messages == 0, "nothing is under way")
         assert most <= 3
 
 
@@ -116,7 +116,7 @@ async def test_a_handler_that_asks_itself_under_its_own_key_times_out_alone() ->
 
         await house.bus.subscribe("device/{name}", device, retry=ONCE)
         await house.bus.publish("device/one", b"outer")
-        await until(lambda: house.dispatcher.flow.messages == 2, "it asks itself")
+        await until(lambda: house.dispatcher.in_flight.messages == 2, "it asks itself")
         assert (await house.bus.request("device/two", b"alone")).text() == "done"
         await until(lambda: len(handled) == 3, f"all: {handled}")
         assert handled == ["two alone", "one outer", "one inner"]
@@ -139,11 +139,11 @@ async def test_the_copy_of_the_broker_is_acknowledged_and_not_handled_again() ->
         await house.bus.subscribe("ask", answer)
         for _ in range(10):
             await house.bus.publish("slow")
-        await until(lambda: house.dispatcher.flow.paused, "the bound is reached")
+        await until(lambda: house.dispatcher.in_flight.paused, "the bound is reached")
         assert (await house.bus.request("ask", b"1")).payload == b"yes"
         gate.set()
         await until(lambda: house.bus.counters.received >= 12, "all has come")
-        await until(lambda: house.dispatcher.flow.messages == 0, "nothing is under way")
+        await until(lambda: house.dispatcher.in_flight.messages == 0, "nothing is under way")
         session = house.transport._session
         assert session is not None
         await until(lambda: not session.unacked, "all is acknowledged")
@@ -218,7 +218,7 @@ async def test_a_member_of_a_group_answers_its_own_request_after_a_while(
         await slow_one
         house.transport.resume()
         await until(lambda: house.bus.counters.received >= 2, "the broker's copy has come")
-        await until(lambda: house.dispatcher.flow.messages == 0, "nothing is under way")
+        await until(lambda: house.dispatcher.in_flight.messages == 0, "nothing is under way")
         assert seen == [True]
 
 
@@ -237,4 +237,4 @@ async def test_requests_whose_copy_never_comes_are_forgotten_at_a_bound(
         house.bus.pause()
         for _ in range(20):
             assert (await house.bus.request("ask")).text() == "yes"
-        assert len(house.bus._receiving.own.open) == 5
+        assert len(house.bus._inbound.own.open) == 5

@@ -67,7 +67,7 @@ async def test_a_start_with_more_waiting_than_the_bound_is_ready(
     async with box(house, tmp_path) as second:
         await second.bus.subscribe("work/#", work)
         await second.ready()
-        await until(lambda: second.dispatcher.flow.messages >= least, "all that may come has")
+        await until(lambda: second.dispatcher.in_flight.messages >= least, "all that may come has")
         async with asyncio.timeout(10):
             late = await second.bus.subscribe("more/+", more)
             other = await second.bus.subscribe("other", more)
@@ -97,7 +97,7 @@ async def test_a_reconnect_with_more_waiting_than_the_bound_comes_to_its_end(
     async with box(house, tmp_path, max_in_flight=10) as second:
         await second.bus.subscribe("work/#", work)
         await second.ready()
-        await until(lambda: second.dispatcher.flow.paused, "the bound is reached")
+        await until(lambda: second.dispatcher.in_flight.paused, "the bound is reached")
         await second.leave()
         await second.bus.subscribe("late", work)
         await second.come_back()
@@ -129,11 +129,11 @@ async def test_what_cannot_be_held_while_an_answer_is_awaited_comes_again(
     async with box(house, tmp_path, max_in_flight=5) as second:
         await second.bus.subscribe("work/#", work, order_by=None, concurrency=1)
         await second.ready()
-        await until(lambda: second.dispatcher.flow.paused, "the bound is reached")
+        await until(lambda: second.dispatcher.in_flight.paused, "the bound is reached")
         async with asyncio.timeout(10):
             await second.bus.subscribe("more", work)
         assert (
-            len(second.bus._receiving.hold) <= 40
+            len(second.bus._inbound.hold) <= 40
         )  # a byte for each of the first ten, two for each of the others
         gate.set()
         await until(lambda: len(handled) >= 300, "all 300")

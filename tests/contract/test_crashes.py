@@ -50,7 +50,7 @@ async def test_what_was_not_handled_comes_again_and_what_was_is_handled_once(
         await live(second)
         await sender.publish("work/end")
         await until(lambda: handled["work/2"] and handled["work/end"], f"the rest: {handled}")
-        await until(lambda: second.dispatcher.flow.messages == 0, "nothing is under way")
+        await until(lambda: second.dispatcher.in_flight.messages == 0, "nothing is under way")
         assert handled == {f"work/{name}": 1 for name in (*range(6), "end")}
         came_again = second.bus.counters.received
         assert came_again >= 5 or house.cell.broker == "memory", "it acknowledges in any order"

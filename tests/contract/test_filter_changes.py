@@ -55,7 +55,7 @@ async def test_what_was_queued_under_another_filter_is_handled_once(
         for number in range(100, 120):
             await sender.publish("a/b/c", b"%d" % number)
         await until(lambda: len(handled) == 120, "what is new")
-        await until(lambda: second.dispatcher.flow.messages == 0, "nothing is under way")
+        await until(lambda: second.dispatcher.in_flight.messages == 0, "nothing is under way")
         if house.cell.broker != "rumqttd":  # its copies for two filters do not come side by side
             assert set(handled.values()) == {1}
         assert second.bus.counters.unrouted == 0

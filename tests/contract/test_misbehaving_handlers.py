@@ -42,7 +42,7 @@ async def test_what_raises_anything_is_acknowledged_and_so_is_what_came_behind_i
             await sender.publish("work/a", b"behind")
             await sender.publish("work/b", b"beside")
         await until(lambda: len(handled) == 2 * len(kinds), "the others are handled")
-        await until(lambda: first.dispatcher.flow.messages == 0, "all have an end")
+        await until(lambda: first.dispatcher.in_flight.messages == 0, "all have an end")
         assert first.dispatcher.routes[0].stats.dead_lettered == len(kinds)
     async with box(house, tmp_path) as second:
         await second.bus.subscribe("work/+", work)

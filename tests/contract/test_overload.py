@@ -26,7 +26,7 @@ async def test_a_slow_key_holds_up_no_other_and_a_full_intake_no_reply(
 
     async def work(device: str, number: str) -> None:
         nonlocal most
-        most = max(most, one.dispatcher.flow.messages)
+        most = max(most, one.dispatcher.in_flight.messages)
         if device == "slow":
             await gate.wait()
         handled[device].append(int(number))
@@ -47,7 +47,7 @@ async def test_a_slow_key_holds_up_no_other_and_a_full_intake_no_reply(
         await until(lambda: handled == {"a": [0, 1], "b": [0, 1]}, f"all but the slow: {handled}")
         for number in range(1, 40):
             await far.bus.publish(f"work/slow/{number}")
-        await until(lambda: one.dispatcher.flow.paused, "the intake is full")
+        await until(lambda: one.dispatcher.in_flight.paused, "the intake is full")
         assert (await one.bus.request("ask")).text() == "here"
         assert not handled["slow"]
         gate.set()
@@ -76,7 +76,7 @@ async def test_too_much_of_qos_0_waits_or_makes_room_for_the_newest(
             await sender.publish("burst", str(number).encode(), qos=0)
         [route] = one.dispatcher.routes
         if overload == "wait":
-            await until(lambda: one.dispatcher.flow.paused, "the intake is full")
+            await until(lambda: one.dispatcher.in_flight.paused, "the intake is full")
         else:
             await until(lambda: one.bus.counters.received == 60, "all have come")
         gate.set()

@@ -148,10 +148,10 @@ async def test_every_message_is_handled_dropped_or_dead_lettered_and_every_place
         await until(lambda: inbox.messages == 0, "the inbox is empty")
         await until(lambda: not session.unacked, "all are acknowledged")
         for route in routes:
-            await until(lambda route=route: not route._lanes.busy, "the lanes are empty")  # type: ignore[misc]
-            assert (route._open, dict(route._lanes.blocked)) == (0, {})
-        assert (dispatcher.flow.messages, dispatcher.flow.bytes) == (0, 0)
-        assert dispatcher._crew.running == {}
+            await until(lambda route=route: not route._serializer.busy, "the lanes are empty")  # type: ignore[misc]
+            assert (route._open, dict(route._serializer.blocked)) == (0, {})
+        assert (dispatcher.in_flight.messages, dispatcher.in_flight.bytes) == (0, 0)
+        assert dispatcher._pool.running == {}
         assert plan.at_once <= 1
         assert over() == MESSAGES
 

@@ -97,14 +97,14 @@ async def empty_at_the_end() -> AsyncIterator[tuple[House, MessageStream]]:
 async def is_empty(house: House) -> None:
     session = house.transport._session
     assert session is not None
-    await until(lambda: house.dispatcher.flow.messages == 0, "the flow is empty")
+    await until(lambda: house.dispatcher.in_flight.messages == 0, "the flow is empty")
     await until(lambda: not session.unacked, "all acknowledged")
     for route in house.dispatcher.routes:
-        await until(lambda route=route: not route._lanes.busy, "the lanes are empty")  # type: ignore[misc]
-        assert not route._lanes.blocked
+        await until(lambda route=route: not route._serializer.busy, "the lanes are empty")  # type: ignore[misc]
+        assert not route._serializer.blocked
         assert route._open == 0
-    assert house.dispatcher.flow.bytes == 0
-    assert house.dispatcher._crew.running == {}
+    assert house.dispatcher.in_flight.bytes == 0
+    assert house.dispatcher._pool.running == {}
 
 
 @asynccontextmanager
@@ -214,7 +214,7 @@ async def test_a_handler_that_cancels_itself_and_returns_has_handled_its_message
 async def test_a_worker_that_is_cancelled_from_elsewhere_goes_on(at: str) -> None:
     """A handler's own background task may have kept its worker."""
     async with empty_at_the_end() as (house, dead):
-        workers = house.dispatcher._crew._workers
+        workers = house.dispatcher._pool._workers
         handled, fails = list[int](), {"retry", "dead letter"}
 
         async def handler(number: int) -> int:
@@ -234,7 +234,7 @@ async def test_a_worker_that_is_cancelled_from_elsewhere_goes_on(at: str) -> Non
         else:
             await until(lambda: handled, "it has begun")
         if at == "told to lead":
-            house.dispatcher._crew._lead_on()
+            house.dispatcher._pool._lead_on()
         for _ in range(3):
             for worker in tuple(workers):
                 worker.cancel()
@@ -257,15 +257,15 @@ async def test_a_new_worker_that_is_cancelled_before_its_first_step_has_a_succes
             await asyncio.sleep(0)
 
         await house.bus.subscribe("t/+", handler)
-        crew, start = house.dispatcher._crew, house.dispatcher._crew._start_worker
+        pool, start = house.dispatcher._pool, house.dispatcher._pool._start_worker
 
         def start_and_cancel() -> asyncio.Task[None]:
             worker = start()
-            crew._start_worker = start  # type: ignore[method-assign]
+            pool._start_worker = start  # type: ignore[method-assign]
             worker.cancel()
             return worker
 
-        crew._start_worker = start_and_cancel  # type: ignore[method-assign]
+        pool._start_worker = start_and_cancel  # type: ignore[method-assign]
         await house.bus.publish("t/a", 1)
         await until(lambda: handled == [1], "it is handled all the same")
 
@@ -295,7 +295,7 @@ async def test_order_and_dedupe_keys_and_validators_may_raise_it(
         assert letters == {"dskity/dead-letter/deduped", "dskity/dead-letter/modelled"}
         await until(lambda: len(handled) == 2, "the others")
         assert sorted(handled) == ["clean", "ordered"]
-        await until(lambda: dispatcher.flow.messages == 0, "the flow is empty")
+        await until(lambda: dispatcher.in_flight.messages == 0, "the flow is empty")
 
 
 @every_exception
@@ -329,7 +329,7 @@ async def test_stored_and_deduped_and_threaded_handlers_may_raise_it(
         assert {letter.headers["dskity-attempts"] for letter in letters} == {"3"}
         await until(lambda: len(handled) == 3, "the others")
         await until(lambda: inbox.messages == 0, "the inbox is empty")
-        await until(lambda: dispatcher.flow.messages == 0, "the flow is empty")
+        await until(lambda: dispatcher.in_flight.messages == 0, "the flow is empty")
 
 
 @every_exception
@@ -461,9 +461,9 @@ async def test_a_handler_that_ignores_its_cancellation_is_named_and_left_at_the_
     async with memory_house() as house:
         await house.bus.subscribe("t", swallow)
         await house.bus.publish("t", b"")
-        await until(lambda: house.dispatcher._crew.running, "it runs")
+        await until(lambda: house.dispatcher._pool.running, "it runs")
         assert await asyncio.wait_for(house.dispatcher.close(0), 10) is False
-        assert house.dispatcher._crew._workers == set()
+        assert house.dispatcher._pool._workers == set()
         assert "swallow ignores its cancellation" in caplog.text
 
 

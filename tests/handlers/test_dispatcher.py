@@ -297,13 +297,13 @@ async def test_the_bound_in_flight_pauses_the_wire_and_nothing_is_lost() -> None
         await house.bus.subscribe("t", handler)
         for number in range(100):
             await house.bus.publish("t", number)
-        await until(lambda: house.dispatcher.flow.paused, "the pause")
-        assert house.dispatcher.flow.messages <= 11
+        await until(lambda: house.dispatcher.in_flight.paused, "the pause")
+        assert house.dispatcher.in_flight.messages <= 11
         gate.set()
         await until(lambda: len(handled) == 100, "all handled")
         assert handled == list(range(100))
-        assert not house.dispatcher.flow.paused
-        assert (house.dispatcher.flow.messages, house.dispatcher.flow.bytes) == (0, 0)
+        assert not house.dispatcher.in_flight.paused
+        assert (house.dispatcher.in_flight.messages, house.dispatcher.in_flight.bytes) == (0, 0)
 
 
 async def test_an_overload_of_qos_0_can_shed_the_oldest_and_counts_them() -> None:
@@ -320,7 +320,7 @@ async def test_an_overload_of_qos_0_can_shed_the_oldest_and_counts_them() -> Non
             await house.bus.publish("t", number, qos=0)
         route = house.dispatcher.routes[0]
         await until(lambda: route.stats.shed == 20, "twenty shed")
-        assert not house.dispatcher.flow.paused
+        assert not house.dispatcher.in_flight.paused
         gate.set()
         await until(lambda: len(handled) == 10, "the others")
         assert handled == list(range(20, 30))

@@ -128,7 +128,7 @@ async def test_slow_stored_routes_leave_the_wire_open_for_others(tmp_path: Path)
     for number in range(200):
         await bus.publish("quick", number)
     await until(lambda: len(quick) == 200, "the quick ones")
-    assert not dispatcher.flow.paused
+    assert not dispatcher.in_flight.paused
     await dispatcher.close()
     await bus.close()
     await inbox.close()
@@ -218,8 +218,8 @@ async def test_a_flood_of_qos_0_into_a_stored_route_waits_at_the_bound(tmp_path:
         await bus.publish("t", number, qos=0)
         await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert dispatcher.flow.paused
-    assert dispatcher.flow.messages <= 11
+    assert dispatcher.in_flight.paused
+    assert dispatcher.in_flight.messages <= 11
     await dispatcher.close()
     await bus.close()
     await inbox.close()

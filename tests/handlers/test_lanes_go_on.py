@@ -62,7 +62,7 @@ async def test_messages_without_an_order_key_keep_the_order_of_their_topic(
         await until(lambda: len(handled) == 3, "all of them")
         assert [text for text in handled if text != "6"] == ["1234", "5"]
         await until(lambda: unacked(house) == 0, "all acknowledged")
-        assert house.dispatcher.flow.messages == 0
+        assert house.dispatcher.in_flight.messages == 0
 
 
 async def test_a_message_never_passes_one_that_is_blocked_on_its_key() -> None:
@@ -77,11 +77,11 @@ async def test_a_message_never_passes_one_that_is_blocked_on_its_key() -> None:
         await house.bus.subscribe("t/+", handler, concurrency=1)
         for text in ("a", "b1", "b2"):
             await house.bus.publish(f"t/{text[0]}", text)
-        await until(lambda: house.dispatcher.flow.messages == 3, "all here")
+        await until(lambda: house.dispatcher.in_flight.messages == 3, "all here")
         gates["a"].set()
         await until(lambda: handled == ["a"], "the one that held the only place")
         await house.bus.publish("t/b", "b3")  # b1 has suspended, b2 was blocked
-        await until(lambda: house.dispatcher.flow.messages == 3, "the last one here")
+        await until(lambda: house.dispatcher.in_flight.messages == 3, "the last one here")
         for gate in gates.values():
             gate.set()
         await until(lambda: len(handled) == 4, "all of them")
@@ -120,7 +120,7 @@ async def test_an_order_key_that_changes_its_mind_loses_nothing() -> None:
         for number in range(50):
             await house.bus.publish("t", number)
         await until(lambda: len(handled) == 50, "all of them")
-        assert house.dispatcher.flow.messages == 0
+        assert house.dispatcher.in_flight.messages == 0
 
 
 @pytest.mark.parametrize("suspends", [False, True])
@@ -154,7 +154,7 @@ async def test_a_result_that_cannot_be_sent_is_answered_with_an_error() -> None:
                 await house.bus.request("t", number, timeout=5)
             assert caught.value.status == 500
         assert (await house.bus.request("t", 3)).json() == {"value": 1}
-        assert house.dispatcher.flow.messages == 0
+        assert house.dispatcher.in_flight.messages == 0
 
 
 async def test_a_handler_that_cancels_its_own_task_fails_and_the_next_message_is_handled() -> None:
@@ -248,7 +248,7 @@ async def test_an_overload_of_qos_0_sheds_the_oldest_also_of_what_waits_behind_a
         gate.set()
         await until(lambda: len(handled) == 10, "the others")
         assert handled == [0, *range(21, 30)]  # the first had begun
-        assert house.dispatcher.flow.messages == 0
+        assert house.dispatcher.in_flight.messages == 0
 
 
 async def test_a_dispatcher_without_work_has_ended_at_once() -> None:

@@ -124,7 +124,7 @@ async def test_a_thread_that_never_ends_holds_up_neither_the_flow_nor_the_acknow
         await pass_time(clock, THREAD_PATIENCE)
         letter = await asyncio.wait_for(anext(dead), 10)
         assert (letter.payload, letter.headers["dskity-attempts"]) == (b"bad", "1")
-        await until(lambda: house.dispatcher.flow.messages == 3, "it has left the flow")
+        await until(lambda: house.dispatcher.in_flight.messages == 3, "it has left the flow")
         await pass_time(clock, THREAD_PATIENCE + 1)
         letters = [await asyncio.wait_for(anext(dead), 10) for _ in range(2)]
         assert [letter.payload for letter in letters] == [b"1", b"2"]
@@ -133,12 +133,12 @@ async def test_a_thread_that_never_ends_holds_up_neither_the_flow_nor_the_acknow
         session = house.transport._session
         assert session is not None
         await until(lambda: not session.unacked, "all acknowledged")
-        assert house.dispatcher.flow.messages == 0
+        assert house.dispatcher.in_flight.messages == 0
         assert blocker.begun == ["bad", "3"]
         assert "messages that wait for its key go to the dead letter" in caplog.text
         blocker.opened.set()
-        await until(lambda: not house.dispatcher.routes[0]._lanes.busy, "the key is free")
-        assert house.dispatcher.routes[0]._lanes.concurrency == 1
+        await until(lambda: not house.dispatcher.routes[0]._serializer.busy, "the key is free")
+        assert house.dispatcher.routes[0]._serializer.concurrency == 1
         await house.bus.publish("t/a", "4")
         await until(lambda: "4" in blocker.ended, "what comes later is handled")
         await is_empty(house)
@@ -184,7 +184,7 @@ async def test_threads_past_their_time_out_do_not_eat_the_threads_of_their_route
         await until(lambda: sorted(blocker.ended) == ["4", "5"], "those that do not block")
         await until(lambda: bus.threads.overdue == 4, "those that block are overdue")
         blocker.opened.set()
-        await until(lambda: dispatcher.flow.messages == 0, "all of them")
+        await until(lambda: dispatcher.in_flight.messages == 0, "all of them")
     finally:
         await dispatcher.close()
         await bus.close()
@@ -228,7 +228,7 @@ async def test_a_dedupe_key_is_held_until_the_thread_has_ended(
         await until(lambda: blocker.ended == ["bad"], "the thread ends")
         await bus.publish("t/c", "third")
         await until(lambda: blocker.ended == ["bad", "third"], "the key is free")
-        await until(lambda: dispatcher.flow.messages == 0, "the flow is empty")
+        await until(lambda: dispatcher.in_flight.messages == 0, "the flow is empty")
 
 
 async def test_closing_waits_for_no_thread_beyond_the_grace_and_names_those_that_are_left(

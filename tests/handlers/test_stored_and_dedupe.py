@@ -181,7 +181,7 @@ async def test_what_has_arrived_is_stored_and_acknowledged_before_a_cancel_retur
             await bus.publish("t", number)
         await asyncio.sleep(0)  # they are ours, and not on the disk yet
         await subscription.cancel()
-        assert (unacked(transport), dispatcher.flow.messages) == (0, 0)
+        assert (unacked(transport), dispatcher.in_flight.messages) == (0, 0)
         assert inbox.messages == 5
 
 

@@ -56,7 +56,7 @@ async def heard(house: House) -> list[dict[str, Any]]:
     return heard
 
 
-def announcer(bus: Bus, limit: int) -> BackgroundPublisher[StoreChange]:
+def publisher(bus: Bus, limit: int) -> BackgroundPublisher[StoreChange]:
     """What a `KeyValue` announces its changes with, of another size."""
     return BackgroundPublisher(
         bus, lambda change, at: bus.event_message(event_of(change), at), name="kv", limit=limit
@@ -220,7 +220,7 @@ async def test_a_put_does_not_wait_for_an_absent_broker_and_its_event_comes_late
 async def test_of_more_events_than_the_bound_the_oldest_are_dropped_and_counted(
     house: House, heard: list[dict[str, Any]]
 ) -> None:
-    events = announcer(house.bus, limit=3)
+    events = publisher(house.bus, limit=3)
     for version in range(1, 6):
         events.put(StoreChange("set", "k", version, version - 1, None))
     assert events.dropped == 2
@@ -234,7 +234,7 @@ async def test_keys_that_expire_all_at_once_are_each_published(
     house: House, clock: VirtualClock, heard: list[dict[str, Any]]
 ) -> None:
     """Three times as many as the queue takes: the store waits for it, and none is dropped."""
-    store, events = MemoryStore(clock), announcer(house.bus, limit=2_000)
+    store, events = MemoryStore(clock), publisher(house.bus, limit=2_000)
 
     def add(change: StoreChange) -> None:
         if change.kind == "expired":

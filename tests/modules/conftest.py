@@ -81,7 +81,7 @@ async def clients_of(house: House) -> AsyncIterator[tuple[TransportClients, BusE
         events,
     )
     await tasks.close()
-    await events.announcer.close()
+    await events.publisher.close()
 
 
 @asynccontextmanager

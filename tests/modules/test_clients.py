@@ -217,7 +217,7 @@ async def test_events_wait_for_an_absent_broker() -> None:
     async with memory_house(publish_timeout=0.05) as house, clients_of(house) as (_, events):
         await house.bus.subscribe("dskity/events/n", watch)
         house.broker.stop()
-        events.announcer.start()
+        events.publisher.start()
         async with asyncio.timeout(1):
             for number in range(5):
                 await events.emit("n", number)

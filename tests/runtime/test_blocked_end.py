@@ -109,9 +109,9 @@ async def test_the_setting_bounds_the_threads_of_plain_handlers(tmp_path: Path) 
             await house.runtime.bus.subscribe("block/{number}", block)
             for number in range(5):
                 await house.runtime.bus.publish(f"block/{number}")
-            flow = house.runtime.core.connections["default"].dispatcher.flow
+            in_flight = house.runtime.core.connections["default"].dispatcher.in_flight
             await until(
-                lambda: flow.messages == 5 and len(begun) == 2, "all came, two have threads"
+                lambda: in_flight.messages == 5 and len(begun) == 2, "all came, two have threads"
             )
         finally:
             opened.set()

@@ -195,8 +195,8 @@ class World:
     def _figures(self) -> tuple[int, int, int]:
         """What our side has not ended: in the outbox, in the inbox, between wire and handlers."""
         process = self.process
-        flow = process.dispatcher.flow
-        return process.outbox.spool.messages, process.inbox.messages, flow.messages
+        in_flight = process.dispatcher.in_flight
+        return process.outbox.spool.messages, process.inbox.messages, in_flight.messages
 
     @property
     def _kept(self) -> int:

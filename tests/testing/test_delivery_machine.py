@@ -175,8 +175,8 @@ class DeliveryMachine(RuleBasedStateMachine):
     @invariant()
     def nothing_is_counted_below_zero(self) -> None:
         process = self.world.process
-        flow = process.dispatcher.flow
-        assert min(flow.messages, flow.bytes, process.outbox.spool.messages) >= 0
+        in_flight = process.dispatcher.in_flight
+        assert min(in_flight.messages, in_flight.bytes, process.outbox.spool.messages) >= 0
         assert min(process.inbox.messages, process.inbox.bytes) >= 0
 
     def _call(self, function: Any) -> None:

@@ -166,7 +166,7 @@ async def test_a_runtime_lives_by_the_clock_that_it_is_given(
         record(bus, "dskity/dead-letter/hang") as dead,
     ):
         await bus.publish("hang", b"")
-        running = runtime.core.dispatcher._crew.running
+        running = runtime.core.dispatcher._pool.running
         await until(lambda: any("hang" in rest.name for rest in running.values()), "it")
         await clock.advance(49)
         assert (await runtime.clients.kv.get("key"), expired, dead) == (1, [], [])

@@ -181,5 +181,5 @@ async def _send(handler: BrokerProtocolHandler, message: dict[str, Any], qos: in
 def _complain(session: Session, text: str) -> None:
     # Each client has its own, so that two of them cannot take turns in filling the log.
     fresh = ThrottledLog(log, SYSTEM_CLOCK)
-    complaints: ThrottledLog = session.attributes.setdefault(_COMPLAINTS, fresh)
-    complaints.warn(text)
+    throttled: ThrottledLog = session.attributes.setdefault(_COMPLAINTS, fresh)
+    throttled.warn(text)
