@@ -27,7 +27,7 @@ def test_importing_the_package_loads_no_wire_library() -> None:
 
 def test_without_mqttium_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """And what else would do."""
-    for name in [name for name in sys.modules if name.startswith("dskity.broker.mqttium_")]:
+    for name in [name for name in sys.modules if name.startswith("dskity.broker.mqttium.")]:
         if name != "dskity.broker.mqttium.transport":
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "mqttium", None)

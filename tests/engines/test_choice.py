@@ -36,7 +36,7 @@ def test_the_choice(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dskity.broker.engine.has_rumqttd", lambda: installed)
+    monkeypatch.setattr("dskity.broker.engines.engine.has_rumqttd", lambda: installed)
     state = tmp_path / "state"
     engine = choose_engine(
         wanted,
@@ -69,7 +69,7 @@ def test_what_cannot_be_is_refused_with_the_mend(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dskity.broker.engine.has_rumqttd", lambda: False)
+    monkeypatch.setattr("dskity.broker.engines.engine.has_rumqttd", lambda: False)
     with pytest.raises(error, match=mend):
         choose_engine(wanted, url, listen=Listen(), state_dir=tmp_path, find=lambda: None)
 
@@ -79,7 +79,7 @@ def test_a_user_is_refused_where_the_engine_keeps_that_of_the_runtime(
     wanted: EngineName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Root would otherwise think that the broker had given up its rights."""
-    monkeypatch.setattr("dskity.broker.engine.has_rumqttd", lambda: True)
+    monkeypatch.setattr("dskity.broker.engines.engine.has_rumqttd", lambda: True)
     with pytest.raises(InvalidSettings, match=r"runs as the user of the runtime: leave it out"):
         choose_engine(
             wanted, None, listen=Listen(), state_dir=tmp_path, user="me", find=lambda: None

@@ -115,7 +115,9 @@ async def test_one_that_does_not_start_says_its_last_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     need_rumqttd()
-    monkeypatch.setattr("dskity.broker.rumqttd.rumqttd_conf.render", lambda _: "id = 'zero'\n")
+    monkeypatch.setattr(
+        "dskity.broker.engines.rumqttd.rumqttd_conf.render", lambda _: "id = 'zero'\n"
+    )
     engine = ManagedRumqttd(Listen(port=0), tmp_path)
     with pytest.raises(EngineError, match=r"(?s)ended at once.*invalid broker config"):
         await engine.start()

@@ -457,7 +457,7 @@ async def test_a_handler_may_catch_a_time_out_of_its_own() -> None:
 async def test_a_handler_that_ignores_its_cancellation_is_named_and_left_at_the_end(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dskity.handlers.crew._CLEANUP_SECONDS", 0.05)
+    monkeypatch.setattr("dskity.handlers.worker_pool._CLEANUP_SECONDS", 0.05)
     async with memory_house() as house:
         await house.bus.subscribe("t", swallow)
         await house.bus.publish("t", b"")
