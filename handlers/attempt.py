@@ -1,7 +1,7 @@
 """One attempt of a handler: its time-out, whatever it raises, and what it leaves behind.
 
 Any exception is a failed attempt, `SystemExit` and the handler's own cancellation too. Only when
-the crew is closed does a cancellation pass: the message is then for the next process.
+the pool is closed does a cancellation pass: the message is then for the next process.
 """
 
 from __future__ import annotations

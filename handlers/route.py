@@ -128,7 +128,7 @@ class HandlerRoute:
             self.discard(oldest[0])
 
     def discard(self, delivery: Delivery) -> None:
-        """See `crew.Route`."""
+        """See `worker_pool.Route`."""
         self.stats.shed += 1
         self._done(delivery)
 
@@ -153,7 +153,7 @@ class HandlerRoute:
         return rest is not None and rest.watcher is self._attempts
 
     def begin(self, delivery: Delivery, captures: Captures) -> Coroutine[Any, Any, None] | None:
-        """See `crew.Route`."""
+        """See `worker_pool.Route`."""
         lanes = self._serializer
         if lanes.busy:
             key = self._key(delivery, captures)  # once: a function may answer otherwise next time

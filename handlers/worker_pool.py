@@ -48,7 +48,7 @@ class WorkerPool:
     """The workers of one dispatcher.
 
     A handler runs in its worker's task, and may cancel it. Such a cancellation is the handler's
-    failure, not the end of the worker (`go_on`): workers end when the crew is closed. `running` has
+    failure, not the end of the worker (`go_on`): workers end when the pool is closed. `running` has
     what each worker awaits now.
     """
 
