@@ -21,6 +21,8 @@ _IN_FLIGHT = 300  # messages at most; the troubles leave more to wait
 _BAD_EVERY = 101  # messages, one of which no handler survives or can read
 _BLOCKED_EVERY = 1_009  # messages, one of which blocks a thread
 _TIMEOUT, _BLOCKED = 0.5, 20.0  # seconds until it is given up, and until it ends
+_PAUSE = 0.01  # seconds that a handler takes at most
+_CARELESS_PAUSE = 0.5  # as long as a kill finds work that is acknowledged and not done
 _BAD = (*PANICS, "fail", *HOSTILE)
 
 
@@ -57,18 +59,21 @@ class Site:
 
 
 @contextlib.contextmanager
-def site(folder: Path, *names: str) -> Iterator[Site]:
-    """A broker with runtimes of these names, each with dead letters of its own."""
+def site(folder: Path, *names: str, careless: bool = False) -> Iterator[Site]:
+    """A broker with runtimes of these names, each with dead letters of its own; `careless` as in
+    `Spec`."""
     with contextlib.ExitStack() as stack:
         broker = stack.enter_context(mosquitto(["max_inflight_messages 10000"]))
         workers = [
-            stack.enter_context(worker(folder / name, _spec(folder / name, broker.port)))
+            stack.enter_context(
+                worker(folder / name, _spec(folder / name, broker.port, careless=careless))
+            )
             for name in names
         ]
         yield Site(broker, Publisher(broker.port), workers)
 
 
-def _spec(folder: Path, port: int) -> Spec:
+def _spec(folder: Path, port: int, *, careless: bool) -> Spec:
     own = settings(
         folder,
         port,
@@ -77,4 +82,11 @@ def _spec(folder: Path, port: int) -> Spec:
         bus={"root": folder.name, "max_in_flight": _IN_FLIGHT},
     )
     own |= {"host": HOST, "port": free_port()}
-    return Spec(own, {"attempts": 2}, pause=0.01, block_timeout=_TIMEOUT, block_seconds=_BLOCKED)
+    return Spec(
+        own,
+        {"attempts": 2},
+        pause=_CARELESS_PAUSE if careless else _PAUSE,
+        careless=careless,
+        block_timeout=_TIMEOUT,
+        block_seconds=_BLOCKED,
+    )

@@ -100,9 +100,9 @@ class _Seat:
             self.samples.append((each.pid, time.monotonic(), each.memory(), each.files))
 
 
-async def soak(folder: Path, seconds: float, seed: int) -> list[Row]:
-    """Run for so long, then wait for all that was accepted."""
-    with _seats(folder) as seats:
+async def soak(folder: Path, seconds: float, seed: int, *, careless: bool = False) -> list[Row]:
+    """Run for so long, then wait for all that was accepted; `careless` as in `Spec`."""
+    with _seats(folder, careless=careless) as seats:
         for seat in seats:
             await reaches(lambda up=seat.worker: int(up.up), 1, _UP)  # type: ignore[misc]
         began = time.monotonic()
@@ -129,9 +129,12 @@ async def soak(folder: Path, seconds: float, seed: int) -> list[Row]:
 
 
 @contextlib.contextmanager
-def _seats(folder: Path) -> Iterator[list[_Seat]]:
+def _seats(folder: Path, *, careless: bool) -> Iterator[list[_Seat]]:
     """Two runtimes at the first broker, one at the second."""
-    with site(folder, "one", "two") as first, site(folder, "three") as second:
+    with (
+        site(folder, "one", "two", careless=careless) as first,
+        site(folder, "three", careless=careless) as second,
+    ):
         yield [_Seat(site, worker) for site in (first, second) for worker in site.workers]
 
 

@@ -29,6 +29,19 @@ async def test_a_mix_of_all_faults_loses_nothing_and_stops_nothing(tmp_path: Pat
         assert row.kills >= len(KILLING)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_the_soak_notices_losses_and_pauses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Handlers acknowledge before they are done, and no pause is allowed."""
+    monkeypatch.setattr("tests.faults.soak.ALLOWED", 1.0)
+    monkeypatch.setattr("tests.faults.soak._PATIENCE", 2.0)
+    outcomes = [row.outcome for row in await soak(tmp_path, 20, seed=7, careless=True)]
+    assert all(outcome.lost for outcome in outcomes)
+    assert all(outcome.pause.stood_still for outcome in outcomes)
+
+
 def test_a_seed_gives_the_same_faults_again() -> None:
     """Every kind in each round; without kills, those that kill only in the first."""
     first, again = (

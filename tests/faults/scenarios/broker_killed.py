@@ -125,7 +125,7 @@ async def kill(engine: ManagedMosquitto, runtime: Worker) -> None:
     connections = runtime.connections
     assert engine.pid is not None
     os.kill(engine.pid, signal.SIGKILL)
-    await reaches(lambda: runtime.connections, connections + 1)
+    await reaches(lambda: runtime.connections, connections + 1, _WITHIN)
 
 
 def port_of(engine: ManagedMosquitto) -> int:
