@@ -24,7 +24,7 @@ from dskity.modules.lifecycle.loading import load, private_package
 from dskity.modules.lifecycle.shape import check_register, claims, meta_of
 from dskity.modules.lifecycle.trust import Policy, refusal
 
-_OURS = Path(__file__).resolve().parent
+_OURS = Path(__file__).resolve().parents[1]
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
