@@ -34,7 +34,7 @@ from dskity.composition.http_client import SharedHttpClient
 from dskity.composition.provided import provide
 from dskity.composition.readiness import Readiness
 from dskity.composition.runtime import Runtime
-from dskity.composition.stopping import Stopping
+from dskity.composition.stopping import Stopping, cut_off
 from dskity.config import DSkitySettings, load_settings
 from dskity.config.sections.connections import DEFAULT
 from dskity.config.sections.doors import CorsSettings, ServerTlsSettings
@@ -55,6 +55,7 @@ from dskity.process import gc_tuning
 from dskity.process.ending import run_to_the_end
 from dskity.process.logs import configure
 from dskity.process.running import Running, published
+from dskity.process.standstill import Standstill
 from dskity.process.state_dir import StateDir
 from dskity.version import VERSION
 
@@ -297,17 +298,28 @@ async def serve(settings: DSkitySettings | None = None, **options: Any) -> None:
 
     A second SIGINT ends the process at once, with status 130.
     """
-    with Stopping() as stopping:
-        async with await start(settings, **options) as stopping.runtime:
-            gc_tuning.settle()
-            await stopping.told.wait()
-            _logger.info("told to stop: draining; Ctrl-C (again) ends at once")
+    await _serve(settings or load_settings(), options, alone=False)
+
+
+async def _serve(settings: DSkitySettings, options: Mapping[str, Any], *, alone: bool) -> None:
+    grace = settings.shutdown_grace_seconds
+    with Stopping(alone=alone) as stopping:
+        watch = Standstill(grace, lambda: stopping.since, lambda: cut_off(stopping.runtime))
+        with watch.watched():
+            stopping.runtime = await stopping.unless_told(start(settings, **options))
+            if stopping.runtime is None:
+                _logger.info("told to stop before the start had ended")
+                return
+            async with stopping.runtime:
+                gc_tuning.settle()
+                await stopping.wait()
+                _logger.info("told to stop: draining; Ctrl-C (again) ends at once")
 
 
 def run(settings: DSkitySettings) -> int:
     """`dskity run`: serve until told to stop, and exit with 0."""
     configure(settings.logging.level, settings.logging.format)
-    run_to_the_end(serve(settings))
+    run_to_the_end(_serve(settings, {}, alone=True))
     return 0
 
 

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from dskity.bus.base.tasks import spawn
+from dskity.bus.base.tasks import not_ours, spawn
 from dskity.bus.delivery import Delivery
 from dskity.handlers.started_coroutine import StartedCoroutine
 
@@ -138,6 +138,7 @@ class WorkerPool:
         """Await what was handed over, or lead; then wait to lead again."""
         worker = asyncio.current_task()
         assert worker is not None  # noqa: S101  # this is one
+        not_ours()
         rest = self._handed.pop(worker, None)
         while True:
             try:

@@ -16,9 +16,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
+from types import FrameType
 from typing import Any, TypeVar
 
 from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
@@ -63,6 +65,9 @@ class TaskHealth:
 _health: ContextVar[TaskHealth] = ContextVar("dskity_task_health", default=TaskHealth())  # noqa: B039  # the one for tasks outside of any runtime
 
 
+_users_code: ContextVar[bool] = ContextVar("dskity_users_code", default=False)
+
+
 def health() -> TaskHealth:
     """The record that tasks started from here report to."""
     return _health.get()
@@ -83,7 +88,8 @@ def keep_running(
     An unforeseen error (any `BaseException` but the task's own cancellation) starts it again, after
     a pause of 0.1 s that doubles up to 30 s.
     """
-    return asyncio.get_running_loop().create_task(_keep(work, name, clock, health()), name=name)
+    loop = asyncio.get_running_loop()
+    return _Kept(_keep(work, name, clock, health()), loop=loop, name=name)
 
 
 def spawn(work: Coroutine[Any, Any, T], *, name: str, awaited: bool = False) -> asyncio.Task[T]:
@@ -118,6 +124,31 @@ def report(name: str, error: BaseException) -> None:
     on all the same."""
     health().count(name)
     _log(name, error, "")
+
+
+def not_ours() -> None:
+    """What this context runs from now on, and what it starts, is code of a user's: it may not end
+    our loops, as `for task in asyncio.all_tasks(): task.cancel()` would."""
+    _users_code.set(True)
+
+
+class _Kept(asyncio.Task[T]):
+    """A loop of ours, which only code of ours cancels in the context of a user's code."""
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """See `asyncio.Task`."""
+        if _users_code.get() and not _is_ours(sys._getframe(1)):  # noqa: SLF001  # who calls
+            _logger.warning(
+                "%s goes on, though code of a module cancelled it: cancel your own tasks only",
+                self.get_name(),
+            )
+            return False
+        return super().cancel(msg)
+
+
+def _is_ours(frame: FrameType) -> bool:
+    name = str(frame.f_globals.get("__name__", ""))
+    return name.partition(".")[0] == __name__.partition(".")[0]
 
 
 class TaskEnded(RuntimeError):
@@ -155,7 +186,7 @@ async def _one_run(
     whether its owner has cancelled it (before Python 3.13 the group does not take back its
     cancellation of it).
     """
-    run = asyncio.get_running_loop().create_task(_outcome(work), name=name)
+    run = _Kept(_outcome(work), loop=asyncio.get_running_loop(), name=name)
     try:
         await asyncio.wait((run,))
     except asyncio.CancelledError:

@@ -13,13 +13,15 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Coroutine, Iterator
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
     from dskity.composition.runtime import Runtime
 
+T = TypeVar("T")
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _UP = {"started", "quarantined"}
 _REPORT_SECONDS = 1.0
@@ -31,13 +33,17 @@ class Stopping:
     """Hears the signals while the block lasts; `told` is set by the first one.
 
     A second SIGINT ends the process with status 130, as shells have it. A second SIGTERM does
-    nothing: who sends it goes on to SIGKILL by itself. `runtime` is told once there is one.
+    nothing: who sends it goes on to SIGKILL by itself. `runtime` is told once there is one. With
+    `alone` nobody but the signals ends this task: the process has no other one that could.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, alone: bool = False) -> None:
+        self._alone = alone
         self.told = asyncio.Event()
         self.runtime: Runtime | None = None
-        self._first = True
+        self.since: float | None = None
+        """When it was told first, in monotonic seconds."""
+        self._interrupt: Callable[[], object] | None = None
         self._loop = asyncio.get_running_loop()
         self._before: dict[signal.Signals, Any] = {}
 
@@ -57,11 +63,46 @@ class Stopping:
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         del frame
-        if self._first:
-            self._first = False
-            self._loop.call_soon_threadsafe(self.told.set)
+        if self.since is None:
+            self.since = time.monotonic()
+            self._loop.call_soon_threadsafe(self._tell)
         elif number == signal.SIGINT:
             _end_at_once(self.runtime)
+
+    def _tell(self) -> None:
+        self.told.set()
+        if self._interrupt is not None:
+            self._interrupt()
+
+    async def wait(self) -> None:
+        """Return once told."""
+        task = asyncio.current_task()
+        while not self.told.is_set():
+            try:
+                await self.told.wait()
+            except asyncio.CancelledError:
+                if not self._alone or task is None:
+                    raise
+                task.uncancel()
+                _logger.warning(
+                    "code of a module has cancelled the main task of the runtime, which goes on: "
+                    "cancel your own tasks only"
+                )
+
+    async def unless_told(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """What `work` returns; it is cancelled, and None, where the first signal comes earlier."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # the caller's
+        self._interrupt = task.cancel
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if not self.told.is_set():
+                raise
+            task.uncancel()
+            return None
+        finally:
+            self._interrupt = None
 
 
 def cut_off(runtime: Runtime | None) -> Iterator[str]:

@@ -8,14 +8,19 @@ no reason to: what has not ended a second later is named in the log, and the pro
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import os
+import signal
 import sys
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
+
+from dskity.bus.base.tasks import report
 
 PATIENCE = 1.0
 """Seconds for tasks and threads that a module left behind."""
@@ -29,7 +34,7 @@ def run_to_the_end(work: Coroutine[Any, Any, None]) -> None:
     runner = asyncio.Runner()
     try:
         runner.get_loop().set_default_executor(executor)
-        runner.run(work)
+        _run(runner, work)
     except BaseException:
         runner.close()
         raise
@@ -42,6 +47,37 @@ def run_to_the_end(work: Coroutine[Any, Any, None]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
+
+
+def _run(runner: asyncio.Runner, work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` until it is done: what else runs in the loop, such as a task that a handler has
+    started, ends neither the loop nor the process."""
+    context = contextvars.copy_context()
+    main: list[asyncio.Task[Any] | None] = []
+
+    async def noted() -> None:
+        main.append(asyncio.current_task())
+        await work
+
+    go_on: Callable[[], object] = partial(runner.run, noted(), context=context)
+    while True:
+        try:
+            go_on()
+        except (SystemExit, KeyboardInterrupt, RuntimeError) as error:
+            task = main[0] if main else None
+            if task is None or task.done() or _is_ctrl_c(error):
+                raise
+            context.run(report, "code that no handler awaits", error)
+            go_on = partial(runner.get_loop().run_until_complete, task)
+        else:
+            return
+
+
+def _is_ctrl_c(error: BaseException) -> bool:
+    """Python's own, or the runner's; while others hear the signal only code raises it."""
+    hears = signal.getsignal(signal.SIGINT)
+    theirs = hears is signal.default_int_handler or isinstance(hears, partial)
+    return isinstance(error, KeyboardInterrupt) and theirs
 
 
 async def _tasks_left() -> list[str]:

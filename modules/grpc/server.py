@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2_grpc
 
 from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
-from dskity.bus.base.tasks import keep_running
+from dskity.bus.base.tasks import is_ending, keep_running
 from dskity.bus.base.threads import blocking
 from dskity.bus.errors import EngineError
 from dskity.modules.access.security import Guard
@@ -22,6 +23,7 @@ from dskity.modules.grpc.door import Door
 from dskity.modules.grpc.health import Health
 from dskity.modules.grpc.tls import ServerTls, credentials
 
+_logger = logging.getLogger(__name__)
 _KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS = 60_000, 20_000
 """A subscriber whose machine is gone is noticed within the sum of these."""
 _METADATA_BYTES = 16 * 1024
@@ -122,7 +124,12 @@ class GrpcServer:
         await asyncio.wait({self._following})
         await self._health.enter_graceful_shutdown()
         self._door.end_streams()
-        await self._server.stop(grace)
+        try:
+            await self._server.stop(grace)
+        except asyncio.CancelledError:
+            if is_ending():
+                raise
+            _logger.warning("code of a module has cancelled the tasks of the gRPC server")
         self._server = None
 
     async def _bind(self, server: grpc.aio.Server) -> int:

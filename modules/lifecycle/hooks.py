@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from dskity.bus.base.tasks import spawn
+from dskity.bus.base.tasks import not_ours, spawn
 from dskity.bus.base.wording import in_words
 from dskity.bus.errors import InvalidHandler, ModuleFailed
 
@@ -68,6 +68,7 @@ class Hooks:
             self._task.cancel()
 
     async def _serve(self) -> None:
+        not_ours()
         while not self._over:
             try:
                 call, done = await self._calls.get()

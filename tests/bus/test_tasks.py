@@ -12,6 +12,7 @@ import pytest
 
 from dskity.bus.base import tasks
 from dskity.bus.base.clock import VirtualClock
+from tests.waiting import until
 
 UNFORESEEN: list[Callable[[], BaseException]] = [
     lambda: ValueError("odd"),
@@ -217,3 +218,27 @@ def test_names_that_are_counted_apart_are_bounded() -> None:
     health.count("task 0")
     assert len(health.errors) == tasks.MOST_NAMES + 1
     assert (health.errors["task 0"], health.errors[tasks.OTHER]) == (2, 5)
+
+
+async def test_only_our_own_code_ends_a_loop_from_the_context_of_a_users(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As code of a module would, which ends all tasks that it finds."""
+
+    async def run_for_ever() -> None:
+        runs.append(1)
+        await asyncio.Event().wait()
+
+    async def users() -> bool:
+        tasks.not_ours()
+        return any(task.cancel() for task in asyncio.all_tasks() if task.get_name() == "loop")
+
+    runs: list[int] = []
+    task = tasks.keep_running(run_for_ever, name="loop")
+    await until(lambda: runs, "it runs")
+    assert not await asyncio.create_task(users())
+    await asyncio.sleep(0)
+    assert (task.done(), runs) == (False, [1])
+    assert "loop goes on, though code of a module cancelled it" in caplog.text
+    assert task.cancel()
+    await asyncio.wait((task,))

@@ -1,0 +1,152 @@
+"""`dskity run` with modules that block the loop, or reach for what is not theirs.
+
+The process goes on, the other modules too; where nothing can go on, the log says so, and SIGTERM
+ends the process all the same.
+"""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.engines.device import device
+from tests.runtime.house import write_module
+from tests.runtime.test_run import READY, dskity_run
+from tests.servers import HOST, mosquitto
+
+HEAD = """
+    import asyncio, sys, time
+
+    from dskity.modules import Bus, Module, ModuleMeta, on
+
+    class Other(Module):
+        meta = ModuleMeta("other")
+
+        @on("other/{number}")
+        async def other(self, number: str, bus: Bus) -> None:
+            await asyncio.sleep(0.01)
+            await bus.publish("answer", number)
+            print("other", number, flush=True)
+
+    class Bad(Module):
+        meta = ModuleMeta("bad")
+"""
+LEAVE = """asyncio.create_task(self.leave())
+            await asyncio.sleep(0)
+
+        async def leave(self):
+            """
+CANCEL = """for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()"""
+REACHING = {
+    "exit in a task": (f"{LEAVE}sys.exit(3)", r"no handler awaits failed: SystemExit\(3\)"),
+    "Ctrl-C in a task": (f"{LEAVE}raise KeyboardInterrupt", "awaits failed: KeyboardInterrupt"),
+    "exit in a callback": (
+        "asyncio.get_running_loop().call_soon(sys.exit)",
+        "code that no handler awaits failed: SystemExit",
+    ),
+    "stop of the loop": (
+        "asyncio.get_running_loop().stop()",
+        "code that no handler awaits failed: RuntimeError",
+    ),
+    "cancellation of all tasks": (CANCEL, "has cancelled the main task of the runtime"),
+}
+
+
+@pytest.mark.parametrize("way", REACHING)
+@pytest.mark.parametrize("client", ["mqttium", "aiomqtt"])
+async def test_the_process_and_the_other_modules_go_on(
+    way: str, client: str, tmp_path: Path
+) -> None:
+    body, told = REACHING[way]
+    write_module(
+        tmp_path,
+        "bad.py",
+        f"""{HEAD}
+        @on("bad")
+        async def bad(self):
+            {body}
+""",
+    )
+    with mosquitto() as broker:
+        settings = {
+            "common.mqtt.url": f"mqtt://{HOST}:{broker.port}",
+            "common.mqtt.client": client,
+            "shutdown_grace_seconds": "0.5",
+        }
+        async with device(broker.port) as it:
+            with dskity_run(tmp_path, settings) as run:
+                run.wait_for(READY)
+                await it.publish("bad", b"", qos=0)  # at QoS 1 it would come again
+                run.wait_for(told)
+                await it.publish("other/1", b"")
+                run.wait_for("other 1")
+                run.tell(signal.SIGTERM)
+                assert run.ended(8) == 0, run.output
+
+
+BLOCKS = {"sleep": "time.sleep(1000)", "spin": "while True: pass"}
+
+
+@pytest.mark.parametrize("way", BLOCKS)
+async def test_a_handler_that_keeps_the_loop_is_named_and_sigterm_ends_the_process(
+    way: str, tmp_path: Path
+) -> None:
+    write_module(
+        tmp_path,
+        "bad.py",
+        f"""{HEAD}
+        @on("bad")
+        async def bad(self):
+            {BLOCKS[way]}
+""",
+    )
+    with mosquitto() as broker:
+        settings = {
+            "common.mqtt.url": f"mqtt://{HOST}:{broker.port}",
+            "shutdown_grace_seconds": "0.3",
+        }
+        async with device(broker.port) as it:
+            with dskity_run(tmp_path, settings) as run:
+                run.wait_for(READY)
+                await it.publish("bad", b"")
+                run.wait_for(r"the event loop has stood still for \d+ s in \S*bad\.py:20")
+                run.tell(signal.SIGTERM)
+                assert run.ended(8) == 1, run.output
+                run.wait_for("the process ends undrained: the event loop stands still", 0)
+                run.wait_for(r"cut off: handlers still running.*bad\.Bad\.bad \(1\)", 0)
+
+
+async def test_a_register_that_keeps_the_loop_is_named_too(tmp_path: Path) -> None:
+    write_module(
+        tmp_path,
+        "bad.py",
+        f"""{HEAD}
+        def register(self, clients, config):
+            time.sleep(1000)
+""",
+    )
+    with dskity_run(tmp_path, {"shutdown_grace_seconds": "0.3"}) as run:
+        run.wait_for(r"the event loop has stood still for \d+ s in \S*bad\.py:\d+")
+        run.tell(signal.SIGTERM)
+        assert run.ended(8) == 1, run.output
+        run.wait_for("cut off: the start had not ended", 0)
+
+
+async def test_sigterm_ends_a_start_that_waits_for_a_hook(tmp_path: Path) -> None:
+    write_module(
+        tmp_path,
+        "bad.py",
+        f"""{HEAD}
+        async def on_startup(self, clients):
+            print("waits", flush=True)
+            await asyncio.Event().wait()
+""",
+    )
+    with dskity_run(tmp_path) as run:
+        run.wait_for("^waits")
+        run.tell(signal.SIGTERM)
+        assert run.ended(8) == 0, run.output
+        run.wait_for("told to stop before the start had ended", 0)
