@@ -54,7 +54,7 @@ def test_a_kill_at_any_step_leaves_the_old_file_whole_and_the_next_write_works(
     write_private(path, b"before", "the file")
     program = (
         "import io, os, pathlib, sys\n"
-        "from dskity.bus import private\n"
+        "from dskity.bus.base import private\n"
         "def die(*_): os.kill(os.getpid(), 9)\n"
         "step = sys.argv[2]\n"
         "if step == 'write': private.os.fdopen = die\n"
