@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
@@ -23,6 +23,22 @@ if TYPE_CHECKING:
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
 TypeAdapter(int)  # pydantic looks for its plugins on the disk, once, before any loop is watched
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """A report goes to another process as UTF-8, and what a test has logged may have lone
+    surrogates: pytest-xdist would lose the worker with the report."""
+    return sendable((yield))
+
+
+def sendable(value: Any) -> Any:
+    """A report's data with its lone surrogates escaped."""
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, dict):
+        return {sendable(key): sendable(one) for key, one in value.items()}
+    return [sendable(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 @pytest.fixture(autouse=True)
