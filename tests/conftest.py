@@ -66,13 +66,3 @@ async def watched_loop() -> AsyncIterator[BlockBuster]:
     if left:  # gRPC's calls end a moment after their server
         _, left = await asyncio.wait(left, timeout=1.0)
     assert not left, f"tasks outlive the test: {sorted(task.get_name() for task in left)}"
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A captured log may quote a lone surrogate, and pytest-xdist cannot send one."""
-    report = yield
-    report.sections = [
-        (name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections
-    ]
-    return report
