@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
@@ -23,6 +23,22 @@ if TYPE_CHECKING:
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
 TypeAdapter(int)  # pydantic looks for its plugins on the disk, once, before any loop is watched
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """A report goes to another process as UTF-8, and what a test has logged may have lone
+    surrogates: pytest-xdist would lose the worker with the report."""
+    return sendable((yield))
+
+
+def sendable(value: Any) -> Any:
+    """A report's data with its lone surrogates escaped."""
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, dict):
+        return {sendable(key): sendable(one) for key, one in value.items()}
+    return [sendable(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 @pytest.fixture(autouse=True)
@@ -50,13 +66,3 @@ async def watched_loop() -> AsyncIterator[BlockBuster]:
     if left:  # gRPC's calls end a moment after their server
         _, left = await asyncio.wait(left, timeout=1.0)
     assert not left, f"tasks outlive the test: {sorted(task.get_name() for task in left)}"
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A captured log may quote a lone surrogate, and pytest-xdist cannot send one."""
-    report = yield
-    report.sections = [
-        (name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections
-    ]
-    return report
