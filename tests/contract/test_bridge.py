@@ -47,6 +47,8 @@ async def test_messages_are_carried_in_order_and_wait_for_the_other_side(
                 await machine.publish(f"up/{number % 2}", str(number).encode())
             await watcher.got(10)
             await machine.got(1)
+            carried = runtime.core.connections["cloud"].dispatcher.in_flight
+            await until(lambda: carried.messages == 0, "what was carried is acknowledged")
             far.unplug()
             await until(lambda: not there.connected, "the loss is noticed")
             assert runtime.bus.connected
@@ -60,4 +62,5 @@ async def test_messages_are_carried_in_order_and_wait_for_the_other_side(
     for topic in ("up/0", "up/1"):
         came = [int(d.payload) for d in watcher.deliveries if d.topic == topic]
         assert came == list(range(int(topic[-1]), 20, 2))
-    assert machine.payloads == [b"back"]
+    # Once, or twice where the cut was faster than the acknowledgement: QoS 1 is at least once.
+    assert machine.payloads in ([b"back"], [b"back", b"back"])
