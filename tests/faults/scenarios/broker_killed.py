@@ -23,7 +23,7 @@ from tests.faults.worker import Spec
 from tests.servers import program
 
 ON_EACH_CHANGE = ("autosave_on_changes true", "autosave_interval 1")
-_EVERY = 0.001  # seconds between two publishes of ours, so that they last as long as the kills
+_EVERY = 0.002  # seconds between two publishes of ours, so that they last as long as the kills
 _WITHIN = 120.0
 _QUIET = 3.0  # seconds: what the broker has forgotten is not worth more
 
@@ -78,6 +78,8 @@ async def broker_killed_under_us(size: Size, folder: Path) -> Outcome:
                     moment = life * batch + random.randint(batch // 10, batch // 2)
                     await reaches(lambda: accepted.update().lines, moment, _WITHIN)
                     await kill(engine, runtime)
+                    if life % 2:  # every other connection is killed before anything has come
+                        await comes(runtime)
                 await reaches(lambda: accepted.update().lines, size.messages, _WITHIN)
                 missing = await settles(accepted.counts, runtime.handled, patience=_QUIET)
                 await asyncio.to_thread(runtime.stop)
@@ -126,6 +128,12 @@ async def kill(engine: ManagedMosquitto, runtime: Worker) -> None:
     assert engine.pid is not None
     os.kill(engine.pid, signal.SIGKILL)
     await reaches(lambda: runtime.connections, connections + 1, _WITHIN)
+
+
+async def comes(runtime: Worker) -> None:
+    """Return once it has handled one more."""
+    handled = runtime.handled.update().lines
+    await reaches(lambda: runtime.handled.update().lines, handled + 1, _WITHIN)
 
 
 def port_of(engine: ManagedMosquitto) -> int:
