@@ -42,7 +42,7 @@ class Backoff:
         return self._draw(0.0, ceiling)
 
     def long_delay(self) -> float:
-        """Seconds to wait where only a person can mend the cause, as with a wrong password."""
+        """Seconds to wait where only a person can fix the cause, as with a wrong password."""
         return self._draw(LONGEST / 2, LONGEST)
 
     def reset(self) -> None:

@@ -54,7 +54,7 @@ def _identify(context: ssl.SSLContext, cert_file: str, key_file: str | None) -> 
 
 
 def explain(error: ssl.SSLError) -> str:
-    """Why a handshake failed, and the setting that mends it."""
+    """Why a handshake failed, and the setting that fixes it."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
             f"the broker's certificate is not trusted ({error.verify_message}): set "

@@ -60,7 +60,7 @@ class Users:
 
     @classmethod
     def load(cls, path: Path) -> Users:
-        """Read a users file; `InvalidSettings` names the line and the mend."""
+        """Read a users file; `InvalidSettings` names the line and the fix."""
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:

@@ -332,7 +332,7 @@ class Bus:
     ) -> Subscription:
         """Have `handler` called for each message that matches `filter` (captures as `{name}`).
 
-        The policy words are those of `@on`, with `qos` and `group` among them. For `lane` and
+        The options are those of `@on`, `qos` and `group` included. For `lane` and
         `as_published` see `attach`. With `replies` the filter may lie inside `{root}/reply`, as
         that of a bridge may which carries the replies of others.
         """

@@ -68,5 +68,5 @@ class Dispatcher(Protocol[B_contra]):
     def consumer(
         self, bus: B_contra, pattern: Pattern, handler: AnyHandler, policy: Mapping[str, Any]
     ) -> Consumer:
-        """Bind `handler`, or raise `InvalidHandler`; unknown policy words are refused too."""
+        """Bind `handler`, or raise `InvalidHandler`; unknown options are refused too."""
         ...

@@ -21,7 +21,7 @@ STATUS_HEADER = "dskity-status"
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How one error shows on the doors: `http` status, `grpc` canonical code name."""
+    """How the HTTP and gRPC APIs show an error: `http` status, `grpc` canonical code name."""
 
     http: int
     grpc: str

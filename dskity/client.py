@@ -1,4 +1,4 @@
-"""A bus of one's own, for a command or a script: no modules, no doors, none of their imports."""
+"""A bus for a command or a script: no modules, no HTTP or gRPC API, none of their imports."""
 
 from __future__ import annotations
 

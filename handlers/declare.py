@@ -17,7 +17,7 @@ _MARK = "__dskity_on__"
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """One `@on`: the filter pattern, the policy words, the (bound) handler, and the connection."""
+    """One `@on`: the filter pattern, the options, the (bound) handler, and the connection."""
 
     filter: str
     policy: dict[str, Any]

@@ -94,5 +94,5 @@ class RoutePolicy:
             if word not in known:
                 near = difflib.get_close_matches(word, known, n=1)
                 hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-                raise InvalidHandler(f"unknown policy word {word!r}: {hint}")
+                raise InvalidHandler(f"unknown option {word!r}: {hint}")
         return cls(**words)

@@ -10,8 +10,8 @@ from dskity.cli.options import Config, Json, Set
 from dskity.cli.reading import read_settings
 from dskity.process import gc_tuning
 
-Host = Annotated[str | None, typer.Option("--host", help="Address of the HTTP door (host).")]
-Port = Annotated[int | None, typer.Option("--port", help="Port of the HTTP door (port).")]
+Host = Annotated[str | None, typer.Option("--host", help="Address of the HTTP API (host).")]
+Port = Annotated[int | None, typer.Option("--port", help="Port of the HTTP API (port).")]
 BrokerPort = Annotated[
     int | None, typer.Option("--broker-port", help="Port of our MQTT broker (broker.port).")
 ]

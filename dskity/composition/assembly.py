@@ -126,7 +126,7 @@ def built_in_modules(
 
 
 def _grpc(settings: DSkitySettings) -> Iterator[Any]:
-    """Imported where the door is open: grpc and protobuf take 12 MiB."""
+    """Imported where the gRPC API is enabled: grpc and protobuf take 12 MiB."""
     if settings.grpc.enabled:
         from dskity.modules.grpc.module import GrpcModule  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Who may pass the doors: the guard that the settings describe."""
+"""Who may call the HTTP and gRPC APIs: the guard that the settings describe."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Runtime:
         return self.core.bus
 
     async def close(self) -> None:
-        """Drain and stop: doors, modules, handlers, the connection, our broker."""
+        """Drain and stop: HTTP and gRPC, modules, handlers, the connection, our broker."""
         await self.closing.aclose()
 
     async def __aenter__(self) -> Self:

@@ -49,11 +49,11 @@ class DSkitySettings(BaseSettings):
     name: str = Field(default="Dskity", min_length=1)
     """Name of this service, as others see it."""
     host: str = "0.0.0.0"  # noqa: S104  # the seed's default; the doors are guarded
-    """Address of the HTTP door."""
+    """Address of the HTTP API."""
     port: int = Field(default=8000, ge=0, le=65_535)
-    """TCP port of the HTTP door; 0 takes a free one."""
+    """TCP port of the HTTP API; 0 takes a free one."""
     advertise_url: HttpUrl = "http://0.0.0.0:8000"
-    """URL of the HTTP door; where not set, it follows `host` and `port`."""
+    """URL of the HTTP API; where not set, it follows `host` and `port`."""
     config: str = "./settings.yaml"
     """The settings file; settings.yml and settings.toml are found too."""
     state_dir: Path = Path(".dskity")
@@ -87,11 +87,11 @@ class DSkitySettings(BaseSettings):
     webhooks: Annotated[dict[str, WebhookSettings], NothingIsEmpty] = Field(default_factory=dict)
     """Webhook sources, by name."""
     http: HttpSettings = HttpSettings.defaults()
-    """The HTTP door."""
+    """The HTTP API."""
     grpc: GrpcSettings = GrpcSettings.defaults()
-    """The gRPC door."""
+    """The gRPC API."""
     security: SecuritySettings = SecuritySettings.defaults()
-    """Who may pass the doors."""
+    """Who may call the HTTP and gRPC APIs."""
     metrics: MetricsSettings = MetricsSettings.defaults()
     """Prometheus metrics."""
     tracing: TracingSettings = TracingSettings.defaults()

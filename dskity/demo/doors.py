@@ -1,4 +1,4 @@
-"""HTTP, gRPC and webhooks: in by a door, and out to a device."""
+"""HTTP, gRPC and webhooks: in by an API, and out to a device."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ NAME = "neighbour"
 
 @contextlib.asynccontextmanager
 async def neighbour(url: str, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """`dskity run` in `folder`, on the broker at `url`, with the client id `NAME` and no doors."""
+    """`dskity run` in `folder`, on the broker at `url`, with the client id `NAME`, without HTTP."""
     settings = {
         "common.mqtt.url": url,
         "common.mqtt.client_id": NAME,

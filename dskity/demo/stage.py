@@ -31,7 +31,7 @@ BROKEN = "broken"
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """All that a check may use. `http` calls the runtime's HTTP door from outside."""
+    """All that a check may use. `http` calls the runtime's HTTP API from outside."""
 
     runtime: Runtime
     sightings: Sightings

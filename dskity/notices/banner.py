@@ -1,4 +1,4 @@
-"""What a start tells: which choices were made, where the doors are, and what cannot be promised."""
+"""The lines of a start: choices made, addresses of the APIs, guarantees that do not hold."""
 
 from __future__ import annotations
 

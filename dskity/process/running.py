@@ -26,8 +26,8 @@ _logger = logging.getLogger("dskity")
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The process and its addresses; None for a door that is closed, and for the broker where it is
-    not ours: then the settings have its URL."""
+    """The process and its addresses; None for a disabled API, and for a broker that is not
+    ours: then the settings have its URL."""
 
     pid: int
     broker: str | None = None

@@ -41,7 +41,7 @@ def _async_fixture(function: Callable[..., Any]) -> Any:
 
 @pytest.fixture
 def dskity_settings(tmp_path_factory: pytest.TempPathFactory) -> DSkitySettings:
-    """Settings that read no environment and no file, with a fresh `state_dir`; doors closed."""
+    """Settings without environment and files, with a fresh `state_dir`, HTTP and gRPC off."""
     from dskity.testing.settings import isolated_settings
 
     return isolated_settings(tmp_path_factory.mktemp("dskity"))

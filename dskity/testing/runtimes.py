@@ -51,7 +51,7 @@ class Runtimes:
 
 
 def http_client(app: Any) -> httpx.AsyncClient:
-    """A client of an ASGI app, without a socket; the doors see a call from this machine."""
+    """A client of an ASGI app, without a socket; the API sees a call from this machine."""
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(in_process(app), client=("127.0.0.1", 0)),
         base_url="http://127.0.0.1",

@@ -1,4 +1,4 @@
-"""Who may pass a door: tokens and the loopback rule. Values in, a verdict out.
+"""Who may call an API: tokens and the loopback rule. Values in, a verdict out.
 
 A call with a known token is its holder's. A call without one passes only where the guard is
 `loopback_open` and the call is plainly of the person at this machine: the peer is a loopback
@@ -46,7 +46,7 @@ class Token:
 
 
 class Guard:
-    """Decides who a call comes from; both doors ask it."""
+    """Decides who a call comes from; the HTTP and gRPC APIs ask it."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Guard:
         access: Access | None = None,
     ) -> None:
         self.access = access or Access()
-        """What the doors tell of the calls that they let pass and refuse."""
+        """What the APIs report of the calls that they allow and refuse."""
         self._tokens = tuple(tokens)
         self._loopback_open = loopback_open
 

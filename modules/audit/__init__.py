@@ -1,4 +1,4 @@
-"""What the doors let pass and refuse: counted, logged, recorded, and slowed down.
+"""Calls that the APIs allow and refuse: counted, logged, recorded, and slowed down.
 
 Layout, lowest first; each file imports only from those above it:
 

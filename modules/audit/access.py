@@ -1,4 +1,4 @@
-"""What the doors tell of their calls: refused ones, and those that need a right.
+"""What the APIs report of their calls: refused ones, and those that need a right.
 
 A wrong token is counted, logged once a minute a source (never the token itself), and answered the
 later, the more of them came from that source. A call with a good token never waits. Denied calls,

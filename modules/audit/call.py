@@ -1,4 +1,4 @@
-"""One call at a door, as the audit log tells of it."""
+"""One API call, as the audit log records it."""
 
 from __future__ import annotations
 

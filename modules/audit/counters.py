@@ -1,4 +1,4 @@
-"""How many calls the doors have refused, and how many privileged ones they let pass."""
+"""How many calls the APIs have refused, and how many privileged ones they allowed."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from dskity.modules.bridge.rule import Rule
 
 
 def refuse_loops(rules: Sequence[Rule]) -> None:
-    """`InvalidInput` names the rules of the shortest loop, as `bridge.0`, and the mend."""
+    """`InvalidInput` names the rules of the shortest loop, as `bridge.0`, and the fix."""
     loops = [found for start in range(len(rules)) if (found := _loop(rules, start))]
     if not loops:
         return

@@ -1,4 +1,4 @@
-"""The gRPC door: the bus, the KV store, the registry and the commands for gRPC clients.
+"""The gRPC API: the bus, the KV store, the registry and the commands for gRPC clients.
 
 Layout, lowest first:
 

@@ -1,4 +1,4 @@
-"""The HTTP door: a FastAPI app that every module may add routes to, and the server that opens it.
+"""The HTTP API: a FastAPI app that every module may add routes to, and the server that opens it.
 
 Layout, lowest first:
 

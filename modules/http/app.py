@@ -23,8 +23,8 @@ from dskity.modules.http.security_headers import SecurityHeaders
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of the door: bytes of one body, of all bodies under way, and event streams at the same
-    time."""
+    """Bounds of the HTTP API: bytes of one body, of all bodies under way, and concurrent event
+    streams."""
 
     body_bytes: int = 1024 * 1024
     bodies_bytes: int = 64 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""The guard at the HTTP door: every route asks for a caller, also those that user modules add.
+"""The guard of the HTTP API: every route asks for a caller, also those that user modules add.
 
 It stands before routing, so no route can be forgotten. Open without a token are `OPEN_PATHS` alone:
 reading `/health`, which orchestrators do, and posting to `/webhooks`, which carry signatures.

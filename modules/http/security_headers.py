@@ -26,7 +26,7 @@ _DOCS = (
     b"https://cdn.redoc.ly; worker-src blob:; connect-src 'self'; base-uri 'none'; "
     b"frame-ancestors 'none'"
 )
-"""For FastAPI's `/docs` and `/redoc`: what these pages load, and calls to this door."""
+"""For FastAPI's `/docs` and `/redoc`: what these pages load, and calls to this API."""
 
 STRICT = (*_ALWAYS, (_CSP, _NOTHING))
 """For what is no page: an error, JSON, a stream."""

@@ -1,4 +1,4 @@
-"""What a key, a value, a time to live and a version may be; each fault is named with its mend.
+"""What a key, a value, a time to live and a version may be; each error names the fix.
 
 A value is kept *frozen*: a JSON scalar as it is (immutable, so it cannot be changed behind our
 back), everything else as its JSON bytes. Freezing copies, so no caller's object is ever shared.

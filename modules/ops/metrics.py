@@ -89,7 +89,7 @@ def read(bus: Bus, health: TaskHealth) -> Iterator[Metric]:
 
 
 def read_access(access: AccessCounters) -> Iterator[Metric]:
-    """What the doors have refused, and what they let pass that is privileged."""
+    """Calls that the APIs have refused, and privileged calls that they allowed."""
     yield Metric(
         "dskity_wrong_tokens_total", "counter", "Calls with an unknown token.",
         access.wrong_tokens,

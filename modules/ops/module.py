@@ -13,7 +13,7 @@ from dskity.modules.ops import health, metrics
 
 class OpsModule(Module):
     """`checks` are what readiness asks, by name: `mqtt`, `module:<name>`; it may grow. `health`
-    has the errors of tasks and `access` what the doors count, both for the metrics."""
+    has the errors of tasks and `access` what the APIs count, both for the metrics."""
 
     meta: ClassVar[ModuleMeta] = ModuleMeta(name="ops", version="1")
 

@@ -101,7 +101,7 @@ ROUTES = {
 }
 DECLARATIONS = {
     "a bad filter": ("@on('a/#/b')", "self, x", "'#' must be the last level"),
-    "an unknown word": ("@on('a', retires=3)", "self, x", "unknown policy word 'retires'"),
+    "an unknown word": ("@on('a', retires=3)", "self, x", "unknown option 'retires'"),
 }
 
 

@@ -63,6 +63,15 @@ def test_python_in_the_pages_runs(page: Path, tmp_path: Path) -> None:
             runpy.run_path(str(module))
 
 
+def test_each_figure_in_the_readme_was_measured() -> None:
+    """A rate, a time or a size in its comparison is in docs/performance.md."""
+    rows = [line for line in text(Path("README.md")).splitlines() if line.startswith("| [")]
+    figures = re.findall(r"\b\d[\d.]*,\d{3}\b|\b[\d.]+ (?:s|MiB)\b|\b\d{4,}\b", " ".join(rows))
+    measured = text(Path("docs/performance.md"))
+    assert len(figures) >= 6  # the comparison has that many
+    assert [figure for figure in figures if f" {figure}" not in measured] == []
+
+
 def _targets(page: Path) -> list[str]:
     prose = FENCE.sub("", text(page))
     return [target for target in LINK.findall(prose) if not re.match(r"[a-z]+:", target)]

@@ -1,4 +1,4 @@
-"""`http` and `grpc`: the doors."""
+"""`http` and `grpc`: the servers of the APIs."""
 
 from pathlib import Path
 from typing import Self
@@ -9,7 +9,7 @@ from dskity.config.sections.section import MIB, Section
 
 
 class ServerTlsSettings(Section):
-    """TLS of a door; without both files it speaks plain text."""
+    """TLS of a server; without both files it serves plain text."""
 
     cert_file: Path | None = None
     """PEM file of the server's certificate chain."""
@@ -28,7 +28,7 @@ class ServerTlsSettings(Section):
 
 
 class CorsSettings(Section):
-    """Which web pages of other origins may call the HTTP door."""
+    """Which web pages of other origins may call the HTTP API."""
 
     allow_origins: tuple[str, ...] = ()
     """Origins, such as https://panel.example; none by default."""
@@ -47,10 +47,10 @@ class CorsSettings(Section):
 
 
 class HttpSettings(Section):
-    """The HTTP door; it listens on `host` and `port`."""
+    """The HTTP API; it listens on `host` and `port`."""
 
     enabled: bool = True
-    """Open the door."""
+    """Start the server."""
     max_body_bytes: ByteSize = Field(default=ByteSize(MIB), ge=1)
     """Maximum bytes of a request body; more is answered with 413."""
     max_bodies_bytes: ByteSize = Field(default=ByteSize(64 * MIB), ge=1)
@@ -79,10 +79,10 @@ class HttpSettings(Section):
 
 
 class GrpcSettings(Section):
-    """The gRPC door."""
+    """The gRPC API."""
 
     enabled: bool = True
-    """Open the door."""
+    """Start the server."""
     host: str = "0.0.0.0"  # noqa: S104  # the door is guarded; `host` of HTTP is the same
     """Address to listen on."""
     port: int = Field(default=50_051, ge=0, le=65_535)

@@ -1,4 +1,4 @@
-"""`security`: who may pass the doors."""
+"""`security`: who may call the HTTP and gRPC APIs."""
 
 from pathlib import Path
 from typing import Literal, Self
@@ -42,7 +42,7 @@ class TokenSettings(Section):
 
 
 class SecuritySettings(Section):
-    """Who may pass the doors."""
+    """Who may call the HTTP and gRPC APIs."""
 
     tokens: tuple[TokenSettings, ...] = ()
     """Known tokens; with none, one is made in `state_dir` and shown once."""
