@@ -9,7 +9,7 @@ Layout, lowest first:
     in_flight.py   the bound on messages    started_coroutine.py  a coroutine, step by step
     key_serializer.py  order and concurrency        worker_pool.py the workers
     stats.py       what became of messages      attempt.py     time-outs and failures of one run
-    route.py       one handler's messages       dedupe.py      each key once
+    route/         one handler's messages       dedupe.py      each key once
     stored.py      the disk inbox               dispatcher.py  puts these together
 """
 

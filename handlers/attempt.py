@@ -72,8 +72,7 @@ class Attempts:
             if rest.insistence is not None:
                 rest.insistence.cancel()
             self._stats.busy_seconds += time.perf_counter() - started
-        if task.cancelling() and not self._pool.closed:
-            await self._pool.go_on()
+        await self._pool.recover()
         if failure is not None and (job := self._threads.unfinished(task)) is not None:
             self._note_overdue(job, delivery)
         return result, failure

@@ -102,6 +102,12 @@ class WorkerPool:
             return
         raise asyncio.CancelledError
 
+    async def recover(self) -> None:
+        """Forget a cancellation of this worker that the last handler asked for."""
+        task = asyncio.current_task()
+        if task is not None and task.cancelling() and not self.closed:
+            await self.go_on()
+
     def _lead_on(self) -> None:
         """Make an idle or a new worker the leader."""
         while self._idle:

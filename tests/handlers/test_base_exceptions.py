@@ -375,7 +375,7 @@ async def test_a_fault_of_ours_is_a_dead_letter_and_what_waits_goes_on(
         def fail(*_: object) -> bool:
             raise Panic
 
-        monkeypatch.setattr(route, "_again", fail)
+        monkeypatch.setattr(route._retrying, "_again", fail)
         for number in range(3):
             await house.bus.publish("t", number)
         letters = [(await asyncio.wait_for(anext(dead), 10)).payload for _ in range(3)]
