@@ -44,6 +44,7 @@ class Stopping:
         self.since: float | None = None
         """When it was told first, in monotonic seconds."""
         self._interrupt: Callable[[], object] | None = None
+        self._ending: threading.Thread | None = None
         self._loop = asyncio.get_running_loop()
         self._before: dict[signal.Signals, Any] = {}
 
@@ -66,8 +67,8 @@ class Stopping:
         if self.since is None:
             self.since = time.monotonic()
             self._loop.call_soon_threadsafe(self._tell)
-        elif number == signal.SIGINT:
-            _end_at_once(self.runtime)
+        elif number == signal.SIGINT and self._ending is None:
+            self._ending = _end_soon(self.runtime)
 
     def _tell(self) -> None:
         self.told.set()
@@ -132,18 +133,32 @@ def _list(names: list[str]) -> str:
     return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _end_at_once(runtime: Runtime | None) -> None:
-    """In a signal handler: what it interrupts may hold a lock that a log handler waits for, so the
-    report has a thread of its own, and not for ever."""
-    report = threading.Thread(target=_report, args=(runtime,), name="cut off", daemon=True)
+def _end_soon(runtime: Runtime | None) -> threading.Thread:
+    """In a signal handler, which must return: the code that it interrupts may hold the lock that a
+    log handler waits for, and releases it only when it goes on.
+
+    What is cut off is read here, where nothing changes it meanwhile. The thread is no daemon: the
+    interpreter waits for it, so the status is 130 even where the drain ends first.
+    """
+    sentences: list[str] = []
+    with contextlib.suppress(Exception):  # it must end, whatever can be said about it
+        sentences.extend(cut_off(runtime))
+    ending = threading.Thread(target=_end, args=(sentences,), name="end at once")
+    ending.start()
+    return ending
+
+
+def _end(sentences: list[str]) -> None:
+    """The report has a thread of its own, and bounded time: its log handler may block."""
+    report = threading.Thread(target=_report, args=(sentences,), name="cut off", daemon=True)
     report.start()
     report.join(_REPORT_SECONDS)
     os._exit(128 + signal.SIGINT)
 
 
-def _report(runtime: Runtime | None) -> None:
-    with contextlib.suppress(Exception):  # it must end, whatever can be said about it
+def _report(sentences: list[str]) -> None:
+    with contextlib.suppress(Exception):  # as above
         _logger.warning("ended at once by a second Ctrl-C")
-        for sentence in cut_off(runtime):
+        for sentence in sentences:
             _logger.warning("cut off: %s", sentence)
         sys.stdout.flush()
