@@ -7,7 +7,7 @@ from http import HTTPStatus
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from dskity.modules.http.protocol import Bounded, Phase
+from dskity.modules.http.protocol import Bounded, Phase, is_websocket
 
 
 class OverH11(Bounded, H11Protocol):
@@ -36,6 +36,10 @@ class OverH11(Bounded, H11Protocol):
             return
         self._upgraded()
         super().handle_websocket_upgrade(event)
+
+    def _should_upgrade(self) -> bool:
+        method = self.scope["method"].encode()
+        return is_websocket(method, self.headers) and super()._should_upgrade()
 
     def _follow(self) -> None:
         if self._refused or self._handed_on:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Iterable
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any, ClassVar, cast
@@ -132,6 +133,17 @@ class Bounded(asyncio.Protocol):
         """Another protocol has the connection; its place stays taken."""
         self._handed_on = True
         self._place.deadline = self._place.stalled = None
+
+
+def is_websocket(method: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a request asks for a WebSocket as RFC 6455 4.1 says: GET, and without a body.
+
+    Any other one would not be answered by the protocol that WebSockets are handed to, and would
+    hold its place for ever.
+    """
+    found = {name: value.lower() for name, value in headers}
+    has_body = found.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in found
+    return method == b"GET" and found.get(b"upgrade") == b"websocket" and not has_body
 
 
 def http_protocol(listener: Listener, head_bytes: int) -> type[asyncio.Protocol]:
