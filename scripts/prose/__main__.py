@@ -60,7 +60,7 @@ def _in_pages(known: list[Rule]) -> Iterator[str]:
 
 
 def _in_program(known: list[Rule]) -> Iterator[str]:
-    for path in _files():
+    for path in program(ROOT):
         for text in source.texts(path.read_text(encoding="utf-8")):
             for rule in known:
                 if text.place in rule.places:
@@ -68,9 +68,10 @@ def _in_program(known: list[Rule]) -> Iterator[str]:
                         yield _finding(path, text.line, match, rule)
 
 
-def _files() -> Iterator[Path]:
+def program(root: Path) -> Iterator[Path]:
+    """Each Python file of the program in the checkout at `root`; generated ones are left out."""
     for folder in FOLDERS:
-        for path in sorted((ROOT / folder).rglob("*.py")):
+        for path in sorted((root / folder).rglob("*.py")):
             linked = any(part.is_symlink() for part in path.parents)
             if not linked and "_pb2" not in path.name:
                 yield path
