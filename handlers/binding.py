@@ -24,7 +24,7 @@ from dskity.bus.consumer import AnyHandler
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidHandler, InvalidPayload
 from dskity.bus.message import Message, decode_json
-from dskity.bus.topics import Pattern
+from dskity.bus.topics import ROOT, Pattern
 from dskity.handlers.returning import Returned, as_it_is, checked
 
 Getter: TypeAlias = Callable[[Delivery, Mapping[str, str]], Any]
@@ -69,6 +69,11 @@ def bind(handler: AnyHandler, pattern: Pattern, bus: Bus, provided: Mapping[type
     getters: list[Getter] = []
     payload: str | None = None
     for parameter in _parameters(handler, name):
+        if parameter.name == ROOT and pattern.rooted:
+            raise InvalidHandler(
+                f"{name}: {{root}} is the runtime's bus.root, and no capture: rename the parameter "
+                "'root'; a parameter `bus: Bus` has it as bus.root"
+            )
         annotation = hints.get(parameter.name, parameter.annotation)
         getter = _special(parameter.name, annotation, name, pattern, bus, provided)
         if getter is None and payload is None:

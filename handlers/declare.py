@@ -28,14 +28,15 @@ class Declaration:
 def on(filter: str, *, connection: str | None = None, **policy: Any) -> Callable[[F], F]:
     """Mark a handler; the words of `policy` are those of `RoutePolicy`.
 
-    `connection` is a name under `mqtt` in the settings, None for the broker of `common.mqtt`. The
-    filter and the words are checked here, where the mistake is; the signature and the connection
-    when the module is registered. Several `@on` on one function make several routes.
+    A first level `{root}` is `bus.root`. `connection` is a name under `mqtt` in the settings, None
+    for the broker of `common.mqtt`. The filter and the words are checked here, where the mistake
+    is; the signature and the connection when the module is registered. Several `@on` on one
+    function make several routes.
 
         @on("devices/{device}/telemetry", retry=RetryPolicy(attempts=5), order_by="device")
         async def telemetry(self, reading: Reading, device: str) -> None: ...
     """
-    topics.parse(filter)
+    topics.parse(filter, topics.ROOT)  # some root: the bus's own is not known yet
     RoutePolicy.of(policy)
 
     def mark(function: F) -> F:
