@@ -113,6 +113,12 @@ def _with_root(text: str, root: str | None) -> str:
     return text
 
 
+def capture_of(level: str) -> str | None:
+    """The name that a level of a pattern captures, or None."""
+    match = _CAPTURE.fullmatch(level)
+    return None if match is None else match[1]
+
+
 def _needs_one_level(parts: list[str], index: int) -> bool:
     # `a/#` also matches `a` itself ([MQTT-4.7.1-2]); a capture must have something to capture,
     # so `a/{rest...}` is `a/+/#`. A bare `{rest...}` is `#`: every topic has a level.
