@@ -319,6 +319,10 @@ class Bus:
 
     # In
 
+    def parse(self, filter: str) -> topics.Pattern:
+        """A filter pattern, whose first level may be `{root}`; `InvalidTopic` where it is none."""
+        return topics.parse(filter, self.root)
+
     async def subscribe(
         self,
         filter: str,
@@ -330,7 +334,8 @@ class Bus:
         replies: bool = False,
         **policy: Any,
     ) -> Subscription:
-        """Have `handler` called for each message that matches `filter` (captures as `{name}`).
+        """Have `handler` called for each message that matches `filter` (captures as `{name}`; a
+        first level `{root}` is `bus.root`).
 
         The options are those of `@on`, `qos` and `group` included. For `lane` and
         `as_published` see `attach`. With `replies` the filter may lie inside `{root}/reply`, as
@@ -366,7 +371,7 @@ class Bus:
     def _consumer(
         self, filter: str, handler: AnyHandler, policy: Mapping[str, Any], *, replies: bool = False
     ) -> tuple[topics.Pattern, Consumer]:
-        pattern = topics.parse(filter)
+        pattern = self.parse(filter)
         if not replies:
             self._check_not_ours(pattern)
         return pattern, self._dispatcher.consumer(self, pattern, handler, policy)
@@ -393,7 +398,7 @@ class Bus:
         it holds for all who subscribe to the same filter. What only `watches` handles nothing.
         """
         _check_qos(qos)
-        pattern = topics.parse(filter) if isinstance(filter, str) else filter
+        pattern = self.parse(filter) if isinstance(filter, str) else filter
         wire = self._granting.wire_filter(pattern, group, best_effort=best_effort)
         subscription = Subscription(pattern, wire, lane, accept, consumer, self._detach)
         subscription.as_published, subscription.watches = as_published, watches

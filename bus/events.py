@@ -4,6 +4,8 @@ Every event is a *structured* CloudEvents JSON object, so that any MQTT client o
 the same bytes. **Its id is a pure function of (what, key, version, change)**: two emitters of one
 fact make one id, and consumers can dedupe by it. State is retained, events never are.
 
+`Event.pattern` is the filter of the events of one type, and `read_event` reads one.
+
 The docstrings are the entries of the topic table in `docs/reference/topics.md`.
 """
 
@@ -11,18 +13,23 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from functools import cache
+from typing import Any, ClassVar, TypeVar
 
-from dskity.bus.base.jsontext import NotJson, write_json
-from dskity.bus.errors import InvalidPayload
-from dskity.bus.topics import quote
+from pydantic import TypeAdapter, ValidationError
+
+from dskity.bus.base.jsontext import NotJson, parse_json, write_json
+from dskity.bus.errors import InvalidPayload, InvalidTopic
+from dskity.bus.topics import ROOT, capture_of, quote
 
 SPEC_VERSION = "1.0"
 EVENT_TYPE = "application/cloudevents+json"
 
 _FIELD = re.compile(r"\{(\w+)\}")
+E = TypeVar("E", bound="Event")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,36 @@ class Event:
     type: ClassVar[str]
     identity: ClassVar[tuple[str, ...]]
     """The fields that make one fact; the id is computed from them and the type."""
+    tree: ClassVar[str] = ""
+    """The field of the topic that may be several levels, its last one; the others are one each."""
+
+    @classmethod
+    def topic_fields(cls) -> tuple[str, ...]:
+        """The fields that are levels of the topic, in their order."""
+        return tuple(_FIELD.findall(cls.topic))
+
+    @classmethod
+    def pattern(cls, narrow: Mapping[str, str]) -> str:
+        """The filter pattern of these events, `{root}` first; `InvalidTopic` where it is none.
+
+        `narrow` says which of them, by fields of the topic: its text is quoted as in the topic,
+        but for levels `{name}`, which are captures. A field that is left out is a capture of its
+        own name.
+        """
+        levels = (_FIELD.sub(lambda found: cls._level(found[1], narrow), cls.topic)).split("/")
+        return "/".join((f"{{{ROOT}}}", *levels))
+
+    @classmethod
+    def _level(cls, name: str, narrow: Mapping[str, str]) -> str:
+        text: Any = narrow.get(name)  # it comes from users' keywords
+        if text is None:
+            return f"{{{name}...}}" if name == cls.tree else f"{{{name}}}"
+        if not isinstance(text, str) or not text:
+            raise InvalidTopic(f"{name}={text!r}: write text, in which {{name}} captures a level")
+        levels = text.split("/")
+        if len(levels) > 1 and name != cls.tree:
+            raise InvalidTopic(f"{name}={text!r}: {name} is one level of {cls.topic}, without '/'")
+        return "/".join(level if capture_of(level) else quote(level) for level in levels)
 
     def id(self) -> str:
         """32 hex digits, the same wherever this fact is reported."""
@@ -87,6 +124,7 @@ class KvChanged(Event):
     cause: str = "api"
     store: str = ""
     identity: ClassVar[tuple[str, ...]] = ("key", "version", "store")
+    tree: ClassVar[str] = "key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,3 +226,42 @@ EVENTS: tuple[type[Event], ...] = (
     CommandChanged,
 )
 """All event types, for the generated reference."""
+
+
+def event_types(kind: type[Event]) -> Iterator[type[Event]]:
+    """Those of `EVENTS` that are of a kind: itself, or all below a base."""
+    return (event for event in EVENTS if issubclass(event, kind))
+
+
+def read_event(payload: bytes, kinds: Mapping[str, type[E]]) -> E:
+    """The event that a payload is, of one of these kinds (by CloudEvents type).
+
+    `InvalidPayload` where it is none of them, where its data lacks a field, and where its id is not
+    that of its data: it would not be recognised when it comes again.
+    """
+    try:
+        envelope = parse_json(payload)
+    except NotJson as error:
+        raise InvalidPayload(f"the payload is not JSON: {error}") from error
+    if not isinstance(envelope, dict) or "specversion" not in envelope:
+        raise InvalidPayload("an event is a CloudEvents JSON object, with specversion, type, data")
+    kind = kinds.get(str(envelope.get("type")))
+    if kind is None:
+        known = ", ".join(kinds)
+        raise InvalidPayload(f"an event of the type {envelope.get('type')!r}, and not {known}")
+    try:
+        event: E = _adapter(kind.type).validate_python(envelope.get("data"))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(map(str, ("data", *first["loc"])))
+        raise InvalidPayload(f"{kind.type}: {where}: {first['msg']}") from error
+    if envelope.get("id") != event.id():
+        raise InvalidPayload(
+            f"{kind.type}: its id is {envelope.get('id')!r}, and that of its data {event.id()!r}"
+        )
+    return event
+
+
+@cache
+def _adapter(kind: str) -> TypeAdapter[Any]:
+    return TypeAdapter(next(event for event in EVENTS if event.type == kind))

@@ -1,7 +1,8 @@
 """Topic names and filters: MQTT's rules ([MQTT-4.7]), captures, and quoting. Values in, values out.
 
 A *filter pattern* is what users write: an MQTT filter in which `{name}` captures one level and
-`{name...}`, at the end, captures the rest (one level or more). A *filter* is what goes on the wire.
+`{name...}`, at the end, captures the rest (one level or more). `{root}`, as the first level, is no
+capture but the level or levels of `bus.root`. A *filter* is what goes on the wire.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from dskity.bus.errors import InvalidTopic
 MAX_BYTES = 65_535  # [MQTT-4.7.3-3]
 _CAPTURE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(\.\.\.)?\}")
 _SHARE = "$share/"
+ROOT = "root"
+"""The name in braces that stands for `bus.root`, and that no capture may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,8 @@ class Pattern:
     """A parsed filter pattern.
 
     `filter` is the MQTT filter; `captures` are (name, level index) pairs; `rest` names the capture
-    of all levels from index `rest_from` on, or is None.
+    of all levels from index `rest_from` on, or is None. `rooted` is whether it was written with
+    `{root}`, which `text` has the value of.
     """
 
     text: str
@@ -33,6 +37,7 @@ class Pattern:
     captures: tuple[tuple[str, int], ...] = ()
     rest: str | None = None
     rest_from: int = 0
+    rooted: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -51,9 +56,15 @@ class Pattern:
         return found
 
 
-def parse(text: str) -> Pattern:
-    """Parse a filter pattern; `InvalidTopic` says what is wrong and what to write."""
+def parse(text: str, root: str | None = None) -> Pattern:
+    """Parse a filter pattern; `InvalidTopic` says what is wrong and what to write.
+
+    `root` is what `{root}` stands for; without it a pattern with `{root}` is refused.
+    """
     _check_common(text, "filter")
+    rooted = text.split("/", 1)[0] == f"{{{ROOT}}}"
+    if rooted:
+        text = _with_root(text, root)
     if text.startswith(_SHARE):
         raise InvalidTopic(
             f"filter {text!r}: write the plain filter and pass group=… instead of $share/"
@@ -70,6 +81,11 @@ def parse(text: str) -> Pattern:
             levels.append(_check_level(text, part, last=last))
             continue
         name, dots = match.groups()
+        if name == ROOT:
+            raise InvalidTopic(
+                f"filter {text!r}: {part} is the runtime's bus.root, and can only be the whole "
+                "first level, as in {root}/kv/expired/#: give this capture another name"
+            )
         if name in seen:
             raise InvalidTopic(
                 f"filter {text!r} captures {name!r} twice: give each capture its own name"
@@ -84,7 +100,23 @@ def parse(text: str) -> Pattern:
         else:
             raise InvalidTopic(f"filter {text!r}: {{{name}...}} must be the last level")
     wire = tuple(levels)
-    return Pattern(text, "/".join(wire), wire, tuple(captures), rest, len(parts) - 1)
+    return Pattern(text, "/".join(wire), wire, tuple(captures), rest, len(parts) - 1, rooted)
+
+
+def _with_root(text: str, root: str | None) -> str:
+    if root is None:
+        raise InvalidTopic(
+            f"filter {text!r}: {{root}} cannot be used here: write the value of bus.root instead"
+        )
+    text = root + text.removeprefix(f"{{{ROOT}}}")
+    _check_common(text, "filter")
+    return text
+
+
+def capture_of(level: str) -> str | None:
+    """The name that a level of a pattern captures, or None."""
+    match = _CAPTURE.fullmatch(level)
+    return None if match is None else match[1]
 
 
 def _needs_one_level(parts: list[str], index: int) -> bool:

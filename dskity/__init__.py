@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from dskity.bus.routing.subscriptions import Subscription
     from dskity.bus.stream import MessageStream
     from dskity.config import DSkitySettings, load_settings
-    from dskity.handlers.declare import on
+    from dskity.handlers.declare import on, on_event
     from dskity.handlers.dedupe import Dedupe
     from dskity.handlers.outcome import Drop, Reject, Retry
     from dskity.handlers.policy import RetryPolicy
@@ -99,7 +99,7 @@ _HOMES = {
     "dskity.bus.stream": "MessageStream",
     "dskity.bus.routing.subscriptions": "Subscription",
     "dskity.config": "DSkitySettings load_settings",
-    "dskity.handlers.declare": "on",
+    "dskity.handlers.declare": "on on_event",
     "dskity.handlers.dedupe": "Dedupe",
     "dskity.handlers.outcome": "Drop Reject Retry",
     "dskity.handlers.policy": "RetryPolicy",
@@ -171,6 +171,7 @@ __all__ = [
     "__version__",
     "load_settings",
     "on",
+    "on_event",
 ]
 
 

@@ -3,8 +3,9 @@
 Layout, lowest first:
 
     outcome.py     Drop, Reject, Retry          policy.py      RetryPolicy, RoutePolicy
-    declare.py     @on                          ordering.py    order_by
+    declare.py     @on, @on_event               ordering.py    order_by
     provided.py    what goes by type            binding.py     a signature, bound once
+    event_payload.py  a lifecycle event as a payload
     dead_letter.py what failed for good         returning.py   what is returned, checked
     in_flight.py   the bound on messages    started_coroutine.py  a coroutine, step by step
     key_serializer.py  order and concurrency        worker_pool.py the workers
@@ -13,7 +14,7 @@ Layout, lowest first:
     stored.py      the disk inbox               dispatcher.py  puts these together
 """
 
-from dskity.handlers.declare import Declaration, declared, on
+from dskity.handlers.declare import Declaration, declared, on, on_event
 from dskity.handlers.dedupe import Dedupe
 from dskity.handlers.dispatcher import Dispatcher
 from dskity.handlers.outcome import Drop, Reject, Retry
@@ -30,4 +31,5 @@ __all__ = [
     "RoutePolicy",
     "declared",
     "on",
+    "on_event",
 ]

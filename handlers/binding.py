@@ -2,7 +2,7 @@
 
 Captures go to parameters of their name; `Message`, `Bus`, `Logger` and what the dispatcher was
 given (`KV`, settings, …) go by type; the one parameter that is left is the payload, validated by
-its annotation.
+its annotation; a lifecycle event is read from its CloudEvents object.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from dskity.bus.bus import Bus
 from dskity.bus.consumer import AnyHandler
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidHandler, InvalidPayload
+from dskity.bus.events import Event
 from dskity.bus.message import Message, decode_json
-from dskity.bus.topics import Pattern
+from dskity.bus.topics import ROOT, Pattern, unquote
+from dskity.handlers.event_payload import event_getter, event_kinds
 from dskity.handlers.returning import Returned, as_it_is, checked
 
 Getter: TypeAlias = Callable[[Delivery, Mapping[str, str]], Any]
@@ -62,18 +64,37 @@ class Binding:
         return lambda delivery, captures: call(*[get(delivery, captures) for get in getters])
 
 
-def bind(handler: AnyHandler, pattern: Pattern, bus: Bus, provided: Mapping[type, Any]) -> Binding:
-    """Bind `handler`, or raise `InvalidHandler` that says what to write."""
+def bind(
+    handler: AnyHandler,
+    pattern: Pattern,
+    bus: Bus,
+    provided: Mapping[type, Any],
+    event: type[Event] | None = None,
+) -> Binding:
+    """Bind `handler`, or raise `InvalidHandler` that says what to write.
+
+    With `event` the payload is such a lifecycle event, and captures are unquoted.
+    """
     name = handler_name(handler)
     hints = _hints(handler, name)
     getters: list[Getter] = []
+    getter: Getter | None
     payload: str | None = None
     for parameter in _parameters(handler, name):
+        if parameter.name == ROOT and pattern.rooted:
+            raise InvalidHandler(
+                f"{name}: {{root}} is the runtime's bus.root, and no capture: rename the parameter "
+                "'root'; a parameter `bus: Bus` has it as bus.root"
+            )
         annotation = hints.get(parameter.name, parameter.annotation)
-        getter = _special(parameter.name, annotation, name, pattern, bus, provided)
+        if parameter.name in pattern.names:
+            getter = _capture(parameter.name, annotation, name, unquoted=event is not None)
+        else:
+            getter = _special(annotation, bus, provided)
         if getter is None and payload is None:
             payload = parameter.name
-            getter = _payload(annotation, name)
+            kinds = event_kinds(event, annotation, f"{name}: {payload!r}")
+            getter = event_getter(kinds) if kinds else _payload(annotation, name)
         if getter is None:
             if parameter.default is not _EMPTY:
                 break  # it and those behind it keep their defaults
@@ -122,16 +143,7 @@ def _parameters(handler: AnyHandler, name: str) -> list[inspect.Parameter]:
     return [p for p in parameters if p.kind is not p.KEYWORD_ONLY]
 
 
-def _special(  # what a parameter may stand for is what binding is about
-    parameter: str,
-    annotation: Any,
-    name: str,
-    pattern: Pattern,
-    bus: Bus,
-    provided: Mapping[type, Any],
-) -> Getter | None:
-    if parameter in pattern.names:
-        return _capture(parameter, annotation, name)
+def _special(annotation: Any, bus: Bus, provided: Mapping[type, Any]) -> Getter | None:
     if annotation is Message:
         return lambda delivery, _: delivery.message()
     if annotation is Bus:
@@ -147,14 +159,17 @@ def _special(  # what a parameter may stand for is what binding is about
     return None
 
 
-def _capture(parameter: str, annotation: Any, name: str) -> Getter:
+def _capture(parameter: str, annotation: Any, name: str, *, unquoted: bool) -> Getter:
     if annotation is _EMPTY or annotation is str or annotation is Any:
+        if unquoted:
+            return lambda _, captures: unquote(captures[parameter])
         return lambda _, captures: captures[parameter]
     adapter = _adapter(annotation, name)
 
     def get(delivery: Delivery, captures: Mapping[str, str]) -> Any:
+        text = unquote(captures[parameter]) if unquoted else captures[parameter]
         try:
-            return adapter.validate_strings(captures[parameter])
+            return adapter.validate_strings(text)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             raise InvalidPayload(

@@ -1,4 +1,5 @@
-"""`@on`: mark a function or method as the handler of a filter; and find what was marked."""
+"""`@on` and `@on_event`: mark a function or method as the handler of a filter, or of an event of
+the runtime; and find what was marked."""
 
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ from typing import Any, TypeVar
 
 from dskity.bus import topics
 from dskity.bus.consumer import AnyHandler
+from dskity.bus.errors import DSkityError, InvalidHandler
+from dskity.bus.events import EVENTS, Event
 from dskity.handlers.policy import RoutePolicy
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -28,14 +31,15 @@ class Declaration:
 def on(filter: str, *, connection: str | None = None, **policy: Any) -> Callable[[F], F]:
     """Mark a handler; the words of `policy` are those of `RoutePolicy`.
 
-    `connection` is a name under `mqtt` in the settings, None for the broker of `common.mqtt`. The
-    filter and the words are checked here, where the mistake is; the signature and the connection
-    when the module is registered. Several `@on` on one function make several routes.
+    A first level `{root}` is `bus.root`. `connection` is a name under `mqtt` in the settings, None
+    for the broker of `common.mqtt`. The filter and the words are checked here, where the mistake
+    is; the signature and the connection when the module is registered. Several `@on` on one
+    function make several routes.
 
         @on("devices/{device}/telemetry", retry=RetryPolicy(attempts=5), order_by="device")
         async def telemetry(self, reading: Reading, device: str) -> None: ...
     """
-    topics.parse(filter)
+    topics.parse(filter, topics.ROOT)  # some root: the bus's own is not known yet
     RoutePolicy.of(policy)
 
     def mark(function: F) -> F:
@@ -46,8 +50,38 @@ def on(filter: str, *, connection: str | None = None, **policy: Any) -> Callable
     return mark
 
 
+def on_event(
+    event: type[Event], *, connection: str | None = None, **words: Any
+) -> Callable[[F], F]:
+    """Mark a handler of one type of lifecycle event; the payload is an object of that type.
+
+    Words that are fields of the event's topic say which events: their text is quoted as it is in
+    the topic, and a level `{name}` is a capture, which reaches the handler as it was before it was
+    quoted. All other words are those of `on`. An event whose type or id is not its data's is
+    invalid.
+
+        @on_event(KvExpired, key="sessions/{id}")
+        async def gone(self, event: KvExpired, id: str) -> None: ...
+    """
+    if event not in EVENTS:
+        raise InvalidHandler(
+            f"on_event({getattr(event, '__name__', event)}): write one of "
+            f"{', '.join(known.__name__ for known in EVENTS)}"
+        )
+    named = event.topic_fields()
+    narrow = {name: text for name, text in words.items() if name in named}
+    policy = {name: value for name, value in words.items() if name not in named}
+    try:
+        return on(event.pattern(narrow), connection=connection, event=event, **policy)
+    except DSkityError as error:
+        raise InvalidHandler(
+            f"on_event({event.__name__}): {error}; its events have {', '.join(named)}, beside the "
+            "words of @on"
+        ) from error
+
+
 def is_marked(function: object) -> bool:
-    """Whether `@on` has marked it."""
+    """Whether `@on` or `@on_event` has marked it."""
     return hasattr(function, _MARK)
 
 

@@ -84,7 +84,7 @@ class Dispatcher:
         words = RoutePolicy.of(policy)
         throttled = ThrottledLog(_logger, bus.clock)
         key = key_of(words.order_by, pattern, throttled)
-        binding = bind(handler, pattern, bus, self._provided)
+        binding = bind(handler, pattern, bus, self._provided, words.event)
         name = f"{bus.owner}.{binding.name}" if bus.owner else binding.name
         identity = self._identity(f"{name} {pattern.text}")
         if words.dedupe is not None:

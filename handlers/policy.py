@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias
 
 from dskity.bus.errors import InvalidHandler
+from dskity.bus.events import EVENTS, Event
 from dskity.bus.message import Message
 from dskity.handlers.dedupe import Dedupe
 
@@ -53,6 +54,8 @@ class RoutePolicy:
     with nothing and with errors; None: where the handler is declared to return something.
     `best_effort` starts the route also on a broker that cannot share it within its `group` (every
     member then gets every message), or does not keep to its `qos` (it is then a lower one).
+    `event` is the type of the lifecycle events that come: the payload is then one, and captures are
+    unquoted; `on_event` sets it.
     """
 
     qos: int = 1
@@ -67,6 +70,7 @@ class RoutePolicy:
     ack: Literal["handled", "stored"] = "handled"
     reply: bool | None = None
     best_effort: bool = False
+    event: type[Event] | None = None
 
     def __post_init__(self) -> None:
         if self.qos not in {0, 1, 2}:
@@ -85,6 +89,11 @@ class RoutePolicy:
             raise InvalidHandler(f"ack={self.ack!r}: write 'handled' or 'stored'")
         if self.ack == "stored" and self.qos == 0:
             raise InvalidHandler("ack='stored' with qos=0: nothing is acknowledged at QoS 0")
+        if self.event is not None and self.event not in EVENTS:
+            raise InvalidHandler(
+                f"event={getattr(self.event, '__name__', self.event)}: write one of "
+                f"{', '.join(event.__name__ for event in EVENTS)}"
+            )
 
     @classmethod
     def of(cls, words: Mapping[str, Any]) -> RoutePolicy:

@@ -60,11 +60,12 @@ def check_topic_argument(topic: str) -> str:
 
 
 def check_filter_argument(text: str) -> str:
-    """The filter, if it may be subscribed to."""
+    """The filter, if it may be subscribed to; `{root}` stays as it is."""
     from dskity.bus.errors import InvalidTopic
-    from dskity.bus.topics import parse
+    from dskity.bus.topics import ROOT, parse
 
     try:
-        return parse(text).text
+        parse(text, ROOT)
     except InvalidTopic as error:
         raise typer.BadParameter(str(error), param_hint="FILTER") from error
+    return text

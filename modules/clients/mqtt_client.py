@@ -6,7 +6,6 @@ the supervisor waits for before the module counts as started.
 
 from __future__ import annotations
 
-from dskity.bus import topics
 from dskity.bus.bus import Bus
 from dskity.bus.errors import InvalidInput
 from dskity.bus.message import Message, Payload, Receipt
@@ -41,7 +40,7 @@ class BusMqttClient:
         It holds for handlers that are added later, or just before in the same function. A filter
         without a handler is not subscribed: its messages would go nowhere.
         """
-        topics.parse(filter)
+        self._bus.parse(filter)
         if qos not in {0, 1, 2}:
             raise InvalidInput(f"qos {qos!r}: write 0, 1 or 2")
         self._qos[filter] = qos
@@ -51,7 +50,7 @@ class BusMqttClient:
 
         It is retried and dead-lettered like any handler. A plain function runs in a thread.
         """
-        topics.parse(filter)
+        self._bus.parse(filter)
         check_call(handler, filter)
         self._tasks.spawn(self._subscribe(filter, handler), f"subscribe {filter}")
 

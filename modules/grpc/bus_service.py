@@ -7,7 +7,7 @@ from typing import Any
 
 from grpc.aio import ServicerContext
 
-from dskity.bus import envelope, topics
+from dskity.bus import envelope
 from dskity.bus.bus import Bus
 from dskity.modules.access.doors import REQUEST_ID, publish_now, require_broker
 from dskity.modules.grpc import call, encoding
@@ -47,7 +47,7 @@ class BusService(BusServicer):
         self, request: pb.SubscribeRequest, context: ServicerContext[Any, Any]
     ) -> AsyncIterator[pb.Message]:
         """See dskity.proto."""
-        pattern = topics.parse(request.filter)
+        pattern = self._bus.parse(request.filter)
         call.current().principal.require_subscribe(pattern.filter)
         mailbox = Mailbox(self._buffer)
         subscription = await self._bus.attach(

@@ -25,8 +25,8 @@ GROUPS = {
 NAMES = {
     "The bus": "Bus Message Receipt Subscription MessageStream",
     "Modules": """
-        Module ModuleMeta TransportClients on DSkitySettings load_settings MqttClient GrpcClient
-        Events""",
+        Module ModuleMeta TransportClients on on_event DSkitySettings load_settings MqttClient
+        GrpcClient Events""",
     "What a handler decides": "RetryPolicy Dedupe Drop Reject Retry",
     "Services": """
         KV Entry Change Registry Instance Commands Execution Event KvSet KvDeleted KvExpired

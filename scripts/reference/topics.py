@@ -17,6 +17,7 @@ Every lifecycle event is a CloudEvents 1.0.2 object in structured JSON (content 
 `application/cloudevents+json`), published at QoS 1 and never retained. `{root}` is the setting
 `bus.root`, by default `dskity`. Names and keys are percent-encoded where MQTT gives a character a
 meaning. Why it is so: [topics and events](../explanation/topics-and-events.md).
+A handler takes them with [`@on_event`](handlers.md#on_event).
 """
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from dskity import KV, Bus, Module, ModuleMeta, TransportClients, on
+from dskity import KV, Bus, KvExpired, Module, ModuleMeta, TransportClients, on, on_event
 
 
 class Warmth(BaseModel):
@@ -40,10 +40,6 @@ class Alarm(Module):
         del clients
         self.settings: Settings = config.modules.alarm.additional_settings
 
-    async def on_startup(self, clients: TransportClients) -> None:
-        """Subscribe by hand, where the filter is known only now."""
-        await clients.bus.subscribe(f"{clients.bus.root}/kv/expired/alarms/{{zone}}", self.cool)
-
     @on("greenhouse/{zone}/state", order_by="zone")
     async def warm(self, state: Warmth, zone: str, kv: KV, bus: Bus) -> None:
         """Raise an alarm, or keep it raised."""
@@ -57,6 +53,7 @@ class Alarm(Module):
                 f"greenhouse/{zone}/alarm", {"state": "raised", "celsius": state.celsius}
             )
 
+    @on_event(KvExpired, key="alarms/{zone}")
     async def cool(self, zone: str, bus: Bus) -> None:
         """Clear the alarm whose key has expired."""
         await bus.publish(f"greenhouse/{zone}/alarm", {"state": "cleared"})

@@ -9,7 +9,6 @@ from typing import Any, Self
 
 from fastapi import APIRouter, Request
 
-from dskity.bus import topics
 from dskity.bus.bus import Bus
 from dskity.bus.message import Message
 from dskity.bus.stream import MessageStream
@@ -25,7 +24,7 @@ def routes(bus: Bus, streams: Streams) -> APIRouter:
     @router.get("/stream", status_code=200, response_class=EventStream)
     async def watch(request: Request, filter: str, qos: int = 0) -> EventStream:
         """Events `message`; an event `dropped` tells how many a slow reader has missed so far."""
-        caller(request).require_subscribe(topics.parse(filter).filter)
+        caller(request).require_subscribe(bus.parse(filter).filter)
         return EventStream(_messages(bus, filter, qos), streams)
 
     return router
