@@ -269,7 +269,7 @@ async def test_the_class_a_base_and_a_union_are_taken(house: House, annotation: 
 @pytest.mark.parametrize(
     ("event", "words", "says"),
     [
-        (KvExpired, {"kee": "a"}, "unknown policy word 'kee'.*its events have key"),
+        (KvExpired, {"kee": "a"}, "unknown option 'kee'.*its events have key"),
         (KvExpired, {"service": "a"}, "'service'.*its events have key"),
         (ServiceUp, {"servise": "a"}, "its events have service, instance"),
         (KvExpired, {"key": ""}, "key=''"),
