@@ -22,16 +22,13 @@ from dskity.bus.base.threads import blocking
 from dskity.bus.transport import Transport
 from dskity.client import open_bus
 from dskity.composition.assembly import (
-    Services,
     announce_modules,
     build_clients,
-    build_services,
-    built_in_modules,
 )
 from dskity.composition.auth import Guarding, guarding
+from dskity.composition.built_ins import Given, built_in_modules
 from dskity.composition.core import Core, start_core
-from dskity.composition.http_client import SharedHttpClient
-from dskity.composition.provided import provide
+from dskity.composition.provided import runtime_providers
 from dskity.composition.readiness import Readiness
 from dskity.composition.runtime import Runtime
 from dskity.composition.stopping import Stopping, cut_off
@@ -39,8 +36,10 @@ from dskity.config import DSkitySettings, load_settings
 from dskity.config.sections.connections import DEFAULT
 from dskity.config.sections.doors import CorsSettings, ServerTlsSettings
 from dskity.modules.access.security import Guard
-from dskity.modules.audit.counters import AccessCounters
+from dskity.modules.clients.events_client import BusEvents
+from dskity.modules.clients.tasks import Tasks
 from dskity.modules.contract import TransportClients
+from dskity.modules.grpc.client import GrpcClients
 from dskity.modules.http.app import Cors, Limits, create_app, furnish
 from dskity.modules.http.connections import Bounds, TimeOuts
 from dskity.modules.http.guard import OPEN_PATHS, OpenPath
@@ -93,26 +92,26 @@ async def start(
         client_id = settings.common.mqtt.client_id or state.client_id()
         given = {DEFAULT: transport} if transport is not None else {}
         core = await start_core(settings, client_id, stack, {**(transports or {}), **given}, clock)
-        services = build_services(settings, core.bus)
-        http_client = SharedHttpClient()
-        stack.push_async_callback(http_client.close)
-        stack.push_async_callback(services.grpc.close)
-        served = app or make_app(settings, doors.guard)
-        clients = build_clients(services, core.bus, served, http_client)
+        events, grpc = BusEvents(core.bus, Tasks(_logger)), GrpcClients()
+        stack.push_async_callback(grpc.close)
+        providers = runtime_providers(settings, core.bus.threads)
+        stack.push_async_callback(providers.registry.close)
         for connection in core.connections.values():
-            provide(connection.dispatcher, clients, settings)
-        readiness = Readiness(core.bus, core.engine, core.others, health)
-        readiness.add("kv", services.kv.check)
-        supervisor = _supervisor(
+            connection.dispatcher.inject(providers.registry)
+        served = app or make_app(settings, doors.guard)
+        clients = build_clients(core.bus, served, events, grpc, providers)
+        checks = providers.registry.checks
+        readiness = Readiness(core.bus, core.engine, core.others, health, checks)
+        parts = Given(
             settings,
-            core,
-            services,
-            clients,
+            core.bus,
+            lambda: _enabled(supervisor),
             readiness,
             health,
             doors.guard.access.counters,
-            modules,
         )
+        supervisor = _supervisor(core, parts, clients, events, modules)
+        readiness.supervise(supervisor)
         runtime = Runtime(settings, core, clients, supervisor, served)
         stack.push_async_callback(supervisor.stop)
         stack.callback(core.leave)
@@ -123,11 +122,9 @@ async def start(
         if app is None and settings.http.enabled:
             runtime.http = await _serve_http(settings, served, stack)
         if settings.grpc.enabled:
-            runtime.grpc = await _serve_grpc(
-                settings, services, doors.guard, readiness, stack, clock
-            )
+            runtime.grpc = await _serve_grpc(settings, grpc, doors.guard, readiness, stack, clock)
         if settings.common.registry.enabled:
-            announce_modules(runtime, services.registry)
+            announce_modules(runtime)
         await stack.enter_async_context(published(settings.state_dir, _running(runtime)))
         stack.callback(core.presence.tell, "draining")
         stack.callback(readiness.drain)
@@ -194,15 +191,13 @@ def _cors(cors: CorsSettings) -> Cors | None:
 
 
 def _supervisor(
-    settings: DSkitySettings,
     core: Core,
-    services: Services,
+    given: Given,
     clients: TransportClients,
-    readiness: Readiness,
-    health: tasks.TaskHealth,
-    access: AccessCounters,
+    events: BusEvents,
     modules: Iterable[Any],
 ) -> Supervisor:
+    settings = given.settings
     found = discover(
         settings.modules_search_paths,
         explicit="modules_search_paths" in settings.model_fields_set,
@@ -211,21 +206,17 @@ def _supervisor(
     )
     for line in unknown_keys(settings, found):
         _logger.warning(line)
-    ours = built_in_modules(
-        settings, services, lambda: _enabled(supervisor), readiness, health, access, core.bus.clock
-    )
     supervisor = Supervisor(
         clients,
         settings,
         found,
-        events=services.events,
-        builtins=[*ours, *modules],
+        events=events,
+        builtins=[*built_in_modules(given), *modules],
         strict=settings.strict,
         limits=UnitLimits(drain=settings.shutdown_grace_seconds),
     )
     for each in core.connections.values():
         supervisor.watch(each.bus)
-    readiness.supervise(supervisor)
     return supervisor
 
 
@@ -261,7 +252,7 @@ def _tls(tls: ServerTlsSettings) -> ServerTls | None:
 
 async def _serve_grpc(
     settings: DSkitySettings,
-    services: Services,
+    clients: GrpcClients,
     guard: Guard,
     readiness: Readiness,
     stack: AsyncExitStack,
@@ -272,7 +263,7 @@ async def _serve_grpc(
 
     grpc = settings.grpc
     server = GrpcServer(
-        services.grpc,
+        clients,
         guard,
         readiness.all,
         host=grpc.host,

@@ -27,6 +27,7 @@ from dskity.bus.events import Event
 from dskity.bus.message import Message, decode_json
 from dskity.bus.topics import ROOT, Pattern, unquote
 from dskity.handlers.event_payload import event_getter, event_kinds
+from dskity.handlers.provided import names_of, why_not
 from dskity.handlers.returning import Returned, as_it_is, checked
 
 Getter: TypeAlias = Callable[[Delivery, Mapping[str, str]], Any]
@@ -94,14 +95,14 @@ def bind(
         if getter is None and payload is None:
             payload = parameter.name
             kinds = event_kinds(event, annotation, f"{name}: {payload!r}")
-            getter = event_getter(kinds) if kinds else _payload(annotation, name)
+            getter = event_getter(kinds) if kinds else _payload(annotation, name, provided)
         if getter is None:
             if parameter.default is not _EMPTY:
                 break  # it and those behind it keep their defaults
             raise InvalidHandler(
                 f"{name}: {payload!r} and {parameter.name!r} are both left for the payload; name a "
                 f"capture {{{parameter.name}}} in the filter {pattern.text!r}, or annotate it with "
-                f"one of {', '.join(sorted(t.__name__ for t in (Message, Bus, *provided)))}"
+                f"one of {names_of(provided, Message, Bus)}{why_not(provided, annotation)}"
             )
         getters.append(getter)
     answers = hints["return"] is not type(None) if "return" in hints else None
@@ -164,7 +165,7 @@ def _capture(parameter: str, annotation: Any, name: str, *, unquoted: bool) -> G
         if unquoted:
             return lambda _, captures: unquote(captures[parameter])
         return lambda _, captures: captures[parameter]
-    adapter = _adapter(annotation, name)
+    adapter = _adapter(annotation, name, {})
 
     def get(delivery: Delivery, captures: Mapping[str, str]) -> Any:
         text = unquote(captures[parameter]) if unquoted else captures[parameter]
@@ -179,14 +180,14 @@ def _capture(parameter: str, annotation: Any, name: str, *, unquoted: bool) -> G
     return get
 
 
-def _payload(annotation: Any, name: str) -> Getter:
+def _payload(annotation: Any, name: str, provided: Mapping[type, Any]) -> Getter:
     if annotation is bytes:
         return lambda delivery, _: delivery.payload
     if annotation is str:
         return lambda delivery, _: delivery.message().text()
     if annotation is _EMPTY or annotation is Any:
         return lambda delivery, _: delivery.message().json()
-    adapter = _adapter(annotation, name)
+    adapter = _adapter(annotation, name, provided)
     validate = adapter.validator.validate_json  # past a wrapper that costs 0.5 µs
 
     def get(delivery: Delivery, _: Mapping[str, str]) -> Any:
@@ -198,14 +199,15 @@ def _payload(annotation: Any, name: str) -> Getter:
     return get
 
 
-def _adapter(annotation: Any, name: str) -> TypeAdapter[Any]:
+def _adapter(annotation: Any, name: str, provided: Mapping[type, Any]) -> TypeAdapter[Any]:
     try:
         return TypeAdapter(annotation)
     except (PydanticSchemaGenerationError, PydanticUserError) as error:
+        injected = f" ({names_of(provided, Message, Bus)})" if provided else ""
         raise InvalidHandler(
             f"{name}: {getattr(annotation, '__name__', annotation)!r} is neither something to "
-            "inject nor a type that pydantic can validate; annotate the payload with a model, a "
-            "dataclass, bytes, str or Any"
+            f"inject{injected} nor a type that pydantic can validate; annotate the payload with a "
+            f"model, a dataclass, bytes, str or Any{why_not(provided, annotation)}"
         ) from error
 
 

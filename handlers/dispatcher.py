@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 from dskity.bus.base.threads import ThreadPool
 from dskity.bus.base.throttled_log import ThrottledLog
@@ -21,12 +21,11 @@ from dskity.handlers.dedupe import Dedupe, deduped
 from dskity.handlers.in_flight import InFlightLimit, Overload
 from dskity.handlers.ordering import key_of
 from dskity.handlers.policy import RoutePolicy
-from dskity.handlers.provided import Provided
+from dskity.handlers.provided import Injectables, Provided
 from dskity.handlers.route import HandlerRoute
 from dskity.handlers.stored import StoredRoute
 from dskity.handlers.worker_pool import WorkerPool
 
-T = TypeVar("T")
 THREADS_NAME = "dskity-handlers"
 _logger = logging.getLogger("dskity.handlers")
 
@@ -58,7 +57,7 @@ class Dispatcher:
         self._pool = WorkerPool()
         self.threads = threads or ThreadPool(THREADS_NAME)
         self._owns_threads = threads is None
-        self._provided = Provided()
+        self._provided: Injectables = Provided()
         self._bound = False
 
     @property
@@ -66,13 +65,9 @@ class Dispatcher:
         """The routes that are subscribed now, oldest first."""
         return tuple(self._live.values())
 
-    def provide(self, kind: type[T], value: T) -> None:
-        """Give `value` to parameters of type `kind`, in handlers registered from now on."""
-        self._provided.add(kind, value)
-
-    def provide_by_name(self, module: str, name: str, make: Callable[[], Any]) -> None:
-        """As `provide`, of a type that is imported, and a value that is made, when it is needed."""
-        self._provided.add_by_name(module, name, make)
+    def inject(self, provided: Injectables) -> None:
+        """Give these values to parameters of their types, in handlers registered from now on."""
+        self._provided = provided
 
     def consumer(
         self, bus: Bus, pattern: Pattern, handler: AnyHandler, policy: Mapping[str, Any]
@@ -84,7 +79,8 @@ class Dispatcher:
         words = RoutePolicy.of(policy)
         throttled = ThrottledLog(_logger, bus.clock)
         key = key_of(words.order_by, pattern, throttled)
-        binding = bind(handler, pattern, bus, self._provided, words.event)
+        provided = self._provided.seen_by(bus.owner)
+        binding = bind(handler, pattern, bus, provided, words.event)
         name = f"{bus.owner}.{binding.name}" if bus.owner else binding.name
         identity = self._identity(f"{name} {pattern.text}")
         if words.dedupe is not None:

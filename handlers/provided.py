@@ -2,34 +2,54 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+
+class Injectables(Protocol):
+    """Where a dispatcher finds values by type."""
+
+    def seen_by(self, owner: str) -> Mapping[type, Any]:
+        """The values for the handlers of `owner`, a module; asked at each registration."""
+        ...
 
 
 class Provided(Mapping[type, Any]):
-    """Values by type. A type may be given by name: it is not imported before a handler has it."""
+    """Values by type, the same for every owner."""
 
-    def __init__(self) -> None:
-        self._values: dict[type, Any] = {}
-        self._makers: dict[tuple[str, str], Callable[[], Any]] = {}
+    def __init__(self, values: Mapping[type, Any] | None = None) -> None:
+        self._values = dict(values or {})
 
-    def add(self, kind: type, value: Any) -> None:
-        """Give `value` to parameters of type `kind`."""
-        self._values[kind] = value
-
-    def add_by_name(self, module: str, name: str, make: Callable[[], Any]) -> None:
-        """Give what `make` returns to parameters of the type `module.name`."""
-        self._makers[module, name] = make
+    def seen_by(self, owner: str) -> Mapping[type, Any]:
+        """See `Injectables`."""
+        del owner
+        return self
 
     def __getitem__(self, kind: type) -> Any:
-        make = self._makers.get((kind.__module__, kind.__qualname__))
-        return self._values[kind] if make is None else make()
+        return self._values[kind]
 
     def __iter__(self) -> Iterator[type]:
-        yield from self._values
-        for module, name in self._makers:
-            yield getattr(importlib.import_module(module), name)
+        return iter(self._values)
 
     def __len__(self) -> int:
-        return len(self._values) + len(self._makers)
+        return len(self._values)
+
+
+class Explained(Protocol):
+    """A mapping by type that can say why a type is not in it."""
+
+    def why_not(self, kind: Any) -> str:
+        """A clause such as `it is of module 'limits', which is disabled`; empty where unknown."""
+        ...
+
+
+def why_not(provided: Mapping[type, Any], kind: Any) -> str:
+    """Why nobody provides `kind`, to be appended to an error; empty where unknown."""
+    explain = getattr(provided, "why_not", None)
+    text = "" if explain is None else explain(kind)
+    return f". {text}" if text else ""
+
+
+def names_of(provided: Mapping[type, Any], *more: type) -> str:
+    """The types that a parameter may name, in alphabetical order."""
+    return ", ".join(sorted(kind.__name__ for kind in (*more, *provided)))

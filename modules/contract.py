@@ -9,12 +9,15 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
 from dskity.bus.bus import Bus
 from dskity.bus.message import Message
+from dskity.modules.providers.handle import Providers
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,18 +286,66 @@ class TransportClients:
     http: Any
     """The `fastapi.FastAPI` app."""
     grpc: GrpcClient
-    kv: KV
-    registry: Registry
-    commands: Commands
     events: Events
-    make_http_client: Callable[[], Any]
-    """Makes `http_client` at its first call."""
     logger: logging.Logger
+    providers: Providers
+    """What `provide` and `get` act on."""
+
+    @property
+    def kv(self) -> KV:
+        """The key-value store."""
+        return self.get(KV)
+
+    @property
+    def registry(self) -> Registry:
+        """The service registry."""
+        return self.get(Registry)
+
+    @property
+    def commands(self) -> Commands:
+        """Commands to devices."""
+        return self.get(Commands)
 
     @property
     def http_client(self) -> Any:
         """A shared `httpx.AsyncClient`, closed with the runtime."""
-        return self.make_http_client()
+        return self.providers.get_named("httpx", "AsyncClient")
+
+    def provide(
+        self,
+        kind: type[T],
+        factory: Callable[[], T | Awaitable[T]],
+        *,
+        close: Callable[[T], object] | None = None,
+        ping: Callable[[T], object] | None = None,
+        name: str | None = None,
+    ) -> None:
+        """Offer a value of the type `kind` to handlers, which name the type as a parameter's
+        annotation, and to other modules, which call `get(kind)`. For `register` only.
+
+        `factory()` makes the value, once: when `register` has returned, before the module's
+        handlers are subscribed and `on_startup` runs; a plain one earlier, if `get` asks earlier.
+        `close(value)` runs after the module's `on_shutdown`, last made first; all of that together
+        has 10 s.
+        `ping(value)` is a check of `/health/ready` under `name` (default: `module.Type`): the value
+        is not well where it raises, returns False, or has not returned after 1.5 s. All three may
+        be coroutine functions; a plain `ping` runs in a thread, the others on the event loop.
+
+        A factory that raises fails this module alone. A module that fails, is disabled or is
+        reloaded takes back what it provides. Raises `Conflict` where another module provides the
+        type.
+        """
+        self.providers.provide(kind, factory, close=close, ping=ping, name=name)
+
+    def get(self, kind: type[T]) -> T:
+        """What this or an earlier module provides for the type `kind`; name that module in
+        `meta.depends_on`, so that it is an earlier one. `Unavailable` where nobody provides it.
+        """
+        return self.providers.get(kind)
+
+    def find(self, kind: type[T]) -> T | None:
+        """As `get`; None where nobody provides it."""
+        return self.providers.find(kind)
 
     def get_logger(self, name: str) -> logging.Logger:
         """A logger below this module's own."""
@@ -303,7 +354,10 @@ class TransportClients:
     def for_module(self, name: str) -> TransportClients:
         """The copy for one module."""
         return replace(
-            self, bus=self.bus.scope(name), logger=logging.getLogger(f"dskity.modules.{name}")
+            self,
+            bus=self.bus.scope(name),
+            logger=logging.getLogger(f"dskity.modules.{name}"),
+            providers=self.providers.scope(name),
         )
 
 

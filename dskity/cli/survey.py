@@ -56,7 +56,7 @@ def survey(settings: DSkitySettings) -> Survey:
     found, off = find(settings), _off(settings)
     warnings = unknown_keys(settings, found)
     warnings += [f"module {e.name}: {line}" for e in found if e.module for line in slips(e.module)]
-    faults, bus = _dependency_faults(found), unconnected_bus(settings)
+    faults, bus = _dependency_faults(found), unconnected_bus(settings, found)
     rows = [_row(entry, off, faults.get(entry.name), settings, bus) for entry in found]
     return Survey(rows, warnings)
 

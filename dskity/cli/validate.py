@@ -69,7 +69,7 @@ def _check(config: Path | None, assignments: list[str] | None) -> Findings:
 
 def _webhook_faults(settings: DSkitySettings) -> Iterator[str]:
     if settings.webhooks:
-        from dskity.composition.assembly import webhook_options
+        from dskity.composition.built_ins import webhook_options
         from dskity.modules.webhooks.source import Source
 
         for name, source in settings.webhooks.items():

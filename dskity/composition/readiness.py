@@ -17,25 +17,26 @@ _WELL = {"started", "disabled"}
 
 class Readiness(Mapping[str, Check]):
     """The checks by name: `mqtt`, `mqtt:<name>` for each further connection, `broker` where we run
-    one, `tasks` for the loops of `health`, those that are added (`kv`), `module:<name>` for each
-    module.
+    one, `tasks` for the loops of `health`, those of what modules `provided` (`kv`), and
+    `module:<name>` for each module.
 
     `supervise` tells of the modules once there is a supervisor.
     """
 
     def __init__(
-        self, bus: Bus, engine: Engine, others: Mapping[str, NamedConnection], health: TaskHealth
+        self,
+        bus: Bus,
+        engine: Engine,
+        others: Mapping[str, NamedConnection],
+        health: TaskHealth,
+        provided: Mapping[str, Check],
     ) -> None:
         self._buses = {"mqtt": bus, **{f"mqtt:{name}": o.bus for name, o in others.items()}}
-        self._services: dict[str, Check] = {}
+        self._provided = provided
         self._engine = engine
         self._health = health
         self._supervisor: Supervisor | None = None
         self._draining = False
-
-    def add(self, name: str, check: Check) -> None:
-        """Ask for a service too."""
-        self._services[name] = check
 
     def supervise(self, supervisor: Supervisor) -> None:
         """Ask for its modules too."""
@@ -48,8 +49,8 @@ class Readiness(Mapping[str, Check]):
     def __getitem__(self, name: str) -> Check:
         if name in self._buses:
             return partial(_connected, self._buses[name])
-        if name in self._services:
-            return self._services[name]
+        if name in self._provided:
+            return self._provided[name]
         if name == "broker":
             return self._broker
         if name == "runtime":
@@ -66,7 +67,7 @@ class Readiness(Mapping[str, Check]):
         return check
 
     def __iter__(self) -> Iterator[str]:
-        yield from ("runtime", *self._buses, "broker", "tasks", *self._services)
+        yield from ("runtime", *self._buses, "broker", "tasks", *self._provided)
         if self._supervisor is not None:
             yield from (f"module:{name}" for name in self._supervisor.states())
 

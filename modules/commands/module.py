@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,7 +16,7 @@ from dskity.modules.clients.answering import Answering
 from dskity.modules.clients.tasks import Tasks
 from dskity.modules.commands.claims import Claims
 from dskity.modules.commands.service import CommandService
-from dskity.modules.contract import Execution, Module, ModuleMeta, TransportClients
+from dskity.modules.contract import Commands, Execution, Module, ModuleMeta, TransportClients
 
 _MAX_WAIT = 300.0
 _MAX_KEY = 255  # characters of an idempotency key
@@ -41,14 +42,24 @@ class Execute(BaseModel):
 
 
 class CommandsModule(Module):
-    """Starts and stops the service that is `clients.commands`, and opens it to the bus."""
+    """Starts and stops the service that is `clients.commands`, and opens it to the bus.
+
+    `make` is called when the module is registered: the service may need what others provide.
+    """
 
     meta: ClassVar[ModuleMeta] = ModuleMeta(name="commands", base_path="/commands")
+    provides: ClassVar[tuple[type, ...]] = (Commands,)
 
-    def __init__(self, service: CommandService) -> None:
-        self._service = service
+    def __init__(self, make: Callable[[TransportClients], CommandService]) -> None:
+        self._make = make
         self._tasks = Tasks(log)
         self._claims: Claims | None = None
+
+    def register(self, clients: TransportClients, config: Any) -> None:
+        """Make the service, and provide it."""
+        del config  # `make` knows all that it needs
+        service = self._service = self._make(clients)
+        clients.provide(Commands, lambda: service)
 
     async def on_startup(self, clients: TransportClients) -> None:
         """Start the service; take requests as soon as there is a broker."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, ClassVar
 
-from dskity.modules.contract import Module, ModuleMeta, TransportClients
+from dskity.modules.contract import KV, Commands, Module, ModuleMeta, Registry, TransportClients
 from dskity.modules.grpc.bus_service import BusService
 from dskity.modules.grpc.commands_service import CommandsService
 from dskity.modules.grpc.kv_service import KvService
@@ -27,6 +27,10 @@ class GrpcModule(Module):
         root = clients.bus.root
         add = clients.grpc.add
         add(partial(stubs.add_BusServicer_to_server, BusService(clients.bus, self._stream_buffer)))
-        add(partial(stubs.add_KvServicer_to_server, KvService(clients.kv, root)))
-        add(partial(stubs.add_RegistryServicer_to_server, RegistryService(clients.registry, root)))
-        add(partial(stubs.add_CommandsServicer_to_server, CommandsService(clients.commands, root)))
+        # Each of these is there unless its module is disabled.
+        if (kv := clients.find(KV)) is not None:
+            add(partial(stubs.add_KvServicer_to_server, KvService(kv, root)))
+        if (registry := clients.find(Registry)) is not None:
+            add(partial(stubs.add_RegistryServicer_to_server, RegistryService(registry, root)))
+        if (commands := clients.find(Commands)) is not None:
+            add(partial(stubs.add_CommandsServicer_to_server, CommandsService(commands, root)))

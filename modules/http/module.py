@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from dskity.modules.contract import Module, ModuleMeta, TransportClients
+from dskity.modules.contract import KV, Commands, Module, ModuleMeta, Registry, TransportClients
 from dskity.modules.http.routes import commands, kv, requests, root, services, stream, topics
 
 
@@ -27,6 +27,10 @@ class HttpModule(Module):
         topics.add_routes(app, bus)
         app.include_router(requests.routes(bus))
         app.include_router(stream.routes(bus, streams))
-        app.include_router(kv.routes(clients.kv, bus.root))
-        app.include_router(services.routes(clients.registry, bus.root))
-        app.include_router(commands.routes(clients.commands, bus.root, streams))
+        # Each of these is there unless its module is disabled.
+        if (keys := clients.find(KV)) is not None:
+            app.include_router(kv.routes(keys, bus.root))
+        if (registry := clients.find(Registry)) is not None:
+            app.include_router(services.routes(registry, bus.root))
+        if (executions := clients.find(Commands)) is not None:
+            app.include_router(commands.routes(executions, bus.root, streams))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.bus import Bus
-from dskity.bus.errors import InvalidSettings
+from dskity.bus.errors import InvalidSettings, StoreUnavailable
 from dskity.modules.clients.tasks import Tasks
-from dskity.modules.contract import Module, ModuleMeta, TransportClients
+from dskity.modules.contract import KV, Module, ModuleMeta, TransportClients
 from dskity.modules.kv.memory_store import MemoryStore
 from dskity.modules.kv.requests import KvRequests
 from dskity.modules.kv.service import KeyValue
@@ -59,10 +59,16 @@ class KvModule(Module):
     """Starts and stops the store that is `clients.kv`, and opens it to the bus."""
 
     meta: ClassVar[ModuleMeta] = ModuleMeta(name="kv", base_path="/kv")
+    provides: ClassVar[tuple[type, ...]] = (KV,)
 
     def __init__(self, kv: KeyValue) -> None:
         self._kv = kv
         self._tasks = Tasks(log)
+
+    def register(self, clients: TransportClients, config: Any) -> None:
+        """Provide it."""
+        del config  # all that it needs came to the constructor
+        clients.provide(KV, lambda: self._kv, ping=_ping, name="kv")
 
     async def on_startup(self, clients: TransportClients) -> None:
         """Start the store; take requests as soon as there is a broker."""
@@ -76,3 +82,10 @@ class KvModule(Module):
         del clients
         await self._tasks.close()
         await self._kv.stop()
+
+
+async def _ping(kv: KV) -> None:
+    """Raises the reason why the store cannot be used, as far as is known."""
+    assert isinstance(kv, KeyValue)  # noqa: S101  # what the module provides
+    if (reason := await kv.check()) is not None:
+        raise StoreUnavailable(reason)

@@ -169,7 +169,7 @@ def _place(entry: Path, root: _Root) -> _Place | None:
 
 def _read(place: _Place, disabled: Collection[str]) -> Iterator[DiscoveredModule]:
     if place.name in disabled:
-        yield DiscoveredModule(place.name, shown(place.file))
+        yield DiscoveredModule(place.name, shown(place.file), home=place.home)
     elif place.twin is not None:
         yield place.fails(f"{shown(place.file)} and {shown(place.twin)} share a name: rename one")
     elif "." in place.name:

@@ -34,6 +34,11 @@ class Hooks:
         self._task: asyncio.Task[None] | None = None
         self._over = False
 
+    @property
+    def usable(self) -> bool:
+        """Whether `run` still runs anything: not after a hook that did not return in time."""
+        return not self._over
+
     async def run(self, name: str, call: Callable[[], Any], seconds: float) -> None:
         """Run `call()`, and await what it returns if that can be awaited.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +25,9 @@ from dskity.modules.lifecycle.shape import meta_of
 from dskity.modules.lifecycle.slips import slips
 
 _logger = logging.getLogger(__name__)
+SHORTEST = (
+    0.2  # seconds for a module's handlers, its hooks or a `close`, after others took all the time
+)
 State: TypeAlias = Literal[
     "waiting", "disabled", "starting", "started", "failed", "quarantined", "stopped"
 ]
@@ -105,8 +109,9 @@ class ModuleLifecycle:
         try:
             await self._steps(self.found.module, scope, config)
         except BaseException:
-            self._hooks.close()
             await scope.close()
+            await self._end_provisions(scope, time.monotonic() + self._limits.shutdown)
+            self._hooks.close()
             raise
         await self._warn(scope)
         scope.complete()
@@ -131,11 +136,33 @@ class ModuleLifecycle:
         await self._hooks.run("its settings", partial(hydrate, module, self.name, config), seconds)
         register = partial(module.register, scope.clients, config)
         await self._hooks.run("register", register, seconds)
+        await self._make_provisions(scope, seconds)
         for declaration in declared(module):
             await self._subscribe(declaration, scope.clients.bus)
         await scope.tasks.settle()
         await self._hook("on_startup", scope, self._limits.startup)
         await scope.tasks.settle()
+
+    async def _make_provisions(self, scope: Scope, seconds: float) -> None:
+        providers = scope.clients.providers
+        providers.seal()
+        for provision in providers.offered:
+            await self._hooks.run(f"the factory of {provision.label}", provision.make, seconds)
+            providers.registry.watch(provision)
+
+    async def _end_provisions(self, scope: Scope, over: float) -> None:
+        """Take them back and close them, until `over` (monotonic); what fails is logged."""
+        for provision in scope.clients.providers.withdraw():
+            if not provision.made:
+                continue
+            hooks = self._hooks if self._hooks.usable else Hooks(self.name)
+            left = max(round(over - time.monotonic(), 1), SHORTEST)
+            try:
+                await hooks.run(f"close of {provision.label}", provision.end, left)
+            except Exception:  # a module's own code; the others must still be closed
+                _logger.exception("module %s: close of %s failed", self.name, provision.label)
+            if hooks is not self._hooks:
+                hooks.close()
 
     async def _subscribe(self, declaration: Declaration, bus: Bus) -> None:
         try:
@@ -162,12 +189,14 @@ class ModuleLifecycle:
             return
         await scope.suspend(drain)
         seconds = self._limits.shutdown if hook is None else hook()
+        over = time.monotonic() + seconds
         try:
             await self._hook("on_shutdown", scope, seconds)
         except Exception:  # a module's own code; the others must still be stopped
             _logger.exception("module %s: on_shutdown failed", self.name)
-        self._hooks.close()
         await scope.close()
+        await self._end_provisions(scope, over)
+        self._hooks.close()
 
     async def suspend(self) -> None:
         """End its handlers, and keep all else."""

@@ -23,12 +23,15 @@ from dskity.modules.contract import TransportClients
 from dskity.modules.lifecycle.discovered import DiscoveredModule, built_in, unique
 from dskity.modules.lifecycle.failure import describe, digest, report
 from dskity.modules.lifecycle.hydrate import Config, enabled
-from dskity.modules.lifecycle.lifecycle import Limits, ModuleLifecycle, ModuleStatus, State
+from dskity.modules.lifecycle.lifecycle import (
+    SHORTEST,
+    Limits,
+    ModuleLifecycle,
+    ModuleStatus,
+    State,
+)
 from dskity.modules.lifecycle.order import order
 
-_SHORTEST = (
-    0.2  # seconds for a module's handlers, or its `on_shutdown`, after others took all the time
-)
 _logger = logging.getLogger("dskity.modules")
 
 
@@ -62,6 +65,7 @@ class Supervisor:
         start_order = order({name: unit.meta.depends_on for name, unit in units.items()})
         self._units = {name: units[name] for name in start_order.names}
         self._faults = start_order.faults
+        clients.providers.registry.explain = self._whose
 
     def states(self) -> Mapping[str, ModuleStatus]:
         """The status of every module, in start order."""
@@ -80,10 +84,11 @@ class Supervisor:
         self._events.publisher.start()
         async with self._changing:
             for unit in self._units.values():
-                if enabled(unit.name, self._config) and not _left_out(unit.found):
-                    await self._start(unit)
-                else:
+                if not enabled(unit.name, self._config) or _left_out(unit.found):
                     unit.state = "disabled"
+            for unit in self._units.values():
+                if unit.state != "disabled":
+                    await self._start(unit)
 
     async def stop(self) -> None:
         """Stop all, in reverse order: handlers drain, `on_shutdown` runs, an event tells.
@@ -119,7 +124,7 @@ class Supervisor:
         """Stop a module; `Conflict` while another one that runs depends on it."""
         async with self._changing:
             unit = self._in_state(name, "started", "quarantined")
-            users = [u.name for u in self._units.values() if u.loaded and name in u.meta.depends_on]
+            users = self._users_of(name)
             if users:
                 raise Conflict(
                     f"module {name!r} is needed by {', '.join(users)}: disable them first"
@@ -134,6 +139,24 @@ class Supervisor:
             if _left_out(unit.found):
                 raise Conflict(f"module {name!r} was not imported, being disabled: restart with it")
             await self._start(unit)
+
+    def _users_of(self, name: str) -> list[str]:
+        """The modules that run and depend on it, by their meta or by a type that they use."""
+        using = self._clients.providers.registry.users_of(name)
+        return [
+            unit.name
+            for unit in self._units.values()
+            if unit.loaded and (name in unit.meta.depends_on or unit.name in using)
+        ]
+
+    def _whose(self, kind: Any) -> str:
+        """Of a type that nobody provides: in which module it is defined, and that one's state."""
+        home = f"{getattr(kind, '__module__', '')}."
+        for unit in self._units.values():
+            told = kind in getattr(unit.found.module, "provides", ())
+            if told or home.startswith(f"{unit.home}."):
+                return _why_not(unit)
+        return ""
 
     def _linked(self, bus: Bus, connected: bool, *, resumed: bool) -> None:
         del resumed
@@ -217,10 +240,24 @@ class Supervisor:
         return unit
 
 
+def _why_not(unit: ModuleLifecycle) -> str:
+    """Why the types of a module are not provided."""
+    whose = f"It is of module {unit.name!r}, which"
+    match unit.state:
+        case "disabled":
+            return f"{whose} is disabled: set modules.{unit.name}.enabled to true"
+        case "waiting":
+            return f"{whose} starts later: add depends_on=({unit.name!r},) to the meta"
+        case "started" | "starting" | "quarantined":
+            return f"{whose} does not provide it: call clients.provide in its `register`"
+        case state:
+            return f"{whose} is {state}"
+
+
 def _left_out(found: DiscoveredModule) -> bool:
     """Whether discovery did not import it, as it is disabled."""
     return found.module is None and found.error is None
 
 
 def _left_until(moment: float) -> float:
-    return max(moment - time.monotonic(), _SHORTEST)
+    return max(moment - time.monotonic(), SHORTEST)

@@ -46,7 +46,7 @@ FOR_USERS = {
         client_id""",
     "MessageStream": "",
     "Subscription": "cancel renew filter shared",
-    "TransportClients": "http_client get_logger",
+    "TransportClients": "provide get find kv registry commands http_client get_logger",
 }
 """What is public of a class that has more than that."""
 

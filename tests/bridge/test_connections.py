@@ -163,7 +163,9 @@ async def test_a_suspended_module_returns_to_its_brokers(tmp_path: Path) -> None
 async def test_readiness_asks_each_connection(tmp_path: Path) -> None:
     sites = Sites()
     async with sites.runtime(tmp_path) as runtime:
-        readiness = Readiness(runtime.bus, runtime.core.engine, runtime.core.others, TaskHealth())
+        readiness = Readiness(
+            runtime.bus, runtime.core.engine, runtime.core.others, TaskHealth(), {}
+        )
         assert list(readiness) == ["runtime", "mqtt", "mqtt:cloud", "broker", "tasks"]
         assert await readiness["mqtt:cloud"]() is None
         sites.cloud.stop()

@@ -17,6 +17,7 @@ from dskity.modules.commands.module import CommandsModule
 from dskity.modules.commands.service import CommandService
 from dskity.modules.contract import TransportClients
 from tests.commands.devices import Device, connected
+from tests.given import given
 from tests.waiting import until
 
 
@@ -31,12 +32,10 @@ async def caller(broker: MemoryBroker) -> AsyncIterator[Bus]:
 async def module(bus: Bus) -> AsyncIterator[CommandsModule]:
     """The module, started; of the clients it needs the bus alone."""
     service = CommandService(bus)
-    module = CommandsModule(service)
-    others = dict.fromkeys(
-        ("mqtt", "http", "grpc", "kv", "registry", "events", "make_http_client"), sentinel.unused
-    )
+    module = CommandsModule(lambda _: service)
+    others = dict.fromkeys(("mqtt", "http", "grpc", "events"), sentinel.unused)
     clients = TransportClients(
-        bus=bus.scope("commands"), commands=service, logger=logging.getLogger("test"), **others
+        bus=bus.scope("commands"), logger=logging.getLogger("test"), providers=given(), **others
     )
     module.register(clients, None)
     await module.on_startup(clients)

@@ -23,7 +23,7 @@ from dskity.modules.dead_letters.store import Choice
 from tests.waiting import until
 
 ONCE = RetryPolicy(attempts=1)
-_UNUSED = ("mqtt", "http", "grpc", "kv", "registry", "commands", "events", "make_http_client")
+_UNUSED = ("mqtt", "http", "grpc", "events", "providers")
 
 
 class Post:

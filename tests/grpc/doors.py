@@ -14,12 +14,13 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from dskity.modules.access.security import Guard
 from dskity.modules.commands.service import CommandService
-from dskity.modules.contract import Instance, TransportClients
+from dskity.modules.contract import KV, Commands, Instance, Registry, TransportClients
 from dskity.modules.grpc.client import GrpcClients
 from dskity.modules.grpc.module import GrpcModule
 from dskity.modules.grpc.server import GrpcServer
 from dskity.modules.grpc.tls import ServerTls
 from dskity.modules.kv.module import build_kv
+from tests.given import given
 from tests.house_bus import House, memory_house
 from tests.servers import HOST
 
@@ -79,12 +80,9 @@ async def open_door(
                 mqtt=sentinel.unused,
                 http=sentinel.unused,
                 grpc=clients,
-                kv=kv,
-                registry=FixedRegistry(*instances),  # type: ignore[arg-type]  # the part that is read
-                commands=commands,
                 events=sentinel.unused,
-                make_http_client=sentinel.unused,
                 logger=logging.getLogger("test"),
+                providers=given({KV: kv, Registry: FixedRegistry(*instances), Commands: commands}),
             ),
             None,
         )

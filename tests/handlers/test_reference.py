@@ -15,7 +15,7 @@ from dskity.handlers import Dedupe, RetryPolicy, RoutePolicy
 from dskity.modules import KV, Commands, Events, MqttClient, Registry, TransportClients
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/handlers.md").read_text(encoding="utf-8")
-MADE_FROM = {"make_http_client"}  # behind `http_client`
+INTERNAL = {"for_module", "providers"}
 
 
 def rows(heading: str) -> list[list[str]]:
@@ -57,8 +57,12 @@ def test_every_client_is_there_with_all_that_it_does() -> None:
         name: cells[1] for cells in rows("`clients`") for name in re.findall("`(\\w+)", cells[0])
     }
     own = {name for name in vars(TransportClients) if not name.startswith("_")}
-    assert set(told) == own - MADE_FROM - {"for_module"}
-    hints = get_type_hints(TransportClients)
+    assert set(told) == own - INTERNAL
+    hints = get_type_hints(TransportClients) | {
+        name: get_type_hints(value.fget)["return"]
+        for name, value in vars(TransportClients).items()
+        if isinstance(value, property)
+    }
     for name in told.keys() & hints.keys():
         if hints[name] in {KV, Commands, Events, MqttClient, Registry}:
             does = {verb for verb in vars(hints[name]) if not verb.startswith("_")}

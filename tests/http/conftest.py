@@ -17,9 +17,10 @@ from dskity.bus.errors import NotFound
 from dskity.bus.message import Message
 from dskity.modules.access.security import Guard
 from dskity.modules.commands.service import CommandService
-from dskity.modules.contract import Instance, TransportClients
+from dskity.modules.contract import KV, Commands, Instance, Registry, TransportClients
 from dskity.modules.http import HttpModule, HttpServer, Limits, create_app
 from dskity.modules.kv.module import build_kv
+from tests.given import given
 from tests.house_bus import House, memory_house
 
 LOOPBACK = Guard(loopback_open=True)
@@ -82,19 +83,19 @@ class Door:
         return messages
 
 
-def clients_of(house: House, app: FastAPI, **others: Any) -> TransportClients:
+def clients_of(
+    house: House, app: FastAPI, values: Mapping[type, Any] | None = None
+) -> TransportClients:
     """The clients that routes use; those that they do not use are absent."""
     absent = cast("Any", None)
-    given = {"kv": absent, "registry": absent, "commands": absent} | others
     return TransportClients(
         bus=house.bus,
         mqtt=absent,
         http=app,
         grpc=absent,
         events=absent,
-        make_http_client=absent,
         logger=logging.getLogger("tests.http"),
-        **given,
+        providers=given(values),
     )
 
 
@@ -125,7 +126,7 @@ async def open_door(
         )
         app = create_app("Greenhouse", guard, limits, "1.2.3")
         HttpModule("Greenhouse", lambda: ["climate", "vents"]).register(
-            clients_of(house, app, kv=kv, registry=services, commands=commands), {}
+            clients_of(house, app, {KV: kv, Registry: services, Commands: commands}), {}
         )
         if prepare is not None:
             prepare(app)

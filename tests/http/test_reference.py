@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, cast
 
 from dskity.modules.access.security import Guard
+from dskity.modules.contract import KV, Commands, Registry
 from dskity.modules.http import HttpModule, create_app
 from dskity.modules.ops import OpsModule
 from dskity.modules.webhooks import PRESETS, WebhooksModule
@@ -21,8 +21,8 @@ async def test_every_route_is_in_the_reference_and_no_other() -> None:
     """The table of routes, against the app's own description."""
     app = create_app("t", Guard())
     async with memory_house() as house:
-        absent = cast("Any", None)
-        clients = clients_of(house, app, registry=Services(), kv=absent, commands=absent)
+        values: dict[type, object] = {Registry: Services(), KV: object(), Commands: object()}
+        clients = clients_of(house, app, values)
         for module in (HttpModule("t", list), OpsModule({}), WebhooksModule({})):
             module.register(clients, {})
     served = {

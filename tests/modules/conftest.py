@@ -22,6 +22,7 @@ from dskity.modules.contract import TransportClients
 from dskity.modules.lifecycle.discovery import discover
 from dskity.modules.lifecycle.lifecycle import Limits
 from dskity.modules.lifecycle.supervisor import Supervisor
+from tests.given import given
 from tests.house_bus import House, memory_house
 
 NOT_USED = cast("Any", None)
@@ -65,18 +66,17 @@ async def clients_of(house: House) -> AsyncIterator[tuple[TransportClients, BusE
     """Clients that are not a module's; the rooms that no module test enters are left out."""
     tasks = Tasks(logging.getLogger("tests"))
     events = BusEvents(house.bus, tasks)
+    providers = given()
+    house.dispatcher.inject(providers.registry)
     yield (
         TransportClients(
             bus=house.bus,
             mqtt=BusMqttClient(house.bus, tasks),
             http=FastAPI(),
             grpc=NOT_USED,
-            kv=NOT_USED,
-            registry=NOT_USED,
-            commands=NOT_USED,
             events=events,
-            make_http_client=NOT_USED,
             logger=logging.getLogger("dskity"),
+            providers=providers,
         ),
         events,
     )
