@@ -19,6 +19,7 @@ from dskity.broker.engines.engine import ExternalBroker
 from dskity.bus.base import tasks
 from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.base.threads import blocking
+from dskity.bus.middleware import Middleware, checked_middleware
 from dskity.bus.transport import Transport
 from dskity.client import open_bus
 from dskity.composition.assembly import (
@@ -75,6 +76,7 @@ async def start(
     transports: Mapping[str, Transport] | None = None,
     app: FastAPI | None = None,
     clock: Clock = SYSTEM_CLOCK,
+    middleware: Iterable[Middleware] = (),
 ) -> Runtime:
     """Start a runtime; `await runtime.close()`, or `async with`, ends it.
 
@@ -83,8 +85,10 @@ async def start(
     so for the connections of `mqtt`, by name. An `app` is served by whoever made it (with
     `make_app`); without one, ours is served on `host` and `port`. All that keeps time in the
     runtime lives by `clock`, but for what it waits for outside: brokers, servers, its own end.
+    `middleware` runs round every handler, those of our own modules too, on all connections.
     """
     settings = settings or load_settings()
+    middleware = checked_middleware([*middleware], "start(middleware=…)")
     health = tasks.observe()
     async with AsyncExitStack() as stack:
         state = stack.enter_context(StateDir(settings.state_dir))
@@ -100,6 +104,7 @@ async def start(
         served = app or make_app(settings, doors.guard)
         clients = build_clients(services, core.bus, served, http_client)
         for connection in core.connections.values():
+            connection.bus.use(*middleware)
             provide(connection.dispatcher, clients, settings)
         readiness = Readiness(core.bus, core.engine, core.others, health)
         readiness.add("kv", services.kv.check)
@@ -323,10 +328,15 @@ def run(settings: DSkitySettings) -> int:
     return 0
 
 
-def bootstrap(app: FastAPI | None = None, settings: DSkitySettings | None = None) -> FastAPI:
+def bootstrap(
+    app: FastAPI | None = None,
+    settings: DSkitySettings | None = None,
+    middleware: Iterable[Middleware] = (),
+) -> FastAPI:
     """An ASGI application with a runtime inside, for any ASGI server; see `app` below.
 
-    `app` may be an application of your own: modules add their routes to it.
+    `app` may be an application of your own: modules add their routes to it. `middleware` is that
+    of `start`.
     """
     settings = settings or load_settings()
     guard = guarding(settings.security, settings.state_dir, settings.bus.root).guard
@@ -337,10 +347,12 @@ def bootstrap(app: FastAPI | None = None, settings: DSkitySettings | None = None
             app, guard, _limits(settings), _open_paths(settings), _cors(settings.http.cors)
         )
     inner = served.router.lifespan_context
+    round_handlers = checked_middleware([*middleware], "bootstrap(middleware=…)")
 
     @contextlib.asynccontextmanager
     async def lifespan(application: FastAPI) -> AsyncIterator[Any]:
-        async with await start(settings, app=served), inner(application) as state:
+        runtime = start(settings, app=served, middleware=round_handlers)
+        async with await runtime, inner(application) as state:
             yield state
 
     served.router.lifespan_context = lifespan

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 from dskity.bus.base.threads import blocking
 from dskity.bus.bus import Bus
 from dskity.bus.errors import DSkityError
+from dskity.bus.middleware import checked_middleware
 from dskity.bus.routing.subscriptions import Subscription
 from dskity.handlers.declare import Declaration, declared
 from dskity.modules.clients.events_client import BusEvents
@@ -129,6 +130,8 @@ class ModuleLifecycle:
     async def _steps(self, module: Any, scope: Scope, config: Config) -> None:
         seconds = self._limits.startup
         await self._hooks.run("its settings", partial(hydrate, module, self.name, config), seconds)
+        middleware = getattr(module, "middleware", ())
+        scope.clients.bus.use(*checked_middleware(middleware, "middleware of the class"))
         register = partial(module.register, scope.clients, config)
         await self._hooks.run("register", register, seconds)
         for declaration in declared(module):
