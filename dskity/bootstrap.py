@@ -339,6 +339,7 @@ def bootstrap(
     of `start`.
     """
     settings = settings or load_settings()
+    round_handlers = checked_middleware([*middleware], "bootstrap(middleware=…)")
     guard = guarding(settings.security, settings.state_dir, settings.bus.root).guard
     if app is None:
         served = make_app(settings, guard)
@@ -347,7 +348,6 @@ def bootstrap(
             app, guard, _limits(settings), _open_paths(settings), _cors(settings.http.cors)
         )
     inner = served.router.lifespan_context
-    round_handlers = checked_middleware([*middleware], "bootstrap(middleware=…)")
 
     @contextlib.asynccontextmanager
     async def lifespan(application: FastAPI) -> AsyncIterator[Any]:

@@ -11,7 +11,6 @@ from typing import Any, Literal, TypeAlias
 from dskity.bus.base.threads import blocking
 from dskity.bus.bus import Bus
 from dskity.bus.errors import DSkityError
-from dskity.bus.middleware import checked_middleware
 from dskity.bus.routing.subscriptions import Subscription
 from dskity.handlers.declare import Declaration, declared
 from dskity.modules.clients.events_client import BusEvents
@@ -20,6 +19,7 @@ from dskity.modules.lifecycle.discovered import DiscoveredModule
 from dskity.modules.lifecycle.failure import misdeclared
 from dskity.modules.lifecycle.hooks import Hooks
 from dskity.modules.lifecycle.hydrate import Config, hydrate
+from dskity.modules.lifecycle.own_middleware import own_middleware
 from dskity.modules.lifecycle.scope import Scope
 from dskity.modules.lifecycle.shape import meta_of
 from dskity.modules.lifecycle.slips import slips
@@ -130,8 +130,7 @@ class ModuleLifecycle:
     async def _steps(self, module: Any, scope: Scope, config: Config) -> None:
         seconds = self._limits.startup
         await self._hooks.run("its settings", partial(hydrate, module, self.name, config), seconds)
-        middleware = getattr(module, "middleware", ())
-        scope.clients.bus.use(*checked_middleware(middleware, "middleware of the class"))
+        scope.clients.bus.use(*own_middleware(module, self.name))
         register = partial(module.register, scope.clients, config)
         await self._hooks.run("register", register, seconds)
         for declaration in declared(module):
