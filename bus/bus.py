@@ -35,6 +35,7 @@ from dskity.bus.message import (
     check_message,
     encode_payload,
 )
+from dskity.bus.middleware import Middleware, checked_middleware
 from dskity.bus.outbound import Outbound
 from dskity.bus.requests.replies import Replies
 from dskity.bus.requests.reply_addresses import Replying
@@ -98,6 +99,8 @@ class Bus:
         self._asking = Asking(self._replies, self._outbound, self._inbound, clock)
         self._others: dict[str, Bus] = {}
         self._owned: dict[Subscription, None] = {}
+        self._everywhere: list[Middleware] = []
+        self._middleware = self._everywhere  # a scope has its own
 
     # Life
 
@@ -134,12 +137,33 @@ class Bus:
         scoped = copy.copy(self)
         scoped.owner = owner
         scoped._owned = {}  # noqa: SLF001  # a copy of ourselves
+        scoped._middleware = []  # noqa: SLF001
         return scoped
 
     async def cancel_all(self) -> None:
         """Cancel what was subscribed through this scope, on any connection."""
         for subscription in self.owned:
             await subscription.cancel()
+
+    # Middleware
+
+    def use(self, *middleware: Middleware) -> None:
+        """Run middleware round all handlers that are subscribed from now on.
+
+        On a module's bus, `clients.bus`, those are the handlers of the module, on any connection;
+        else all handlers of this connection. The first is the outermost, that of the connection is
+        outside that of the module. `InvalidHandler` where one of them is no middleware.
+        """
+        self._middleware += checked_middleware(middleware, "bus.use")
+
+    @property
+    def middleware(self) -> tuple[Middleware, ...]:
+        """What runs round the next handler that is subscribed here, the outermost first."""
+        return (*self._everywhere, *(self._middleware if self._is_scope else ()))
+
+    @property
+    def _is_scope(self) -> bool:
+        return self._middleware is not self._everywhere
 
     # Several connections
 
@@ -157,6 +181,8 @@ class Bus:
         other = copy.copy(self._others[name])
         other.owner = self.owner
         other._owned = self._owned  # noqa: SLF001  # a copy of our kind
+        if self._is_scope:
+            other._middleware = self._middleware  # noqa: SLF001  # as above
         return other
 
     # State

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         ServiceUp,
     )
     from dskity.bus.message import Message, Receipt
+    from dskity.bus.middleware import Call, Middleware, Next
     from dskity.bus.routing.subscriptions import Subscription
     from dskity.bus.stream import MessageStream
     from dskity.config import DSkitySettings, load_settings
@@ -96,6 +97,7 @@ _HOMES = {
         "CommandChanged Event KvDeleted KvExpired KvSet ModuleChanged ServiceDown ServiceUp"
     ),
     "dskity.bus.message": "Message Receipt",
+    "dskity.bus.middleware": "Call Middleware Next",
     "dskity.bus.stream": "MessageStream",
     "dskity.bus.routing.subscriptions": "Subscription",
     "dskity.config": "DSkitySettings load_settings",
@@ -115,6 +117,7 @@ __all__ = [
     "KV",
     "BrokerRefused",
     "Bus",
+    "Call",
     "Change",
     "CommandChanged",
     "Commands",
@@ -141,11 +144,13 @@ __all__ = [
     "KvSet",
     "Message",
     "MessageStream",
+    "Middleware",
     "Module",
     "ModuleChanged",
     "ModuleFailed",
     "ModuleMeta",
     "MqttClient",
+    "Next",
     "NoResponder",
     "NotConnected",
     "NotFound",

@@ -19,6 +19,7 @@ from dskity.broker.engines.engine import ExternalBroker
 from dskity.bus.base import tasks
 from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.base.threads import blocking
+from dskity.bus.middleware import Middleware, checked_middleware
 from dskity.bus.transport import Transport
 from dskity.client import open_bus
 from dskity.composition.assembly import (
@@ -74,6 +75,7 @@ async def start(
     transports: Mapping[str, Transport] | None = None,
     app: FastAPI | None = None,
     clock: Clock = SYSTEM_CLOCK,
+    middleware: Iterable[Middleware] = (),
 ) -> Runtime:
     """Start a runtime; `await runtime.close()`, or `async with`, ends it.
 
@@ -82,8 +84,10 @@ async def start(
     so for the connections of `mqtt`, by name. An `app` is served by whoever made it (with
     `make_app`); without one, ours is served on `host` and `port`. All that keeps time in the
     runtime lives by `clock`, but for what it waits for outside: brokers, servers, its own end.
+    `middleware` runs round every handler, those of our own modules too, on all connections.
     """
     settings = settings or load_settings()
+    middleware = checked_middleware([*middleware], "start(middleware=…)")
     health = tasks.observe()
     async with AsyncExitStack() as stack:
         state = stack.enter_context(StateDir(settings.state_dir))
@@ -97,6 +101,7 @@ async def start(
         providers = runtime_providers(settings, core.bus.threads)
         stack.push_async_callback(providers.registry.close)
         for connection in core.connections.values():
+            connection.bus.use(*middleware)
             connection.dispatcher.inject(providers.registry)
         served = app or make_app(settings, doors.guard)
         clients = build_clients(core.bus, served, events, grpc, providers)
@@ -314,12 +319,18 @@ def run(settings: DSkitySettings) -> int:
     return 0
 
 
-def bootstrap(app: FastAPI | None = None, settings: DSkitySettings | None = None) -> FastAPI:
+def bootstrap(
+    app: FastAPI | None = None,
+    settings: DSkitySettings | None = None,
+    middleware: Iterable[Middleware] = (),
+) -> FastAPI:
     """An ASGI application with a runtime inside, for any ASGI server; see `app` below.
 
-    `app` may be an application of your own: modules add their routes to it.
+    `app` may be an application of your own: modules add their routes to it. `middleware` is that
+    of `start`.
     """
     settings = settings or load_settings()
+    round_handlers = checked_middleware([*middleware], "bootstrap(middleware=…)")
     guard = guarding(settings.security, settings.state_dir, settings.bus.root).guard
     if app is None:
         served = make_app(settings, guard)
@@ -331,7 +342,8 @@ def bootstrap(app: FastAPI | None = None, settings: DSkitySettings | None = None
 
     @contextlib.asynccontextmanager
     async def lifespan(application: FastAPI) -> AsyncIterator[Any]:
-        async with await start(settings, app=served), inner(application) as state:
+        runtime = start(settings, app=served, middleware=round_handlers)
+        async with await runtime, inner(application) as state:
             yield state
 
     served.router.lifespan_context = lifespan

@@ -7,13 +7,14 @@ its annotation; a lifecycle event is read from its CloudEvents object.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import logging
 import typing
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
@@ -30,10 +31,20 @@ from dskity.handlers.event_payload import event_getter, event_kinds
 from dskity.handlers.provided import names_of, why_not
 from dskity.handlers.returning import Returned, as_it_is, checked
 
-Getter: TypeAlias = Callable[[Delivery, Mapping[str, str]], Any]
-Call: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
-Start: TypeAlias = Callable[[Delivery, Mapping[str, str]], Coroutine[Any, Any, Any]]
+Captures: TypeAlias = Mapping[str, str]
+Getter: TypeAlias = Callable[[Delivery, Captures], Any]
+_Call: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
 _EMPTY = inspect.Parameter.empty
+
+
+class Start(Protocol):
+    """Makes the coroutine of one attempt; the first is number 1."""
+
+    def __call__(
+        self, delivery: Delivery, captures: Captures, attempt: int = 1, /
+    ) -> Coroutine[Any, Any, Any]:
+        """Raises `InvalidPayload`, and whatever a user's validator raises."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +54,28 @@ class Binding:
     A getter raises `InvalidPayload`; nothing else. `returned` makes what is sent of what the
     handler returned, see `returning.py`. `answers` is whether the handler is there to
     answer requests: True where it is declared to return something, False where `None`, and None
-    where its signature does not say.
+    where its signature does not say. `in_thread` marks a plain function: `call` then takes
+    `caller=` too, the task that its thread belongs to (None: the one that awaits it).
     """
 
     name: str
-    call: Call
+    call: _Call
     getters: tuple[Getter, ...]
     answers: bool | None = None
     returned: Returned = as_it_is
+    in_thread: bool = False
 
     def starter(self) -> Start:
         """The call as one function; few parameters, as nearly all have, need no list."""
         call, getters = self.call, self.getters
         match getters:
             case (get,):
-                return lambda delivery, captures: call(get(delivery, captures))
+                return lambda delivery, captures, _=1: call(get(delivery, captures))
             case (first, second):
-                return lambda delivery, captures: call(
+                return lambda delivery, captures, _=1: call(
                     first(delivery, captures), second(delivery, captures)
                 )
-        return lambda delivery, captures: call(*[get(delivery, captures) for get in getters])
+        return lambda delivery, captures, _=1: call(*[get(delivery, captures) for get in getters])
 
 
 def bind(
@@ -107,9 +120,12 @@ def bind(
         getters.append(getter)
     answers = hints["return"] is not type(None) if "return" in hints else None
     owner = f"{bus.owner}.{name}" if bus.owner else name
-    call = _coroutine(handler, bus.threads, f"handler {owner} on {pattern.text}")
+    in_thread = not _is_async(handler)
+    call = typing.cast("_Call", handler)
+    if in_thread:
+        call = _threaded(handler, bus.threads, f"handler {owner} on {pattern.text}")
     returned = checked(hints["return"], name) if answers else as_it_is
-    return Binding(name, call, tuple(getters), answers, returned)
+    return Binding(name, call, tuple(getters), answers, returned, in_thread)
 
 
 def handler_name(handler: AnyHandler) -> str:
@@ -211,13 +227,11 @@ def _adapter(annotation: Any, name: str, provided: Mapping[type, Any]) -> TypeAd
         ) from error
 
 
-def _coroutine(handler: AnyHandler, threads: ThreadPool, owner: str) -> Call:
-    """The handler, or for a plain function one that awaits it in a thread."""
-    if _is_async(handler):
-        return typing.cast("Call", handler)
+def _threaded(handler: AnyHandler, threads: ThreadPool, owner: str) -> _Call:
+    """A coroutine function that awaits a plain function in a thread."""
 
-    async def call(*arguments: Any) -> Any:
-        result = await threads.run(handler, *arguments, owner=owner)
+    async def call(*arguments: Any, caller: asyncio.Task[Any] | None = None) -> Any:
+        result = await threads.run(handler, *arguments, owner=owner, caller=caller)
         return await result if inspect.isawaitable(result) else result
 
     return call

@@ -9,19 +9,18 @@ again, two brokers) is recognised.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from dskity.bus.base.tasks import spawn
 from dskity.bus.base.threads import Job, ThreadPool
 from dskity.bus.base.throttled_log import ThrottledLog
-from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidHandler, InvalidPayload, StoreUnavailable
 from dskity.bus.message import Message
+from dskity.bus.middleware import Call, Next
 from dskity.bus.store.dedup_store import DedupStore
-from dskity.handlers.binding import Binding, Getter
 from dskity.handlers.outcome import Drop
 
 KeyOf: TypeAlias = str | Callable[[Message], str]
@@ -49,37 +48,45 @@ class Duplicate(Drop):
     """The message was handled already."""
 
 
-def deduped(
-    binding: Binding,
-    dedupe: Dedupe,
-    seen: DedupStore,
-    scope: str,
-    throttled: ThrottledLog,
-    threads: ThreadPool,
-) -> Binding:
-    """The binding with the check before its call and the note after it."""
-    key_of = _key_getter(dedupe.key)
+class Deduplication:
+    """The outermost link of a chain (see `chain.py`): a look-up before what is inside, and a note
+    after it. `scope` is the route whose keys these are."""
 
-    async def call(key: str, *arguments: Any) -> Any:
-        turn = seen.turn(scope, key)  # in another lane or from another broker: who was first?
+    def __init__(
+        self,
+        dedupe: Dedupe,
+        seen: DedupStore,
+        scope: str,
+        throttled: ThrottledLog,
+        threads: ThreadPool,
+    ) -> None:
+        self._key_of = _key_getter(dedupe.key)
+        self._window = dedupe.window
+        self._seen = seen
+        self._scope = scope
+        self._throttled = throttled
+        self._threads = threads
+
+    async def __call__(self, call: Call, message: Message, next: Next) -> Any:
+        """Raises `Duplicate`, and `InvalidPayload` where the message has no key."""
+        key, scope = self._key_of(message), self._scope
+        turn = self._seen.turn(scope, key)  # from another queue or broker: who was first?
         await turn.__aenter__()
         try:
-            if await seen.has(scope, key, dedupe.window):
+            if await self._seen.has(scope, key, self._window):
                 raise Duplicate(f"{key!r} was handled already")
-            result = await binding.call(*arguments)
+            result = await next(call, message)
             try:
-                await seen.add(scope, key)
+                await self._seen.add(scope, key)
             except StoreUnavailable as error:
-                throttled.warn(f"{scope}: a key was handled and is not remembered: {error}")
+                self._throttled.warn(f"{scope}: a key was handled and is not remembered: {error}")
         finally:
-            job = threads.unfinished(asyncio.current_task())
+            job = self._threads.unfinished(asyncio.current_task())
             if job is None:
                 await turn.__aexit__(None, None, None)
             else:  # timed out, and not over yet
                 spawn(_end_after(job, turn), name=f"dedupe turn of {scope}")
         return result
-
-    return replace(binding, call=call, getters=(key_of, *binding.getters))
 
 
 async def _end_after(job: Job, turn: AbstractAsyncContextManager[None]) -> None:
@@ -89,34 +96,33 @@ async def _end_after(job: Job, turn: AbstractAsyncContextManager[None]) -> None:
         await turn.__aexit__(None, None, None)
 
 
-def _key_getter(key: KeyOf) -> Getter:
+def _key_getter(key: KeyOf) -> Callable[[Message], str]:
     if callable(key):
-        function = key
-        return lambda delivery, _: function(delivery.message())
+        return key
     if key.startswith(_HEADER):
         return _from_header(key.removeprefix(_HEADER))
     return _from_payload(key)
 
 
-def _from_header(name: str) -> Getter:
-    def get(delivery: Delivery, _: Mapping[str, str]) -> str:
-        value = delivery.message().headers.get(name)
+def _from_header(name: str) -> Callable[[Message], str]:
+    def get(message: Message) -> str:
+        value = message.headers.get(name)
         if value is None:
-            raise InvalidPayload(f"{delivery.topic}: no header {name!r}, which is the dedupe key")
+            raise InvalidPayload(f"{message.topic}: no header {name!r}, which is the dedupe key")
         return value
 
     return get
 
 
-def _from_payload(path: str) -> Getter:
+def _from_payload(path: str) -> Callable[[Message], str]:
     levels = path.split(".")
 
-    def get(delivery: Delivery, _: Mapping[str, str]) -> str:
-        value = delivery.message().json()
+    def get(message: Message) -> str:
+        value = message.json()
         for level in levels:
             value = value.get(level) if isinstance(value, dict) else None
         if value is None or isinstance(value, dict | list):
-            raise InvalidPayload(f"{delivery.topic}: no field {path!r}, which is the dedupe key")
+            raise InvalidPayload(f"{message.topic}: no field {path!r}, which is the dedupe key")
         return str(value)
 
     return get

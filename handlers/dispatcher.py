@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dskity.bus.base.threads import ThreadPool
@@ -13,11 +13,13 @@ from dskity.bus.base.throttled_log import ThrottledLog
 from dskity.bus.bus import Bus
 from dskity.bus.consumer import AnyHandler, Consumer
 from dskity.bus.errors import InvalidHandler, Unsupported
+from dskity.bus.middleware import Middleware, middleware_name
 from dskity.bus.store.dedup_store import DedupStore
 from dskity.bus.store.spool import Spool
 from dskity.bus.topics import Pattern
 from dskity.handlers.binding import bind
-from dskity.handlers.dedupe import Dedupe, deduped
+from dskity.handlers.chain import Frame, chained
+from dskity.handlers.dedupe import Dedupe, Deduplication
 from dskity.handlers.in_flight import InFlightLimit, Overload
 from dskity.handlers.ordering import key_of
 from dskity.handlers.policy import RoutePolicy
@@ -83,13 +85,21 @@ class Dispatcher:
         binding = bind(handler, pattern, bus, provided, words.event)
         name = f"{bus.owner}.{binding.name}" if bus.owner else binding.name
         identity = self._identity(f"{name} {pattern.text}")
+        start = binding.starter()
+        middleware = (*bus.middleware, *words.middleware)
+        links = middleware
         if words.dedupe is not None:
             seen = self._need_seen(words.dedupe)
-            binding = deduped(binding, words.dedupe, seen, identity, throttled, self.threads)
+            link = Deduplication(words.dedupe, seen, identity, throttled, self.threads)
+            links = (link, *middleware)
+        if links:
+            frame = Frame(name, bus.owner, pattern.text, words.retry.attempts, words.timeout)
+            start = chained(binding, links, frame)
         stored = words.ack == "stored"
         in_flight = InFlightLimit.boundless() if stored else self.in_flight
         route = HandlerRoute(
             bus,
+            start,
             binding,
             words,
             key,
@@ -97,6 +107,7 @@ class Dispatcher:
             in_flight,
             self._live,
             name=name,
+            within=_within(middleware),
             identity=identity,
         )
         if not stored:
@@ -170,3 +181,9 @@ class Dispatcher:
             _logger.warning(
                 "%s is left in %d thread(s), the longest for %.1f s", owner, count, longest
             )
+
+
+def _within(middleware: Iterable[Middleware]) -> str:
+    """What a warning about a handler adds: it may be one of these that holds the loop."""
+    names = ", ".join(map(middleware_name, middleware))
+    return f" (with middleware {names})" if names else ""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias
 
 from dskity.bus.errors import InvalidHandler
 from dskity.bus.events import EVENTS, Event
 from dskity.bus.message import Message
+from dskity.bus.middleware import Middleware, checked_middleware
 from dskity.handlers.dedupe import Dedupe
 
 OrderBy: TypeAlias = str | Callable[[Message], str] | None
@@ -56,6 +57,8 @@ class RoutePolicy:
     member then gets every message), or does not keep to its `qos` (it is then a lower one).
     `event` is the type of the lifecycle events that come: the payload is then one, and captures are
     unquoted; `on_event` sets it.
+    `middleware` runs round the handler, inside that of the bus and the module; the first of it is
+    the outermost.
     """
 
     qos: int = 1
@@ -71,8 +74,10 @@ class RoutePolicy:
     reply: bool | None = None
     best_effort: bool = False
     event: type[Event] | None = None
+    middleware: Sequence[Middleware] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "middleware", checked_middleware(self.middleware, "middleware"))
         if self.qos not in {0, 1, 2}:
             raise InvalidHandler(f"qos={self.qos!r}: write 0, 1 or 2")
         if self.timeout is not None and not self.timeout > 0:

@@ -7,7 +7,7 @@ a convenience, never a condition: it brings empty methods for the rest of the co
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from dskity.bus.bus import Bus
 from dskity.bus.message import Message
+from dskity.bus.middleware import Middleware
 from dskity.modules.providers.handle import Providers
 
 T = TypeVar("T")
@@ -48,6 +49,8 @@ class Module:
     """A convenient base: set `meta`, mark handlers with `@on`, override what you need."""
 
     meta: ClassVar[ModuleMeta]
+    middleware: ClassVar[Sequence[Middleware]] = ()
+    """Runs round every handler of the module, the first one outermost."""
 
     def register(self, clients: TransportClients, config: Any) -> None:
         """Add routes and handlers beyond those that `@on` marks."""

@@ -112,11 +112,17 @@ class ThreadPool:
         with self._lock:
             return tuple(self._jobs)
 
-    async def run(self, function: Callable[..., T], *arguments: Any, owner: Hashable = None) -> T:
+    async def run(
+        self,
+        function: Callable[..., T],
+        *arguments: Any,
+        owner: Hashable = None,
+        caller: asyncio.Task[Any] | None = None,
+    ) -> T:
         """What `function(*arguments)` returns or raises, in a thread, with this context's values.
 
         A cancelled caller stops waiting. A call that has not begun then never does; one that has
-        begun goes on, and `unfinished` tells of it.
+        begun goes on, and `unfinished` tells of it: to `caller`, None for the present task.
         """
         context = contextvars.copy_context()
         job = Job(owner, lambda: context.run(function, *arguments))
@@ -125,7 +131,7 @@ class ThreadPool:
             result: T = await job.result
         except asyncio.CancelledError:
             if not job.ended.is_set() and self._leave(job):
-                task = asyncio.current_task()
+                task = caller or asyncio.current_task()
                 self._left[task] = job
                 job.on_end.append(lambda: self._left.pop(task, None))
             raise

@@ -15,6 +15,7 @@ from dskity.modules.lifecycle.discovery import discover
 from dskity.modules.lifecycle.failure import misdeclared
 from dskity.modules.lifecycle.hydrate import hydrate
 from dskity.modules.lifecycle.order import order
+from dskity.modules.lifecycle.own_middleware import own_middleware
 from dskity.modules.lifecycle.shape import meta_of
 from dskity.modules.lifecycle.slips import slips
 from dskity.notices.unknown_keys import unknown_keys
@@ -76,6 +77,7 @@ def _row(
         return replace(row, state="disabled")
     try:
         hydrate(entry.module, entry.name, settings)
+        own_middleware(entry.module, entry.name)
         _check_routes(entry, bus)
     except DSkityError as error:
         fault = str(error).removeprefix(f"module {entry.name!r}: ")

@@ -2,6 +2,8 @@
 
 Layout, lowest first:
 
+    stats.py                 what became of messages
+    attempt.py               one attempt: its time-out, and whatever it raises
     context.py               what the parts of a route share
     dead_letter_recorder.py  the dead letter of a message, until the broker has it
     replies.py               the answer to a request: a result, or an error

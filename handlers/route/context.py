@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from dskity.bus.bus import Bus
 from dskity.bus.delivery import Delivery
-from dskity.handlers.stats import RouteStats
+from dskity.handlers.binding import Captures
+from dskity.handlers.route.stats import RouteStats
 
 if TYPE_CHECKING:
-    from dskity.handlers.attempt import Attempts
     from dskity.handlers.policy import RoutePolicy
+    from dskity.handlers.route.attempt import Attempts
     from dskity.handlers.worker_pool import WorkerPool
 
-Captures: TypeAlias = Mapping[str, str]
 Item: TypeAlias = tuple[Delivery, Captures]
 """One message of a route, as it is queued."""
 

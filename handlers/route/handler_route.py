@@ -16,20 +16,20 @@ from typing import TYPE_CHECKING, Any
 from dskity.bus.bus import Bus
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import DSkityError
-from dskity.handlers.attempt import CANCELLED, Attempts
 from dskity.handlers.key_serializer import KeySerializer
 from dskity.handlers.ordering import Key
-from dskity.handlers.route.context import Captures, Item, RouteContext
+from dskity.handlers.route.attempt import CANCELLED, Attempts
+from dskity.handlers.route.context import Item, RouteContext
 from dskity.handlers.route.dead_letter_recorder import DeadLetterRecorder
 from dskity.handlers.route.failures import Failures
 from dskity.handlers.route.replies import Replies
 from dskity.handlers.route.retrying import Retrying
 from dskity.handlers.route.serial_runner import SerialRunner
+from dskity.handlers.route.stats import RouteStats
 from dskity.handlers.started_coroutine import BLOCKED_SECONDS, StartedCoroutine
-from dskity.handlers.stats import RouteStats
 
 if TYPE_CHECKING:
-    from dskity.handlers.binding import Binding
+    from dskity.handlers.binding import Binding, Captures, Start
     from dskity.handlers.in_flight import InFlightLimit
     from dskity.handlers.policy import RoutePolicy
     from dskity.handlers.worker_pool import WorkerPool
@@ -40,11 +40,13 @@ _DEEPEST = 100  # requests in requests that are looked at; each has a time-out o
 
 class HandlerRoute:
     """A `Consumer`; the dispatcher makes it. `name` is for people; `identity` is what no other
-    live route has, and what it has again in the next process: its things on the disk bear it."""
+    live route has, and what it has again in the next process: its things on the disk bear it.
+    `within` is what warnings of a time-out or a held loop add to the name."""
 
     def __init__(
         self,
         bus: Bus,
+        start: Start,
         binding: Binding,
         policy: RoutePolicy,
         key: Key,
@@ -54,14 +56,17 @@ class HandlerRoute:
         *,
         name: str,
         identity: str,
+        within: str = "",
     ) -> None:
         self.name = name
         self.identity = identity
         self.stats = RouteStats()
         self.policy = policy
-        self._start = binding.starter()
+        self._start = start
         self._key = key
-        self._attempts = Attempts(name, policy.timeout, self.stats, pool, bus.threads, bus.clock)
+        self._attempts = Attempts(
+            name + within, policy.timeout, self.stats, pool, bus.threads, bus.clock
+        )
         self._pool = pool
         self._in_flight = in_flight
         self._live = live

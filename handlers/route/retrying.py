@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidPayload
 from dskity.handlers.outcome import Drop, Reject, Retry
-from dskity.handlers.route.context import Captures, RouteContext
+from dskity.handlers.route.context import RouteContext
 from dskity.handlers.route.failures import Failures
 from dskity.handlers.route.replies import Replies
 from dskity.handlers.started_coroutine import UNBEGUN, StartedCoroutine
 
 if TYPE_CHECKING:
-    from dskity.handlers.binding import Start
+    from dskity.handlers.binding import Captures, Start
 
 
 class Retrying:
@@ -48,7 +48,7 @@ class Retrying:
             pause = route.policy.retry.delay(attempt) if after is None else after
             await route.pool.through(partial(route.bus.clock.sleep, pause))
             attempt += 1
-            result, failure = await self._try(delivery, captures)
+            result, failure = await self._try(delivery, captures, attempt)
             if failure is None:
                 await self._replies.answer(delivery, result)
                 return
@@ -56,12 +56,12 @@ class Retrying:
         await self._failures.give_up(delivery, error, attempt)
 
     async def _try(
-        self, delivery: Delivery, captures: Captures
+        self, delivery: Delivery, captures: Captures, attempt: int
     ) -> tuple[Any, BaseException | None]:
         """One more attempt, from the decoding on."""
         attempts = self._route.attempts
         try:
-            coroutine = self._start(delivery, captures)
+            coroutine = self._start(delivery, captures, attempt)
         except BaseException as error:  # noqa: BLE001  # whatever a validator raises has an outcome
             return None, error
         return await attempts.run(StartedCoroutine(coroutine, UNBEGUN, attempts), delivery)

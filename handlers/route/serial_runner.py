@@ -11,9 +11,10 @@ from typing import Any, TypeAlias
 
 from dskity.bus.base.threads import Job
 from dskity.bus.delivery import Delivery
-from dskity.handlers.attempt import THREAD_PATIENCE
+from dskity.handlers.binding import Captures
 from dskity.handlers.key_serializer import KeySerializer
-from dskity.handlers.route.context import Captures, Item, RouteContext
+from dskity.handlers.route.attempt import THREAD_PATIENCE
+from dskity.handlers.route.context import Item, RouteContext
 from dskity.handlers.route.dead_letter_recorder import DeadLetterRecorder
 from dskity.handlers.route.failures import Failures
 from dskity.handlers.worker_pool import TURN_SECONDS

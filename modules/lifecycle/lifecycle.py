@@ -20,6 +20,7 @@ from dskity.modules.lifecycle.discovered import DiscoveredModule
 from dskity.modules.lifecycle.failure import misdeclared
 from dskity.modules.lifecycle.hooks import Hooks
 from dskity.modules.lifecycle.hydrate import Config, hydrate
+from dskity.modules.lifecycle.own_middleware import own_middleware
 from dskity.modules.lifecycle.scope import Scope
 from dskity.modules.lifecycle.shape import meta_of
 from dskity.modules.lifecycle.slips import slips
@@ -134,6 +135,7 @@ class ModuleLifecycle:
     async def _steps(self, module: Any, scope: Scope, config: Config) -> None:
         seconds = self._limits.startup
         await self._hooks.run("its settings", partial(hydrate, module, self.name, config), seconds)
+        scope.clients.bus.use(*own_middleware(module, self.name))
         register = partial(module.register, scope.clients, config)
         await self._hooks.run("register", register, seconds)
         await self._make_provisions(scope, seconds)

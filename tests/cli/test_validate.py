@@ -168,3 +168,17 @@ def _write(folder: Path, body: str, before: str = "") -> None:
     (folder / "modules" / "vents.py").write_text(
         f"{before}{HEAD}class Vents(Module):\n    meta = ModuleMeta('vents')\n{body}"
     )
+
+
+def test_a_middleware_that_is_none_is_a_fault(dskity: Dskity, folder: Path) -> None:
+    """Named with what to write, before anything starts."""
+    (folder / "modules").mkdir()
+    (folder / "modules" / "vents.py").write_text(
+        "from dskity import Module, ModuleMeta\n"
+        "class Vents(Module):\n"
+        "    meta = ModuleMeta('vents')\n"
+        "    middleware = [print]\n"
+    )
+    result = dskity("validate")
+    assert result.exit_code == 1
+    assert "module vents: Vents.middleware: print is not an async function" in result.stderr

@@ -122,7 +122,7 @@ def words(chance: random.Random) -> dict[str, Any]:
 async def test_every_message_is_handled_dropped_or_dead_lettered_and_every_place_comes_back(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dskity.handlers.attempt.CLEANUP_SECONDS", 0.02)
+    monkeypatch.setattr("dskity.handlers.route.attempt.CLEANUP_SECONDS", 0.02)
     chance = random.Random(seed)
     plan = Plan(chance)
     async with on_disk(MemoryBroker(), tmp_path, clock=SYSTEM_CLOCK) as made:

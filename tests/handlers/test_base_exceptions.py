@@ -397,7 +397,7 @@ async def swallow(message: Message) -> None:
 async def test_a_handler_that_ignores_its_time_out_is_named_and_given_up(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dskity.handlers.attempt.CLEANUP_SECONDS", 0.05)
+    monkeypatch.setattr("dskity.handlers.route.attempt.CLEANUP_SECONDS", 0.05)
     async with empty_at_the_end() as (house, dead):
         handled: list[bytes] = []
 

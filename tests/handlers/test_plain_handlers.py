@@ -18,7 +18,7 @@ from dskity.bus.bus import Bus
 from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
 from dskity.handlers import Dedupe, Dispatcher, RetryPolicy
-from dskity.handlers.attempt import THREAD_PATIENCE
+from dskity.handlers.route.attempt import THREAD_PATIENCE
 from dskity.modules.ops.metrics import read, render
 from tests.handlers.test_base_exceptions import is_empty
 from tests.handlers.test_stored_and_dedupe import on_disk

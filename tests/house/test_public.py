@@ -12,11 +12,29 @@ from tests.house.checkout import ROOT, text
 
 FACE = Path("dskity/__init__.py")
 PUBLIC = {
-    *("BrokerRefused", "Bus", "Change", "CommandChanged", "Commands", "Conflict", "DSkityError"),
+    *(
+        "BrokerRefused",
+        "Bus",
+        "Call",
+        "Change",
+        "CommandChanged",
+        "Commands",
+        "Conflict",
+        "DSkityError",
+    ),
     *("DSkitySettings", "Dedupe", "Drop", "EngineError", "Entry", "Event", "Events", "Execution"),
     *("Forbidden", "GrpcClient", "Instance", "InvalidHandler", "InvalidInput", "InvalidPayload"),
     *("InvalidSettings", "InvalidTopic", "KV", "KvDeleted", "KvExpired", "KvSet", "Message"),
-    *("MessageStream", "Module", "ModuleChanged", "ModuleFailed", "ModuleMeta", "MqttClient"),
+    *(
+        "MessageStream",
+        "Middleware",
+        "Module",
+        "ModuleChanged",
+        "ModuleFailed",
+        "ModuleMeta",
+        "MqttClient",
+        "Next",
+    ),
     *("NoResponder", "NotConnected", "NotFound", "OutboxFull", "Overloaded", "Receipt", "Registry"),
     *("Reject", "RemoteError", "RequestTimeout", "Retry", "RetryPolicy", "ServiceDown"),
     *("ServiceUp", "StateUnusable", "StoreUnavailable", "Subscription", "TooLarge"),

@@ -16,8 +16,8 @@ from dskity.bus.base.tasks import spawn
 from dskity.bus.base.threads import Job, ThreadPool
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import DSkityError
+from dskity.handlers.route.stats import RouteStats
 from dskity.handlers.started_coroutine import Abandoned, StartedCoroutine
-from dskity.handlers.stats import RouteStats
 
 if TYPE_CHECKING:
     from dskity.handlers.worker_pool import WorkerPool

@@ -1,0 +1,103 @@
+"""The chain round a handler: composed once, when the handler is registered.
+
+From the outside in: deduplication, the middleware of the bus, of the module and of the route, and
+as the last link the handler, its parameters read from the message that the others passed on. The
+time-out, the retries, the reply and the acknowledgement are outside (see `route/`). A route without
+links has no chain: it starts its handler by `Binding.starter`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from dskity.bus.delivery import Delivery
+from dskity.bus.message import Message
+from dskity.bus.middleware import Call, Middleware, Next
+from dskity.handlers.binding import Binding, Captures, Start
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What every `Call` of one route says."""
+
+    route: str
+    module: str
+    filter: str
+    attempts: int
+    timeout: float | None
+
+
+def chained(binding: Binding, links: Sequence[Middleware], frame: Frame) -> Start:
+    """The start of a handler with links round it, the first one outermost."""
+    chain = _in_thread(binding) if binding.in_thread else _in_place(binding)
+    for link in reversed(links):
+        chain = _linked(link, chain)
+    call_of = _calls(frame, in_thread=binding.in_thread)
+
+    def start(delivery: Delivery, captures: Captures, attempt: int = 1) -> Any:
+        return chain(call_of(captures, attempt), delivery.message())
+
+    return start
+
+
+def _linked(link: Middleware, following: Next) -> Next:
+    return lambda call, message: link(call, message, following)
+
+
+def _calls(frame: Frame, *, in_thread: bool) -> Callable[[Captures, int], Call]:
+    """Makes the `Call` of each attempt. Captures may be shared with other messages of the topic,
+    so nobody may change them."""
+    route, module, filter = frame.route, frame.module, frame.filter
+    attempts, timeout = frame.attempts, frame.timeout
+    plain = Call(route, module, filter, MappingProxyType({}), 1, attempts, timeout)
+
+    def call_of(captures: Captures, attempt: int) -> Call:
+        if not (captures or in_thread) and attempt == 1:
+            return plain  # a new one would be a third of what the chain costs
+        task = asyncio.current_task() if in_thread else None
+        seen = MappingProxyType(captures)
+        return Call(route, module, filter, seen, attempt, attempts, timeout, task)
+
+    return call_of
+
+
+class _PassedOn(Delivery):
+    """A message that the parameters of a handler are read from. Nothing is to acknowledge."""
+
+    __slots__ = ("_message",)
+
+    def __init__(self, message: Message) -> None:
+        self.topic = message.topic
+        self.payload = message.payload
+        self._message = message
+
+    def message(self) -> Message:
+        return self._message
+
+
+def _in_place(binding: Binding) -> Next:
+    call_handler, getters = binding.call, binding.getters
+
+    async def handle(call: Call, message: Message) -> Any:
+        passed, captures = _PassedOn(message), call.captures
+        return await call_handler(*[get(passed, captures) for get in getters])
+
+    return handle
+
+
+def _in_thread(binding: Binding) -> Next:
+    """For a plain function: its thread belongs to the attempt, also where a middleware awaits
+    `next` in a task of its own (as `asyncio.wait_for` does before Python 3.12), so that a thread
+    past its time-out keeps the key."""
+    call_handler, getters = binding.call, binding.getters
+
+    async def handle(call: Call, message: Message) -> Any:
+        passed, captures = _PassedOn(message), call.captures
+        arguments = [get(passed, captures) for get in getters]
+        return await call_handler(*arguments, caller=call._task)  # noqa: SLF001  # not for users
+
+    return handle
