@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dskity.broker.apart import publish_apart
 from dskity.broker.connection.client_id_conflict import ClientIdConflict
 from dskity.broker.connection.connection import LaneConnection, log
+from dskity.broker.connection.context import LaneContext
 from dskity.broker.connection.identity import identities
 from dskity.broker.connection.nodes import Nodes
 from dskity.broker.connection.overlap import Unmarked
@@ -88,15 +89,17 @@ class MqttTransport:
         }
         self._connections = {
             identity.lane: LaneConnection(
-                identity,
-                self._nodes,
-                self._subscriptions,
-                self._make_wire,
-                receive,
-                self,
-                throttled,
-                self._conflicts,
-                self._clock,
+                LaneContext(
+                    identity,
+                    self._nodes,
+                    self._subscriptions,
+                    self._make_wire,
+                    receive,
+                    self,
+                    throttled,
+                    self._conflicts,
+                    self._clock,
+                )
             )
             for identity in identities(self._settings)
         }

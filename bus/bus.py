@@ -109,9 +109,9 @@ class Bus:
         outbox, wait for `open`: else what the outbox sends could come before its handler."""
         if hold:
             self._inbound.hold.start()
-        else:
-            self._outbound.release()
         await self._outbound.start()
+        if not hold:
+            self._outbound.release()
         await self._transport.start(self._inbound.receive, self.link)
         replies = self._replies.filter
         await self._transport.subscribe(replies, 1, identifier_of(replies, "control"), "control")

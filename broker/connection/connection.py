@@ -5,134 +5,91 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
-from typing import Protocol
+from typing import NamedTuple
 
 from dskity.broker.backoff import Backoff
-from dskity.broker.connection.client_id_conflict import LASTED, ClientIdConflict
-from dskity.broker.connection.identity import Identity
-from dskity.broker.connection.nodes import Nodes
+from dskity.broker.connection.client_id_conflict import LASTED
+from dskity.broker.connection.context import LaneContext
 from dskity.broker.connection.placement import Placement
-from dskity.broker.connection.retained import Asked
-from dskity.broker.connection.subscriptions import Subscription, Subscriptions
+from dskity.broker.connection.states import OPEN, Aim, Event, Life, State, step
+from dskity.broker.connection.subscriptions import Subscription
 from dskity.broker.connection.version_negotiator import VersionNegotiator
 from dskity.broker.patience import INTERVALS, run_out
 from dskity.broker.reasons import BAD_CREDENTIALS, reason_text
 from dskity.broker.settings import ConnectionSettings
-from dskity.broker.url import BrokerUrl
-from dskity.broker.wire import ConnectRequest, ConnectResult, TakenOver, Wire, WireFactory
+from dskity.broker.wire import ConnectRequest, ConnectResult, TakenOver, Wire
 from dskity.bus.base import tasks
-from dskity.bus.base.clock import Clock
-from dskity.bus.base.throttled_log import ThrottledLog
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import BrokerRefused, InvalidSettings, NotConnected
-from dskity.bus.transport import Capabilities, Lane, Receiver
 
 log = logging.getLogger("dskity.mqtt")
 
 ASK_AGAIN = 10.0  # seconds until a subscription that was refused is tried once more
 
 
-class Owner(Protocol):
-    """The transport, as its connections see it."""
-
-    async def learn(
-        self, opening: ConnectRequest, welcome: ConnectResult, wire: Wire
-    ) -> Capabilities:
-        """What the broker can do, by its CONNACK and by trial; `wire` is open."""
-        ...
-
-    def receiver(self, lane: Lane, capabilities: Capabilities, asked: Asked) -> Receiver:
-        """Where the messages of a lane go, on a broker that can do this; `asked` are the SUBSCRIBE
-        packets of the connection."""
-        ...
-
-    def trouble(self, reason: str) -> None:
-        """An attempt to connect has failed for this reason."""
-        ...
-
-    def changed(self, reason: str) -> None:
-        """A connection came up, or went down for this reason."""
-        ...
-
-
 class LaneConnection:
     """The connection of one lane. `run` is its task, and may be run again after an error of it.
 
-    `up` is the wire while it is connected with all subscriptions in place, and None else; `node` is
-    where that is, or was. `missed` is where it could not follow the other lane to. `reason` is why
-    the last attempt failed, until one succeeds. `gave_up` is the last wire that was closed because
-    the broker did not acknowledge.
+    `life` is its state; see `states.py`. `node` is where it is, or was. `missed` is where it could
+    not follow the other lane to. `reason` is why the last attempt failed, until one succeeds.
+    `gave_up` is the last wire that was closed because the broker did not acknowledge. `resumed`
+    says whether the broker had kept the session when the connection was made.
     """
 
-    def __init__(
-        self,
-        identity: Identity,
-        nodes: Nodes,
-        subscriptions: Subscriptions,
-        make_wire: WireFactory,
-        receive: Receiver,
-        owner: Owner,
-        throttled: Mapping[BrokerUrl, ThrottledLog],
-        rivals: ClientIdConflict,
-        clock: Clock,
-    ) -> None:
-        self.up: Wire | None = None
+    def __init__(self, context: LaneContext) -> None:
+        self.life = Life()
         self.resumed = False
         self.node: ConnectionSettings | None = None
         self.missed: ConnectionSettings | None = None
         self.reason = ""
         self.gave_up: Wire | None = None
-        self._identity = identity
-        self._nodes = nodes
-        self._make_wire = make_wire
-        self._receive = receive
-        self._owner = owner
-        self._throttled = throttled
-        self._conflicts = rivals
-        self._clock = clock
+        self._context = context
         self._negotiators = {
-            node.address: VersionNegotiator(node.protocol) for node in nodes.round()
+            node.address: VersionNegotiator(node.protocol) for node in context.nodes.round()
         }
-        self._backoff = Backoff(clock)
-        self._placement = Placement(subscriptions, identity.lane)
-        self._wire: Wire | None = None
+        self._backoff = Backoff(context.clock)
+        self._placement = Placement(context.subscriptions, context.lane)
+        self._wire: Wire | None = None  # the last one that the broker accepted
+        self._newest: Wire | None = None  # the last one that was made
         self._leave: asyncio.Timeout | None = None
-        self._following = False
-        self._again = False
-        self._renewing = False
-        self._live_wire: Wire | None = None
-        self._newest: Wire | None = None
         self._ending: asyncio.Task[None] | None = None
         self._paused = False
-        self._closing = False
+
+    @property
+    def up(self) -> Wire | None:
+        """The wire while it is connected with all subscriptions in place, and None else."""
+        return self._wire if self.life.connected else None
+
+    def _step(self, event: Event) -> None:
+        self.life = step(self.life, event)
 
     async def run(self) -> None:
         """Connect, live, and begin again, until cancelled; the last wire is closed cleanly.
 
         All nodes are tried before it waits: while one is away, another one may be there.
         """
-        while not self._closing:
+        while not self.life.closed:
             hopeless = True
-            for node in self._nodes.round():
+            for node in self._context.nodes.round():
                 try:
                     error = await self._visit(node)
                 except BaseException as unforeseen:
                     self._fell(node, unforeseen)
                     raise
-                if error is None or self._closing:
+                if error is None or self.life.closed:
                     break
                 hopeless &= (
                     isinstance(error, BrokerRefused) and error.reason_code in BAD_CREDENTIALS
                 )
             else:
                 backoff = self._backoff
-                await self._clock.sleep(backoff.long_delay() if hopeless else backoff.delay())
+                delay = backoff.long_delay() if hopeless else backoff.delay()
+                await self._context.clock.sleep(delay)
 
     def close(self) -> None:
         """Begin no more. Call it before cancelling `run`: both wire libraries use `wait_for`, which
         before Python 3.12 may swallow a cancellation."""
-        self._closing = True
+        self._step(Event.CLOSE)
 
     async def place(self, subscription: Subscription) -> None:
         """Subscribe now if connected; if not, or if the connection breaks, it is done later."""
@@ -148,20 +105,21 @@ class LaneConnection:
 
     def follow(self) -> None:
         """Leave the node for the one where the other lane is."""
-        if self._leave is not None and not self._following:
-            self._following = True
+        self._step(Event.FOLLOW)
+        if self._leave is not None:
             self._leave.reschedule(0)
 
     def renew(self) -> None:
         """Hand on nothing more of this wire, close it, and connect again; all that we want is
         subscribed to again then, for what is retained comes with a subscription only."""
         log.info("more messages came than can be held here: the broker is to send them again")
-        self._again = True
+        before = self.life.state
+        self._step(Event.RENEW)
         if self._newest is not None:
             self._newest.receive = _nobody
-        if self._live_wire is not None:
+        if self._wire is not None and before in OPEN:
             self._ending = tasks.spawn(
-                self._live_wire.close(), name=f"mqtt {self._identity.lane} renews", awaited=True
+                self._wire.close(), name=f"mqtt {self._context.lane} renews", awaited=True
             )
 
     def pause(self) -> None:
@@ -179,57 +137,64 @@ class LaneConnection:
 
     def _fell(self, node: ConnectionSettings, error: BaseException) -> None:
         """Say why there is no connection. The next attempt is at the next node, if there is one."""
-        if self._closing:
+        if self.life.closed:
             return
         reason = f"{node.address}: unforeseen {error!r}; trying again"
         self.reason = reason
-        self._nodes.pass_over(node)
-        self._owner.changed(reason)
-        self._owner.trouble(reason)
+        self._context.nodes.pass_over(node)
+        self._context.owner.changed(reason)
+        self._context.owner.trouble(reason)
 
     async def _visit(self, node: ConnectionSettings) -> Exception | None:
         """Be connected to a node for as long as it lasts; the error where it never came to that."""
-        await self._conflicts.peace()
+        conflicts = self._context.conflicts
+        await conflicts.peace()
+        self._step(Event.ATTEMPT)
         try:
             opening, welcome, wire = await self._open(node)
-            if self._identity.lane == "control" and self._conflicts.suspected:
+            if self._context.lane == "control" and conflicts.suspected:
                 await wire.close()
-                if await self._conflicts.found(opening):
-                    self._conflicts.give_way(node, "it closes only our own connections")
+                if await conflicts.found(opening):
+                    conflicts.give_way(node, "it closes only our own connections")
                 return None
             self._wire = wire
-            started = self._clock.monotonic()
-            reason = await self._live(opening, welcome, wire)
+            started = self._context.clock.monotonic()
+            end = await self._live(opening, welcome, wire)
         except TakenOver as error:
-            self._conflicts.give_way(node, str(error))
-            self._owner.changed(str(error))
+            conflicts.give_way(node, str(error))
+            self._context.owner.changed(str(error))
             return None
         except (BrokerRefused, NotConnected, InvalidSettings) as error:
             self._complain(node, error)
             return error
-        if self._closing:
-            return None
-        self._owner.changed(reason)
-        lived = self._clock.monotonic() - started
+        finally:
+            self._step(Event.LOST)
+        if not self.life.closed:
+            await self._ended(end, self._context.clock.monotonic() - started)
+        return None
+
+    async def _ended(self, end: _End, lived: float) -> None:
+        """Tell the end of a connection that lasted so many seconds, and wait before the next."""
+        self._context.owner.changed(end.reason)
         if lived >= LASTED:
             self._backoff.reset()
-        if self._identity.lane == "control":
-            self._conflicts.note(lived)
-        if not self._following and not self._again:  # it has not failed
-            await self._clock.sleep(self._backoff.delay())
-        return None
+        if self._context.lane == "control":
+            self._context.conflicts.note(lived)
+        if not end.again_at_once:
+            await self._context.clock.sleep(self._backoff.delay())
 
     async def _open(self, node: ConnectionSettings) -> tuple[ConnectRequest, ConnectResult, Wire]:
         negotiator = self._negotiators[node.address]
         while True:
-            opening = await self._identity.opening(
+            opening = await self._context.identity.opening(
                 node, negotiator.version, before=self.node is not None
             )
-            wire = self._newest = self._make_wire(opening, self._receive, self._wire)
+            receive = _nobody if self.life.state is State.STALE else self._context.receive
+            wire = self._newest = self._context.make_wire(opening, receive, self._wire)
             try:
                 return opening, await wire.open(), wire
             except (BrokerRefused, NotConnected) as error:
-                if self._closing or not negotiator.refused(error):
+                if self.life.closed or not negotiator.refused(error):
                     raise
             except BaseException:  # unforeseen, it may have left something open
                 await wire.close()
@@ -239,33 +204,32 @@ class LaneConnection:
         if isinstance(error, BrokerRefused) and error.reason_code in BAD_CREDENTIALS:
             reason = _about_credentials(node, error.reason_code)
         else:
-            reason = f"{error}; trying {'the next one' if self._nodes.several else 'again'}"
-        self._throttled[node.address].warn(reason)
+            reason = f"{error}; trying {'the next one' if self._context.nodes.several else 'again'}"
+        self._context.throttled[node.address].warn(reason)
         self.reason = reason
-        self._owner.trouble(reason)
+        self._context.owner.trouble(reason)
 
-    async def _live(self, opening: ConnectRequest, welcome: ConnectResult, wire: Wire) -> str:
-        """From CONNACK to the end of the connection; returns why it ended, or raises `NotConnected`
-        where the subscriptions were not in place before that."""
-        self._live_wire = wire
-        self._renewing, self._again = self._again, False
+    async def _live(self, opening: ConnectRequest, welcome: ConnectResult, wire: Wire) -> _End:
+        """From CONNACK to the end of the connection; raises `NotConnected` where that came before
+        the subscriptions were in place."""
+        self._step(Event.ACCEPTED)
         try:
-            if wire.receive is not _nobody:
+            if self.life.state is State.SETTLING:
                 await self._begin(opening, welcome, wire)
-            if self._closing or wire.receive is _nobody:
-                self._again = True
-                return "it is made again"
-            self.up = wire
+            if self.life.state is not State.SETTLING:  # `renew` or `close` came meanwhile
+                return _End("it is made again", again_at_once=True)
+            self._arrived(opening.settings)
+            self._step(Event.PLACED)
             if self._paused:
                 wire.pause()
-            self._arrived(opening.settings)
-            return await self._stay(wire)
+            reason = await self._stay(wire)
+            return _End(reason, self.life.again_at_once)
         except TakenOver:
             raise
         except NotConnected as error:
             raise NotConnected(f"{opening.settings.address}: {error}") from error
         finally:
-            self.up = self._live_wire = None
+            self._step(Event.LOST)
             ending, self._ending = self._ending, None
             try:
                 await wire.close()
@@ -274,16 +238,16 @@ class LaneConnection:
                     await ending
 
     async def _stay(self, wire: Wire) -> str:
-        name = f"mqtt {self._identity.lane} acknowledgements"
+        name = f"mqtt {self._context.lane} acknowledgements"
         watch = tasks.spawn(self._watch(wire), name=name)
         try:
             async with asyncio.timeout(None) as self._leave:
-                self._owner.changed("")
+                self._context.owner.changed("")
                 return await self._lost(wire)
         except TimeoutError:  # `follow` or `_watch` has set the time
             if wire is self.gave_up:
                 return f"no acknowledgement of a publish within {self._patience:g} s"
-            return f"moving to {self._nodes.current.address}"
+            return f"moving to {self._context.nodes.current.address}"
         finally:
             watch.cancel()
             self._leave = None
@@ -291,26 +255,29 @@ class LaneConnection:
     @property
     def _patience(self) -> float:
         """Seconds."""
-        node = self.node or self._nodes.current
+        node = self.node or self._context.nodes.current
         return INTERVALS * node.keepalive
 
     async def _watch(self, wire: Wire) -> None:
         """Leave a wire on which the broker does not acknowledge."""
-        await run_out(wire, self._patience, self._clock)
+        await run_out(wire, self._patience, self._context.clock)
         if self._leave is not None:
+            self._step(Event.UNANSWERED)
             self.gave_up = wire
             self._leave.reschedule(0)
 
     async def _lost(self, wire: Wire) -> str:
-        if not self._renewing:
+        if Aim.RENEW not in self.life.aims:
             return await self._asking(wire)
-        retained = tasks.spawn(
-            self._placement.renew(wire), name=f"mqtt {self._identity.lane} retained"
-        )
+        retained = tasks.spawn(self._renew(wire), name=f"mqtt {self._context.lane} retained")
         try:
             return await self._asking(wire)
         finally:
             retained.cancel()
+
+    async def _renew(self, wire: Wire) -> None:
+        if await self._placement.renew(wire):
+            self._step(Event.RENEWED)
 
     async def _asking(self, wire: Wire) -> str:
         while self._placement.deferred:
@@ -322,14 +289,13 @@ class LaneConnection:
         return await wire.lost()
 
     def _arrived(self, node: ConnectionSettings) -> None:
-        self._throttled[node.address].settle()
+        self._context.throttled[node.address].settle()
         self.reason = ""
-        current = self._nodes.current
-        if self._following and node is not current:
+        current = self._context.nodes.current
+        if Aim.FOLLOW in self.life.aims and node is not current:
             self.missed = current
         else:
-            self._nodes.current = node
-        self._following = False
+            self._context.nodes.current = node
 
     async def _begin(self, opening: ConnectRequest, welcome: ConnectResult, wire: Wire) -> None:
         node = opening.settings
@@ -337,12 +303,19 @@ class LaneConnection:
         self.resumed = welcome.resumed
         self._placement.begin(resumed=welcome.resumed, anew=node is not self.node)
         self.node = node
-        capabilities = await self._owner.learn(opening, welcome, wire)
-        if wire.receive is not _nobody:
-            wire.receive = self._owner.receiver(
-                self._identity.lane, capabilities, self._placement.asked
+        capabilities = await self._context.owner.learn(opening, welcome, wire)
+        if self.life.state is State.SETTLING:
+            wire.receive = self._context.owner.receiver(
+                self._context.lane, capabilities, self._placement.asked
             )
         await self._placement.settle(wire, capabilities)
+
+
+class _End(NamedTuple):
+    """Why a connection ended, and whether the next one begins without a delay."""
+
+    reason: str
+    again_at_once: bool
 
 
 def _nobody(delivery: Delivery) -> None:

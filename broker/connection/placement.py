@@ -69,9 +69,10 @@ class Placement:
             if self._missing(missing[:1]):
                 raise NotConnected("the connection was lost while subscribing")
 
-    async def renew(self, wire: Wire) -> None:
+    async def renew(self, wire: Wire) -> bool:
         """Subscribe once more to all that the session has, so that what is retained comes again,
-        one after the other and behind what waits: nobody needs the answers soon."""
+        one after the other and behind what waits: nobody needs the answers soon. False where the
+        connection is lost before the last answer."""
         for entry in self._subscriptions.of(self._lane):
             if entry.shared or not self._held.has(entry):
                 continue
@@ -80,7 +81,8 @@ class Placement:
             except BrokerRefused as error:
                 log.error("%s", error)  # noqa: TRY400  # the broker's answer is no fault of this code
             except NotConnected:
-                return  # the next connection is told to do so itself, if it has to
+                return False
+        return True
 
     async def ask_again(self, wire: Wire) -> None:
         """Try once more what was refused."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dskity.cli import reference as cli
 from dskity.config import reference as settings
-from scripts.reference import errors, files, grpc, python, topics
+from scripts.reference import errors, files, grpc, python, states, topics
 
 PAGES = {
     "../files.md": files.render,
@@ -17,6 +17,7 @@ PAGES = {
     "grpc.md": grpc.render,
     "python.md": python.render,
     "settings.md": settings.render,
+    "states.md": states.render,
     "topics.md": topics.render,
 }
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
