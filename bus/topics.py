@@ -167,6 +167,16 @@ def check_topic(topic: str) -> str:
     return topic
 
 
+def is_filter(text: str) -> bool:
+    """Whether an MQTT filter, shared or not, keeps the rules ([MQTT-4.7.1], [MQTT-4.8.2-1])."""
+    group, plain = split_share(text)
+    if not plain or "\0" in plain or (group is not None and (not group or set(group) & set("+#"))):
+        return False
+    levels = plain.split("/")
+    wild = [level for level in levels if "+" in level or "#" in level]
+    return set(wild) <= {"+", "#"} and "#" not in levels[:-1]
+
+
 def matches(filter: str, topic: str) -> bool:
     """Whether an MQTT filter (no captures) matches a topic name ([MQTT-4.7.1], [MQTT-4.7.2-1])."""
     if filter.startswith(_SHARE):

@@ -35,7 +35,7 @@ from dskity.broker.aiomqtt.fields import connect_properties, will_of
 from dskity.broker.aiomqtt.hooks import Hooks
 from dskity.broker.packets.framing import Frames
 from dskity.broker.packets.incoming import PUBLISH, QOS_2, decode
-from dskity.broker.packets.publish_properties import Malformed
+from dskity.broker.packets.values import Malformed
 from dskity.broker.reasons import reason_text
 from dskity.broker.settings import MAX_INCOMING_PACKET
 from dskity.broker.wire import ConnectRequest

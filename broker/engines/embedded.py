@@ -10,8 +10,8 @@ from typing import Final
 from dskity.broker.engines.amqtt.broker import MqttBroker
 from dskity.broker.engines.amqtt.door import MAX_PACKET, Door
 from dskity.broker.engines.amqtt.fanout import Access
-from dskity.broker.engines.amqtt.origin import Origins
-from dskity.broker.engines.listen import Listen, bind
+from dskity.broker.engines.listen import Listen, bind_all
+from dskity.broker.engines.origin import Origins
 from dskity.broker.limits import Limits
 from dskity.broker.users import Users
 from dskity.bus.base.tasks import spawn
@@ -94,15 +94,7 @@ class EmbeddedBroker:
     def _prepare(self) -> tuple[Users | None, list[socket.socket], list[socket.socket]]:
         listen = self._listen
         users = None if listen.users_file is None else Users.load(listen.users_file)
-        tcp = bind(listen.host, listen.port, "broker.port")
-        if listen.websocket_port is None:
-            return users, tcp, []
-        try:
-            return users, tcp, bind(listen.host, listen.websocket_port, "broker.websocket_port")
-        except EngineError:
-            for opened in tcp:
-                opened.close()
-            raise
+        return users, *bind_all(listen)
 
 
 def _quiet(*names: str) -> None:

@@ -92,6 +92,19 @@ def bind(host: str, port: int, setting: str) -> list[socket.socket]:
     return sockets
 
 
+def bind_all(listen: Listen) -> tuple[list[socket.socket], list[socket.socket]]:
+    """Listening sockets for TCP, and for WebSocket where that is wanted; both or none."""
+    tcp = bind(listen.host, listen.port, "broker.port")
+    if listen.websocket_port is None:
+        return tcp, []
+    try:
+        return tcp, bind(listen.host, listen.websocket_port, "broker.websocket_port")
+    except EngineError:
+        for opened in tcp:
+            opened.close()
+        raise
+
+
 def check_free(host: str, port: int, setting: str) -> int:
     """The port, if another process can now open it; for 0, one that it can."""
     sockets = bind(host, port, setting)

@@ -25,7 +25,7 @@ from dskity.broker.mqttium.fields import meta_of
 from dskity.broker.mqttium.gate import Gate
 from dskity.broker.packets.acks import AckWindow
 from dskity.broker.packets.incoming import QOS_2, decode
-from dskity.broker.packets.publish_properties import Malformed
+from dskity.broker.packets.values import Malformed
 from dskity.bus.delivery import Delivery
 from dskity.bus.transport import Receiver
 

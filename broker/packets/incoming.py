@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from dskity.broker.packets.publish_properties import Malformed, meta_of, variable_integer
+from dskity.broker.packets.publish_properties import meta_of
+from dskity.broker.packets.values import Malformed, variable_integer
 from dskity.bus.delivery import Delivery, Meta
 
 PUBLISH = 0x30

@@ -6,7 +6,7 @@ Of a malformed one amqtt's reading task may end, with the connection left open a
 from __future__ import annotations
 
 from dskity.broker.packets.incoming import decode
-from dskity.broker.packets.publish_properties import Malformed
+from dskity.broker.packets.values import Malformed
 
 CONNECT, PUBLISH, PUBREL, SUBSCRIBE, UNSUBSCRIBE = 1, 3, 6, 8, 10
 _FROM_BROKER = frozenset({2, 9, 11, 13})  # CONNACK, SUBACK, UNSUBACK, PINGRESP

@@ -22,8 +22,8 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from dskity.broker.engines.amqtt.broker import LISTENER, MqttBroker
-from dskity.broker.engines.amqtt.origin import Origins
 from dskity.broker.engines.amqtt.reader import PacketReader
+from dskity.broker.engines.origin import Origins
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Which WebSocket handshakes amqtt takes: those of programs, and of the web pages that are listed.
+"""Which WebSocket handshakes our own brokers take: of programs, and of listed web pages.
 
 A browser lets every page open a WebSocket to every address, also to one of this machine that no
 firewall sees, and sends the page's `Origin` along (RFC 6455 10.2). So a page that nobody listed is
