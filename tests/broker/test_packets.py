@@ -17,8 +17,8 @@ from dskity.broker.mqttium import fields as mqttium_fields
 from dskity.broker.packets.framing import Frames
 from dskity.broker.packets.incoming import decode
 from dskity.broker.packets.outgoing import encode
-from dskity.broker.packets.values import Malformed
 from dskity.broker.packets.sizes import publish_size
+from dskity.broker.packets.values import Malformed
 from dskity.broker.settings import MAX_INCOMING_PACKET
 from dskity.broker.wire import expiry_seconds
 from dskity.bus.delivery import Meta

@@ -10,9 +10,9 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.responses import HTMLResponse
 
-from dskity.broker.engines.origin import Origins
 from dskity.broker.engines.engine import choose_engine
 from dskity.broker.engines.listen import Listen, check_free
+from dskity.broker.engines.origin import Origins
 from dskity.broker.users import hash_password
 from dskity.bus.errors import InvalidSettings
 from dskity.config import DSkitySettings

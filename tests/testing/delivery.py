@@ -201,7 +201,7 @@ class World:
     @property
     def _kept(self) -> int:
         """What the broker has not been told to forget."""
-        sessions = self.broker._sessions.values()
+        sessions = self.broker.sessions.values()
         return sum(len(s.unacked) + sum(map(len, s.waiting.values())) for s in sessions)
 
     @property

@@ -51,7 +51,7 @@ class Plant:
     @property
     def unacknowledged(self) -> int:
         """What the broker still keeps for us."""
-        session = self.broker._sessions["plant"]
+        session = self.broker.sessions["plant"]
         return len(session.unacked) + sum(map(len, session.waiting.values()))
 
     async def quiet(self) -> None:
