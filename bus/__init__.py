@@ -7,6 +7,7 @@ Layout, lowest first; each imports only from those above it (import-linter holds
     topics.py      filters, captures, quoting    events.py     lifecycle events
     delivery.py    a message until it is acked   transport.py  what a wire must do
     envelope.py    MQTT 5 fields on 3.1.1        counters.py   what came and went
+    middleware.py  what runs round a handler
     consumer.py    what receives, and its maker  routing/      topic → subscriptions
     sessions/      what a broker keeps           link.py       whether the broker is there
     store/         what is kept on the disk      stream.py     messages as an iterator

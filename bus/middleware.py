@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from dskity.bus.errors import InvalidHandler
 from dskity.bus.message import Message
@@ -31,16 +30,32 @@ class Call:
     attempt: int = 1
     attempts: int = 1
     timeout: float | None = None
-    _task: asyncio.Task[Any] | None = field(default=None, repr=False, compare=False)
 
 
-Next: TypeAlias = Callable[[Call, Message], Awaitable[Any]]
-"""`await next(call, message)` runs what is inside, at last the handler; it returns what the handler
-returned, and raises what it raised, or `InvalidPayload` where the payload does not fit it."""
+class Next(Protocol):
+    """What is inside a middleware: `await next(call, message)`.
 
-Middleware: TypeAlias = Callable[[Call, Message, Next], Awaitable[Any]]
-"""`async def middleware(call, message, next)`, or an object with such a `__call__`. What it returns
-stands for what the handler returned, and what it raises for what the handler raised."""
+    It returns what the handler returned, and raises what the handler raised, or `InvalidPayload`
+    where the payload does not fit the handler. Captures are taken from `call`, all else from
+    `message`.
+    """
+
+    def __call__(self, call: Call, message: Message, /) -> Awaitable[Any]:
+        """Runs the middleware further inside, at last the handler."""
+        ...
+
+
+class Middleware(Protocol):
+    """`async def middleware(call, message, next)`, or an object with such a `__call__`.
+
+    What it returns is taken as what the handler returned, and what it raises as what the handler
+    raised.
+    """
+
+    def __call__(self, call: Call, message: Message, next: Next, /) -> Awaitable[Any]:
+        """Runs for one attempt."""
+        ...
+
 
 _WRITE = "write `async def {name}(call, message, next): return await next(call, message)`"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -48,6 +48,13 @@ def _linked(link: Middleware, following: Next) -> Next:
     return lambda call, message: link(call, message, following)
 
 
+@dataclass(frozen=True, slots=True)
+class _ThreadCall(Call):
+    """A call whose handler runs in a thread, and the task that the thread belongs to."""
+
+    task: asyncio.Task[Any] | None = field(default=None, repr=False, compare=False)
+
+
 def _calls(frame: Frame, *, in_thread: bool) -> Callable[[Captures, int], Call]:
     """Makes the `Call` of each attempt. Captures may be shared with other messages of the topic,
     so nobody may change them."""
@@ -56,13 +63,15 @@ def _calls(frame: Frame, *, in_thread: bool) -> Callable[[Captures, int], Call]:
     plain = Call(route, module, filter, MappingProxyType({}), 1, attempts, timeout)
 
     def call_of(captures: Captures, attempt: int) -> Call:
-        if not (captures or in_thread) and attempt == 1:
+        if not captures and attempt == 1:
             return plain  # a new one would be a third of what the chain costs
-        task = asyncio.current_task() if in_thread else None
-        seen = MappingProxyType(captures)
-        return Call(route, module, filter, seen, attempt, attempts, timeout, task)
+        return Call(route, module, filter, MappingProxyType(captures), attempt, attempts, timeout)
 
-    return call_of
+    def thread_call_of(captures: Captures, attempt: int) -> Call:
+        task, seen = asyncio.current_task(), MappingProxyType(captures)
+        return _ThreadCall(route, module, filter, seen, attempt, attempts, timeout, task)
+
+    return thread_call_of if in_thread else call_of
 
 
 class _PassedOn(Delivery):
@@ -98,6 +107,6 @@ def _in_thread(binding: Binding) -> Next:
     async def handle(call: Call, message: Message) -> Any:
         passed, captures = _PassedOn(message), call.captures
         arguments = [get(passed, captures) for get in getters]
-        return await call_handler(*arguments, caller=call._task)  # noqa: SLF001  # not for users
+        return await call_handler(*arguments, caller=getattr(call, "task", None))
 
     return handle

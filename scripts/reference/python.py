@@ -18,6 +18,7 @@ GROUPS = {
     "The bus": "a_bus",
     "Modules": "a_module",
     "What a handler decides": "outcomes",
+    "Middleware": "middleware",
     "Services": "services",
     "Errors": "failures",
 }
@@ -28,6 +29,7 @@ NAMES = {
         Module ModuleMeta TransportClients on on_event DSkitySettings load_settings MqttClient
         GrpcClient Events""",
     "What a handler decides": "RetryPolicy Dedupe Drop Reject Retry",
+    "Middleware": "Middleware Call Next",
     "Services": """
         KV Entry Change Registry Instance Commands Execution Event KvSet KvDeleted KvExpired
         ServiceUp ServiceDown ModuleChanged CommandChanged""",
@@ -42,8 +44,8 @@ NAMES = {
 MADE_BY_US = {"Bus", "MessageStream", "Subscription", "TransportClients"}
 """Nobody else constructs one."""
 FOR_USERS = {
-    "Bus": """publish send emit request reply subscribe stream connection connected capabilities
-        client_id""",
+    "Bus": """publish send emit request reply subscribe use middleware stream connection
+        connected capabilities client_id""",
     "MessageStream": "",
     "Subscription": "cancel renew filter shared",
     "TransportClients": "provide get find kv registry commands http_client get_logger",
