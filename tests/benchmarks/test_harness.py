@@ -45,7 +45,7 @@ async def test_a_row_has_figures(row: str) -> None:
     assert any(measured.goals for measured in table.measured)
 
 
-@pytest.mark.parametrize("row", ["outbox", "inbox", "dedupe", "order", "group"])
+@pytest.mark.parametrize("row", ["outbox", "inbox", "dedupe", "order", "middleware", "group"])
 async def test_a_row_of_costs_has_figures_and_compares_them(row: str) -> None:
     run: Callable[[Options], Awaitable[Table]] = command.ROWS[row]
     table = await run(LEAST)
