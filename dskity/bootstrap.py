@@ -29,6 +29,7 @@ from dskity.composition.assembly import (
 from dskity.composition.auth import Guarding, guarding
 from dskity.composition.built_ins import Given, built_in_modules
 from dskity.composition.core import Core, start_core
+from dskity.composition.discovering import discovered
 from dskity.composition.provided import runtime_providers
 from dskity.composition.readiness import Readiness
 from dskity.composition.runtime import Runtime
@@ -45,7 +46,6 @@ from dskity.modules.http.app import Cors, Limits, create_app, furnish
 from dskity.modules.http.connections import Bounds, TimeOuts
 from dskity.modules.http.guard import OPEN_PATHS, OpenPath
 from dskity.modules.http.server import HttpServer, ServerTls
-from dskity.modules.lifecycle.discovery import discover
 from dskity.modules.lifecycle.lifecycle import Limits as UnitLimits
 from dskity.modules.lifecycle.supervisor import Supervisor
 from dskity.notices.banner import banner
@@ -203,12 +203,7 @@ def _supervisor(
     modules: Iterable[Any],
 ) -> Supervisor:
     settings = given.settings
-    found = discover(
-        settings.modules_search_paths,
-        explicit="modules_search_paths" in settings.model_fields_set,
-        disabled=[name for name, entry in settings.modules.items() if not entry.enabled],
-        writable_by_others=settings.modules_writable_by_others,
-    )
+    found = discovered(settings)
     for line in unknown_keys(settings, found):
         _logger.warning(line)
     supervisor = Supervisor(

@@ -29,9 +29,9 @@ def doctor(
     """Examine the broker, and say which guarantees of the routes hold on it; exit 1 if not all."""
     settings = read_settings(config, assignments, {"common.mqtt.url": url})
     from dskity.cli.promises import connections_of, promises
-    from dskity.cli.survey import find
+    from dskity.composition.discovering import discovered
 
-    found = find(settings)
+    found = discovered(settings)
     broken = {entry.name: str(entry.error) for entry in found if entry.error is not None}
     examinations = asyncio.run(_examine(settings, connections_of(found)))
     rows = list(promises(found, examinations))

@@ -8,10 +8,10 @@ from typing import Literal, TypeAlias
 from dskity.bus.bus import Bus
 from dskity.bus.errors import DSkityError
 from dskity.cli.unconnected import unconnected_bus
+from dskity.composition.discovering import discovered
 from dskity.config import DSkitySettings
 from dskity.handlers import declared
 from dskity.modules.lifecycle.discovered import DiscoveredModule
-from dskity.modules.lifecycle.discovery import discover
 from dskity.modules.lifecycle.failure import misdeclared
 from dskity.modules.lifecycle.hydrate import hydrate
 from dskity.modules.lifecycle.order import order
@@ -34,16 +34,6 @@ class Row:
     reason: str = ""
 
 
-def find(settings: DSkitySettings) -> list[DiscoveredModule]:
-    """What discovery finds; the modules that are enabled are imported, none is started."""
-    return discover(
-        settings.modules_search_paths,
-        explicit="modules_search_paths" in settings.model_fields_set,
-        disabled=_off(settings),
-        writable_by_others=settings.modules_writable_by_others,
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Survey:
     """Every module of the search paths, with its state; and what is wrong without being a fault."""
@@ -54,7 +44,7 @@ class Survey:
 
 def survey(settings: DSkitySettings) -> Survey:
     """Look at all of them; their handlers are bound as a start binds them."""
-    found, off = find(settings), _off(settings)
+    found, off = discovered(settings), _off(settings)
     warnings = unknown_keys(settings, found)
     warnings += [f"module {e.name}: {line}" for e in found if e.module for line in slips(e.module)]
     faults, bus = _dependency_faults(found), unconnected_bus(settings, found)

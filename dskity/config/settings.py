@@ -66,6 +66,8 @@ class DSkitySettings(BaseSettings):
     """Where modules are: folders, relative to the working directory, and dotted packages."""
     modules_writable_by_others: Literal["auto", "refuse", "allow"] = "auto"
     """Modules that other users may write; auto: refused where root runs this, else a warning."""
+    modules_entry_points: bool = True
+    """Use the modules of installed packages too: entry points of the group dskity.modules."""
     modules: Modules = Modules()
     """Settings of each module, by its name."""
     common: CommonSettings = CommonSettings.defaults()

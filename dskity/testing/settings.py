@@ -12,6 +12,7 @@ _ISOLATED: Mapping[str, Any] = {
     "host": "127.0.0.1",
     "port": 0,
     "modules_search_paths": (),
+    "modules_entry_points": False,
     "broker": {"engine": "none", "port": 0},
     "kv": {"store": "inmemory"},
     "http": {"enabled": False},  # the app is served without a socket

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import inspect
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
-from dskity.bus.errors import InvalidInput, InvalidSettings, ModuleFailed
-from dskity.handlers.declare import declared
+from dskity.bus.errors import InvalidSettings, ModuleFailed
 from dskity.modules.lifecycle.discovered import DiscoveredModule, unique
+from dskity.modules.lifecycle.entry_points import installed
 from dskity.modules.lifecycle.failure import describe, shown
 from dskity.modules.lifecycle.loading import load, private_package
-from dskity.modules.lifecycle.shape import check_register, claims, meta_of
+from dskity.modules.lifecycle.making import Origin, modules_in
 from dskity.modules.lifecycle.trust import Policy, refusal
 
 _OURS = Path(__file__).resolve().parents[1]
@@ -34,8 +31,10 @@ def discover(
     explicit: bool = True,
     disabled: Collection[str] = (),
     writable_by_others: Policy = "auto",
+    entry_points: bool = False,
 ) -> list[DiscoveredModule]:
-    """Every module of the search paths, in their order, then by name; each name is there once.
+    """Every module of the search paths, in their order, then by name; with `entry_points` those of
+    installed packages behind them. Each name is there once.
 
     A search path that is not there raises `InvalidSettings`, unless it is a default (`explicit`
     false). Files and folders named in `disabled` are listed but not imported, and so are, by the
@@ -43,11 +42,12 @@ def discover(
     """
     importlib.invalidate_caches()  # a file may be younger than what the import system remembers
     roots = [root for path in search_paths for root in _roots(str(path), explicit=explicit)]
-    return unique(
-        found
+    found = (
+        entry
         for root in roots
-        for found in _found(root, disabled, refusal(root.folder, writable_by_others))
+        for entry in _found(root, disabled, refusal(root.folder, writable_by_others))
     )
+    return unique([*found, *(installed(disabled) if entry_points else ())])
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,24 +73,9 @@ class _Place:
         return f"{self.root.package}.{self.name}"
 
     @property
-    def promised(self) -> bool:
-        """Whether the file's name says that a module is in it."""
-        return self.file.name == "module.py"
-
-    def at(self, thing: Any) -> str:
-        """`file:line` of a class or function."""
-        try:
-            return f"{shown(self.file)}:{inspect.getsourcelines(thing)[1]}"
-        except (OSError, TypeError):
-            return shown(self.file)
-
-    def fails(
-        self, reason: str, name: str | None = None, cause: BaseException | None = None
-    ) -> DiscoveredModule:
-        name = name or self.name
-        error = ModuleFailed(name, reason)
-        error.__cause__ = cause
-        return DiscoveredModule(name, shown(self.file), error=error, home=self.home)
+    def origin(self) -> Origin:
+        file = shown(self.file)
+        return Origin(self.name, file, self.home, file, promised=self.file.name == "module.py")
 
 
 def _roots(path: str, *, explicit: bool) -> list[_Root]:
@@ -138,7 +123,7 @@ def _found(
 ) -> Iterator[DiscoveredModule]:
     for place in _places(root):
         if refused is not None and place.name not in disabled:
-            yield place.fails(refused)
+            yield place.origin.fails(refused)
         else:
             yield from _read(place, disabled)
 
@@ -171,69 +156,17 @@ def _read(place: _Place, disabled: Collection[str]) -> Iterator[DiscoveredModule
     if place.name in disabled:
         yield DiscoveredModule(place.name, shown(place.file), home=place.home)
     elif place.twin is not None:
-        yield place.fails(f"{shown(place.file)} and {shown(place.twin)} share a name: rename one")
+        yield place.origin.fails(
+            f"{shown(place.file)} and {shown(place.twin)} share a name: rename one"
+        )
     elif "." in place.name:
-        yield place.fails(f"{shown(place.file)}: a '.' in the name cannot be imported: rename it")
+        yield place.origin.fails(
+            f"{shown(place.file)}: a '.' in the name cannot be imported: rename it"
+        )
     else:
         try:
             code = load(place.name, place.target, place.home, place.root.folder)
         except ModuleFailed as error:
             yield DiscoveredModule(place.name, shown(place.file), error=error, home=place.home)
         else:
-            yield from _modules(code, place)
-
-
-def _modules(code: ModuleType, place: _Place) -> Iterator[DiscoveredModule]:
-    makers = _makers(code, place.home)
-    if not makers and declared(code):
-        yield place.fails(
-            f"{shown(place.file)}: nobody calls its @on functions: make them methods of a class "
-            "Module, or begin the file's name with _ if another module subscribes them"
-        )
-    elif not makers and place.promised:
-        yield place.fails(
-            f"{shown(place.file)}: there is no module in it: write a class with "
-            "meta = ModuleMeta(…) and def register(self, clients, config)"
-        )
-    for maker in makers:
-        yield _make(maker, place)
-
-
-def _makers(code: ModuleType, home: str) -> list[Callable[[], Any]]:
-    """What to call for instances: `get_module`, or else the classes of the contract."""
-    maker = getattr(code, "get_module", None)
-    if callable(maker):
-        return [maker]
-    own = [
-        value
-        for value in dict.fromkeys(v for v in vars(code).values() if isinstance(v, type))
-        if f"{value.__module__}.".startswith(f"{home}.") and claims(value)
-    ]
-    return [cls for cls in own if hasattr(cls, "meta") or not _is_base(cls, own)]
-
-
-def _is_base(cls: type, classes: list[type]) -> bool:
-    return any(cls in other.__mro__[1:] for other in classes)
-
-
-def _make(maker: Callable[[], Any], place: _Place) -> DiscoveredModule:
-    name = getattr(getattr(maker, "meta", None), "name", None)
-    name = name if isinstance(name, str) and name else place.name
-    label = f"{place.at(maker)}: {getattr(maker, '__name__', 'get_module')}"
-    try:
-        module = maker()
-        if isinstance(module, type):
-            module = module()
-    except KeyboardInterrupt:  # Ctrl-C
-        raise
-    except BaseException as error:  # noqa: BLE001  # a constructor runs anything
-        return place.fails(
-            f"{label}() failed: {describe(error, place.home)}: it is called without arguments",
-            name,
-            error,
-        )
-    try:
-        check_register(module)
-        return DiscoveredModule(meta_of(module).name, shown(place.file), module, home=place.home)
-    except InvalidInput as error:
-        return place.fails(f"{label}: {error}", name)
+            yield from modules_in(code, place.origin)

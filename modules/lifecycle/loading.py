@@ -31,10 +31,11 @@ def private_package(folder: Path) -> str:
     return name
 
 
-def load(module: str, target: str, home: str, folder: Path) -> ModuleType:
+def load(module: str, target: str, home: str, folder: Path | None = None) -> ModuleType:
     """Import `target`, the code of `module`; `ModuleFailed` says why it cannot be imported.
 
-    `home` is the dotted name that all the module's code lies under, `folder` its search path.
+    `home` is the dotted name that all the module's code lies under, `folder` its search path,
+    None for an installed package.
     """
     try:
         return importlib.import_module(target)
@@ -54,18 +55,18 @@ def _syntax(error: SyntaxError) -> str:
     return f"{where}: {error.msg}: {line}" if line else f"{where}: {error.msg}"
 
 
-def _missing(error: ModuleNotFoundError, home: str, folder: Path) -> str:
+def _missing(error: ModuleNotFoundError, home: str, folder: Path | None) -> str:
     where = place(error, home)
     if error.name is None:
         return f"its import failed: {describe(error, home)}"
     return f"{where}: {_mend(error.name, folder)}" if where else _mend(error.name, folder)
 
 
-def _mend(missing: str, folder: Path) -> str:
+def _mend(missing: str, folder: Path | None) -> str:
     top, _, rest = missing.partition(".")
-    if top.startswith(_PREFIX):
+    if folder is not None and top.startswith(_PREFIX):
         return f"it imports {rest!r}, which is not in {shown(folder)}"
-    if (folder / top).is_dir() or (folder / f"{top}.py").is_file():
+    if folder is not None and ((folder / top).is_dir() or (folder / f"{top}.py").is_file()):
         return (
             f"{top!r} lies beside it in {shown(folder)}: import it relatively "
             f"(from ..{top} import … in a folder, from .{top} import … in a single file)"
