@@ -1,7 +1,7 @@
 """Each test of this folder runs in every cell; `@pytest.mark.needs("promise")` names what it needs.
 
-In a cell that cannot keep the promise the test does not run: `test_promises.py` shows that the cell
-says so itself.
+For a cell that cannot keep the promise the test is not made: `test_promises.py` shows that the cell
+says so itself, and `test_cells.py` counts what is left out.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.contract.cells import CELLS, Cell, reason_against
+from tests.contract.cells import Cell
 from tests.contract.house import House, open_house
+from tests.contract.subjects import cells_with
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -19,16 +20,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*promises): runs where the broker keeps them")
 
 
-@pytest.fixture(params=CELLS, ids=str)
-def cell(request: pytest.FixtureRequest) -> Cell:
-    """One transport and one broker."""
-    cell: Cell = request.param
-    marker = request.node.get_closest_marker("needs")
-    for promise in marker.args if marker else ():
-        reason = reason_against(cell, promise)
-        if reason is not None:
-            pytest.skip(f"{promise}: {reason}")
-    return cell
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`cell` is one transport and one broker; a test may list its own."""
+    given = metafunc.definition.iter_markers("parametrize")
+    if "cell" in metafunc.fixturenames and not any("cell" in mark.args[0] for mark in given):
+        marks = metafunc.definition.iter_markers("needs")
+        cells = cells_with(need for mark in marks for need in mark.args)
+        metafunc.parametrize("cell", cells, ids=str)
 
 
 @pytest.fixture

@@ -50,11 +50,9 @@ async def test_an_unacknowledged_message_does_not_hold_back_the_21st(house: Hous
     assert receiver.payloads == [b"%d" % number for number in range(21)]
 
 
-@pytest.mark.needs("redelivery")
+@pytest.mark.needs("redelivery", "a network")
 async def test_acknowledgements_leave_in_the_order_of_arrival(house: House) -> None:
     """[MQTT-4.6.0-2]: the second is done, and waits for the first; after a cut both come again."""
-    if house.cell.broker == "memory":
-        pytest.skip("there is no wire whose order could be wrong")
     receiver, sender = await _receiver(house), await house.connected("sender")
     for payload in (b"1", b"2"):
         await sender.publish("work/item", payload)

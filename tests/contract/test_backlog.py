@@ -13,15 +13,8 @@ from tests.contract.box import Box, box
 from tests.contract.house import Client, House
 from tests.waiting import until
 
-pytestmark = pytest.mark.needs("persistent", "redelivery")
+pytestmark = pytest.mark.needs("persistent", "redelivery", "long queues")
 _LONG = pytest.mark.slow  # with 2,000 messages
-
-
-@pytest.fixture(autouse=True)
-def only_brokers_that_queue(house: House) -> None:
-    """Those that the bound of a backlog is about; the others keep little or nothing."""
-    if house.cell.broker in {"amqtt", "rumqttd"}:
-        pytest.skip("its queues are shorter than these")
 
 
 async def leave_behind(house: House, folder: Path, filters: list[str], topics: list[str]) -> Client:

@@ -142,10 +142,9 @@ async def test_the_publisher_learns_whether_anybody_is_subscribed(house: House) 
     assert await client.publish("somebody") is True
 
 
+@pytest.mark.needs("a limit on packets")
 async def test_an_oversized_message_is_refused_before_it_is_sent(cell: Cell) -> None:
     """The broker told its limit; the connection lives on."""
-    if cell.broker != "mosquitto-5":
-        pytest.skip("only mosquitto can be given a limit, and only MQTT 5 tells it")
     async with open_house(cell, ("max_packet_size 2000",)) as house:
         client = await house.connected()
         assert client.transport.capabilities.max_packet == 2000
@@ -156,12 +155,11 @@ async def test_an_oversized_message_is_refused_before_it_is_sent(cell: Cell) -> 
         assert client.downs == []
 
 
+@pytest.mark.needs("access rules")
 async def test_what_the_broker_refuses_is_an_error_with_its_reason(
     cell: Cell, tmp_path: Path
 ) -> None:
     """By its access rules: a subscription, and on MQTT 5 a publish."""
-    if not cell.broker.startswith("mosquitto"):
-        pytest.skip("the others have no access rules to refuse by")
     rules = tmp_path / "acl"
     rules.write_text("topic readwrite open/#\ntopic readwrite dskity-trial/#\n")
     async with open_house(cell, (f"acl_file {rules}",)) as house:

@@ -57,10 +57,9 @@ async def test_a_pause_outlasts_a_reconnect(house: House) -> None:
     await client.got(2)
 
 
+@pytest.mark.needs("keep alive")
 async def test_a_long_pause_does_not_end_the_session(house: House) -> None:
     """While paused we see no PINGRESP, and must send PINGREQ all the same: 3 s at keep alive 1."""
-    if house.cell.broker in {"memory", "amqtt"}:
-        pytest.skip("it does not enforce keep alive")
     client, sender = await house.connected(keepalive=1), await house.connected("sender")
     await client.transport.subscribe("telemetry/#", 0, 1)
     client.transport.pause()

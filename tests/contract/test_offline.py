@@ -60,11 +60,10 @@ async def test_what_is_published_offline_leaves_in_order_also_by_the_next_proces
     }
 
 
+@pytest.mark.needs("a network")
 async def test_the_next_one_of_a_list_takes_over(cell: Cell, tmp_path: Path) -> None:
     """Two doors of one broker, as a cluster has them: what waits there comes by the other one, and
     so does what waits here."""
-    if cell.transport == "memory":
-        pytest.skip("there is no address to choose")
     async with open_house(cell) as house, tcp_proxy(house.broker.port) as door:
         other = await house.client("unused")
         assert other.proxy is not None

@@ -15,15 +15,7 @@ from tests.contract.house import Client, mqtt, open_house
 from tests.servers import free_port, mosquitto
 from tests.waiting import until
 
-NOT_IN_MEMORY = "there is no network to be in trouble"
-
-
-@pytest.fixture
-def wired(cell: Cell) -> Cell:
-    """A cell with a network."""
-    if cell.transport == "memory":
-        pytest.skip(NOT_IN_MEMORY)
-    return cell
+pytestmark = pytest.mark.needs("a network")
 
 
 @pytest.fixture
@@ -41,9 +33,9 @@ def silent_port() -> Iterator[int]:
             filler.close()
 
 
-async def test_nobody_waits_for_a_host_that_does_not_answer(wired: Cell, silent_port: int) -> None:
+async def test_nobody_waits_for_a_host_that_does_not_answer(cell: Cell, silent_port: int) -> None:
     """`start` and `close` return and `publish` raises, while the attempt to connect goes on."""
-    client = Client(mqtt(wired, "one", silent_port, connect_timeout=30.0))
+    client = Client(mqtt(cell, "one", silent_port, connect_timeout=30.0))
     async with asyncio.timeout(2):  # an attempt alone takes 30 s
         await client.start()
         with pytest.raises(NotConnected, match="not connected to mqtt://"):
@@ -56,12 +48,11 @@ async def test_nobody_waits_for_a_host_that_does_not_answer(wired: Cell, silent_
     assert client.ups == []
 
 
-async def test_a_broker_that_appears_is_found_within_two_seconds(wired: Cell) -> None:
+@pytest.mark.needs("one broker")
+async def test_a_broker_that_appears_is_found_within_two_seconds(cell: Cell) -> None:
     """It was absent when we started; what was subscribed meanwhile is in place then."""
-    if wired.broker != "mosquitto-5":
-        pytest.skip("one broker tells it all")
     port = free_port()
-    client = Client(mqtt(wired, "one", port))
+    client = Client(mqtt(cell, "one", port))
     with mosquitto(port=port, up=False) as server:
         await client.start()
         await client.transport.subscribe("early", 1, 1)
@@ -75,15 +66,14 @@ async def test_a_broker_that_appears_is_found_within_two_seconds(wired: Cell) ->
         await client.transport.close()
 
 
+@pytest.mark.needs("passwords")
 async def test_a_wrong_password_is_told_with_the_setting_and_once(
-    wired: Cell, caplog: pytest.LogCaptureFixture
+    cell: Cell, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is tried again, slowly: somebody may be mending it."""
-    if not wired.broker.startswith("mosquitto"):
-        pytest.skip("one broker for each protocol version tells it all")
     with mosquitto(users={"box": "right"}) as server:
-        wrong = Client(mqtt(wired, "one", server.port, username="box", password="guess-42"))
-        right = Client(mqtt(wired, "two", server.port, username="box", password="right"))
+        wrong = Client(mqtt(cell, "one", server.port, username="box", password="guess-42"))
+        right = Client(mqtt(cell, "two", server.port, username="box", password="right"))
         with caplog.at_level(logging.WARNING, "dskity.mqtt"):
             await wrong.start()
             await until(lambda: "common.mqtt.username" in caplog.text, "the warning")
@@ -97,11 +87,10 @@ async def test_a_wrong_password_is_told_with_the_setting_and_once(
         await right.transport.close()
 
 
-async def test_a_connection_that_is_held_up_ends_by_keep_alive(wired: Cell) -> None:
+@pytest.mark.needs("one broker")
+async def test_a_connection_that_is_held_up_ends_by_keep_alive(cell: Cell) -> None:
     """No byte comes through and no error either; who waits for an acknowledgement learns it."""
-    if wired.broker != "mosquitto-5":
-        pytest.skip("one broker tells it all")
-    async with open_house(wired) as house:
+    async with open_house(cell) as house:
         client = await house.connected(keepalive=1)
         assert client.proxy is not None
         client.proxy.hold()
@@ -114,9 +103,9 @@ async def test_a_connection_that_is_held_up_ends_by_keep_alive(wired: Cell) -> N
         await client.up(2)
 
 
-async def test_a_lost_connection_ends_every_wait_at_once(wired: Cell) -> None:
+async def test_a_lost_connection_ends_every_wait_at_once(cell: Cell) -> None:
     """Hundreds of publishes that wait, for an acknowledgement or for their turn."""
-    async with open_house(wired) as house:
+    async with open_house(cell) as house:
         client = await house.connected(max_in_flight=10)
         assert client.proxy is not None
         client.proxy.hold()
