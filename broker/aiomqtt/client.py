@@ -2,20 +2,20 @@
 
 As it is, aiomqtt acknowledges on arrival, drops what a bounded queue cannot take, makes a task for
 each message it hands out, hides reason codes, and lets pending calls time out when the connection
-is lost. All of that sits in the callbacks it gives to paho; this subclass gives its own instead,
+is lost. All of that sits in the callbacks it gives to paho; this client gives its own instead,
 and leaves to aiomqtt what it does well: configuring paho and taking it through the handshakes.
-The contract suite guards the private names used here (aiomqtt >= 2.5, < 3).
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import math
 import socket
+import ssl
 import struct
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,11 +26,11 @@ from paho.mqtt.client import (
     DisconnectFlags,
     MQTTMessage,
 )
-from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.exception import MQTTException
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from dskity.broker.aiomqtt import private
 from dskity.broker.aiomqtt.fields import connect_properties, will_of
 from dskity.broker.aiomqtt.hooks import Hooks
 from dskity.broker.packets.framing import Frames
@@ -44,13 +44,15 @@ log = logging.getLogger("dskity.mqtt")
 
 TYPE = 0xF0  # of the first byte of a packet
 PUBREC = 0x50
+PUBREL = 0x60
 REFUSAL = b"\x80"  # and above
 # What paho stumbles over in a packet that is none.
 _MISREAD = (MQTTException, LookupError, ValueError, TypeError, AssertionError, struct.error)
+BROKE = "the connection broke"
 READ_AT_ONCE = 65_536  # bytes in one turn of the loop, so that other connections get theirs
 
 
-class HookedClient(aiomqtt.Client):
+class HookedClient:
     """One connection; `stream` is its connected socket, encrypted where that is wanted.
 
     `begun` says that CONNECT is on its way: only a WebSocket has a handshake before it.
@@ -59,7 +61,7 @@ class HookedClient(aiomqtt.Client):
     def __init__(self, opening: ConnectRequest, stream: socket.socket, hooks: Hooks) -> None:
         settings, address = opening.settings, opening.settings.address
         five = opening.version == 5  # noqa: PLR2004  # MQTT 5
-        super().__init__(
+        self._aiomqtt = aiomqtt.Client(
             address.host,
             address.port,
             username=settings.user,
@@ -78,14 +80,13 @@ class HookedClient(aiomqtt.Client):
             tls_insecure=True if opening.tls and settings.tls.insecure else None,
             max_inflight_messages=0,  # no limit: the wire keeps to the broker's receive maximum
         )
-        self.paho = self._client
+        self.paho = private.paho_of(self._aiomqtt)
         self.paho.manual_ack_set(True)
         self.paho.disable_logger()  # it formats each packet; what matters is raised or returned
         self.paho.connect_timeout = settings.connect_timeout
         # paho would do both in a thread, where nothing ends the wait for a silent host.
+        private.use_stream(self.paho, stream)
         self._five = five
-        self.paho._create_socket_connection = lambda: stream  # type: ignore[method-assign]  # noqa: SLF001
-        self.paho._ssl_wrap_socket = lambda secure: secure  # type: ignore[assignment,method-assign,return-value]  # noqa: SLF001
         self._stream = stream
         self._hooks = hooks
         self._thread = threading.get_ident()
@@ -95,7 +96,26 @@ class HookedClient(aiomqtt.Client):
         self._needed = 0
         self._over = False
         self._frames = Frames(MAX_INCOMING_PACKET)
+        self._loop = asyncio.get_running_loop()
         self.begun = False
+        self._take_callbacks()
+
+    def _take_callbacks(self) -> None:
+        """In place of aiomqtt's own."""
+        paho = self.paho
+        self._theirs = paho.on_connect
+        paho.on_connect = self._on_connect
+        paho.on_disconnect = self._on_disconnect
+        paho.on_message = self._on_message
+        paho.on_publish = self._on_publish
+        paho.on_subscribe = paho.on_unsubscribe = self._on_answer
+        paho.on_socket_open = self._on_socket_open
+        paho.on_socket_close = self._on_socket_close
+        paho.on_socket_register_write = self._on_socket_register_write
+
+    async def connect(self) -> None:
+        """From CONNECT to CONNACK; raises `MqttError` and `OSError`."""
+        await self._aiomqtt.__aenter__()
 
     def pause(self) -> None:
         """Stop reading."""
@@ -138,8 +158,7 @@ class HookedClient(aiomqtt.Client):
         PINGREQ all the same, or it would throw us out.
         """
         if not self._reading:
-            self.paho._ping_t = 0.0  # noqa: SLF001
-            self.paho._last_bytes_received = time.monotonic()  # noqa: SLF001
+            private.forgive_ping(self.paho)
         self.paho.loop_misc()
 
     def discard(self) -> None:
@@ -147,7 +166,7 @@ class HookedClient(aiomqtt.Client):
         self._stop()
         with contextlib.suppress(OSError):  # it may not be connected any more
             self._stream.shutdown(socket.SHUT_RDWR)
-        self.paho._sock_close()  # noqa: SLF001
+        private.close_socket(self.paho)
         self._stream.close()
 
     def _stop(self) -> None:
@@ -178,14 +197,17 @@ class HookedClient(aiomqtt.Client):
 
         paho makes three calls or more to the system for each packet, its first bytes one by one.
         """
+        sock = self.paho.socket()
+        if sock is None:
+            raise ConnectionError(BROKE)
         try:
-            data = self.paho._sock_recv(READ_AT_ONCE)  # noqa: SLF001
-        except BlockingIOError:
+            data = sock.recv(READ_AT_ONCE)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return True
         if not data:
-            self._gone(MQTTErrorCode.MQTT_ERR_CONN_LOST)
+            self._end(BROKE)
             return False
-        self.paho._last_bytes_received = time.monotonic()  # noqa: SLF001
+        private.heard(self.paho)
         self._frames.feed(data)
         return True
 
@@ -194,6 +216,8 @@ class HookedClient(aiomqtt.Client):
         for header, body in self._frames:
             if header & TYPE == PUBREC and body[2:3] >= REFUSAL:
                 self._refused(int.from_bytes(body[:2], "big"), body[2])
+            elif header & TYPE == PUBREL:
+                self._released(header, body)
             elif header & TYPE != PUBLISH:
                 self._give_to_paho(header, body)
             elif header & QOS_2:
@@ -207,31 +231,24 @@ class HookedClient(aiomqtt.Client):
 
     def _refused(self, mid: int, code: int) -> None:
         """A message of QoS 2 is: the exchange ends here, and paho would go on with PUBREL."""
-        if self.paho._out_messages.pop(mid, None) is not None:  # noqa: SLF001
-            self.paho._inflight_messages -= 1  # noqa: SLF001
+        if private.forget_sent(self.paho, mid):
             self._hooks.answered(mid, [code])
 
+    def _released(self, header: int, body: bytes) -> None:
+        """PUBREL; paho leaves the answer to us, and none is due for one that nobody knows."""
+        mid = int.from_bytes(body[:2], "big")
+        known = self._hooks.knows(mid)
+        self._give_to_paho(header, body)
+        if not known:
+            self.paho.ack(mid, 2)
+
     def _give_to_paho(self, header: int, body: bytes) -> None:
-        paho = self.paho
-        paho._in_packet = {  # noqa: SLF001  # as its own reading leaves it
-            "command": header,
-            "have_remaining": 1,
-            "remaining_count": [],
-            "remaining_mult": 1,
-            "remaining_length": len(body),
-            "packet": bytearray(body),
-            "to_process": 0,
-            "pos": 0,
-        }
         try:
-            code = paho._packet_handle()  # noqa: SLF001  # its loop calls it so
+            code = private.handle(self.paho, header, body)
         except _MISREAD as error:
             raise Malformed(f"packet {header:#04x}, which paho cannot read: {error!r}") from error
         if code > 0:
-            self._gone(code)
-
-    def _gone(self, code: MQTTErrorCode) -> None:
-        self.paho._loop_rc_handle(code)  # noqa: SLF001
+            self._end(BROKE)
 
     def _pending(self) -> bool:
         pending = getattr(self.paho.socket(), "pending", None)
@@ -260,18 +277,10 @@ class HookedClient(aiomqtt.Client):
 
     def _end(self, reason: str, code: int | None = None) -> None:
         self._stop()
-        if not self._connected.done():
-            self._connected.set_exception(aiomqtt.MqttError(reason))
-        if not self._disconnected.done():
-            self._disconnected.set_result(None)
+        private.fail_to_connect(self._aiomqtt, aiomqtt.MqttError(reason))
         self._hooks.ended(reason, code)
 
-    def _client_connect(self) -> None:
-        """The part of aiomqtt's connecting that runs in a thread."""
-        super()._client_connect()
-        self.begun = True
-
-    # What paho calls, in place of aiomqtt's own.
+    # What paho calls
 
     def _on_connect(
         self,
@@ -282,7 +291,8 @@ class HookedClient(aiomqtt.Client):
         properties: Properties | None = None,
     ) -> None:
         self._hooks.welcomed(flags, reason_code, properties)
-        super()._on_connect(client, userdata, flags, reason_code, properties)
+        if self._theirs is not None:
+            self._theirs(client, userdata, flags, reason_code, properties)  # type: ignore[arg-type,call-arg]
 
     def _on_disconnect(
         self,
@@ -294,7 +304,7 @@ class HookedClient(aiomqtt.Client):
     ) -> None:
         del client, userdata, properties
         told = flags.is_disconnect_packet_from_server
-        reason = reason_text(reason_code.value) if told else "the connection broke"
+        reason = reason_text(reason_code.value) if told else BROKE
         self._end(reason, reason_code.value if told else None)
 
     def _on_message(self, client: Any, userdata: Any, message: MQTTMessage) -> None:
@@ -307,7 +317,7 @@ class HookedClient(aiomqtt.Client):
         del client, userdata, properties
         self._hooks.answered(mid, [reason_code.value])
 
-    def _on_subscribe(
+    def _on_answer(
         self,
         client: Any,
         userdata: Any,
@@ -318,19 +328,11 @@ class HookedClient(aiomqtt.Client):
         del client, userdata, properties
         self._hooks.answered(mid, [code.value for code in reason_codes])
 
-    def _on_unsubscribe(
-        self,
-        client: Any,
-        userdata: Any,
-        mid: int,
-        reason_codes: list[ReasonCode],
-        properties: Properties | None = None,
-    ) -> None:
-        self._on_subscribe(client, userdata, mid, reason_codes, properties)
-
     def _on_socket_open(self, client: Any, userdata: Any, sock: Any) -> None:
+        """In the connecting thread, before CONNECT, and after the handshake of a WebSocket."""
         del client, userdata
-        self._loop.call_soon_threadsafe(self._attach, sock)  # we are in the connecting thread
+        self.begun = True
+        self._loop.call_soon_threadsafe(self._attach, sock)
 
     def _attach(self, sock: Any) -> None:
         if self._over:  # it was given up while the thread was at it
@@ -341,7 +343,9 @@ class HookedClient(aiomqtt.Client):
             self._loop.add_reader(self._fd, self._read)
 
     def _on_socket_close(self, client: Any, userdata: Any, sock: Any) -> None:
-        super()._on_socket_close(client, userdata, sock)
+        del client, userdata
+        if (fd := sock.fileno()) >= 0:
+            self._loop.remove_reader(fd)
         self._fd = -1
 
     def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:

@@ -28,6 +28,10 @@ class Hooks(Protocol):
         """PUBREL came for a message of QoS 2."""
         ...
 
+    def knows(self, mid: int) -> bool:
+        """Whether a message of QoS 2 with this identifier has come and is not completed."""
+        ...
+
     def answered(self, mid: int, codes: list[int]) -> None:
         """PUBACK, PUBCOMP, SUBACK or UNSUBACK came, or a QoS 0 message was written."""
         ...

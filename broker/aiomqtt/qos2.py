@@ -9,11 +9,9 @@ left before the handler began. At-least-once across a crash is QoS 1's promise, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
 from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import MQTTErrorCode
+
+from dskity.broker.aiomqtt import private
 
 
 class Unfinished:
@@ -26,22 +24,26 @@ class Unfinished:
 
     def left(self) -> dict[int, MQTTMessage]:
         """What the next connection takes over."""
-        waiting = {} if self._paho is None else self._paho._in_messages  # noqa: SLF001
+        waiting = {} if self._paho is None else private.unreleased(self._paho)
         left = {**waiting, **self._handed}
         for message in self._handed.values():
             message.dup = True
         return left
 
     def adopt(self, paho: Client) -> None:
-        """Make a new client of paho know what it inherits, and answer every PUBREL."""
+        """Make a new client of paho know what it inherits."""
         self._paho = paho
-        paho._in_messages.update(self._inherited)  # noqa: SLF001
-        paho._handle_pubrel = partial(self._on_pubrel, paho, paho._handle_pubrel)  # type: ignore[method-assign]  # noqa: SLF001
+        private.await_release(paho, self._inherited)
+
+    def knows(self, mid: int) -> bool:
+        """Whether PUBCOMP is still to come for a message: its handler's end sends it."""
+        unreleased = {} if self._paho is None else private.unreleased(self._paho)
+        return mid in unreleased or mid in self._handed
 
     def forget(self) -> None:
         """The session is a new one: its packet identifiers begin anew."""
         if self._paho is not None:
-            self._paho._in_messages.clear()  # noqa: SLF001
+            private.forget_received(self._paho)
 
     def handed(self, message: MQTTMessage) -> None:
         """The message is with its handler now."""
@@ -50,11 +52,3 @@ class Unfinished:
     def completed(self, mid: int) -> bool:
         """Its handler is done; whether PUBCOMP is due."""
         return self._handed.pop(mid, None) is not None
-
-    def _on_pubrel(self, paho: Client, original: Callable[[], MQTTErrorCode]) -> MQTTErrorCode:
-        mid = int.from_bytes(paho._in_packet["packet"][:2], "big")  # noqa: SLF001
-        known = mid in paho._in_messages or mid in self._handed  # noqa: SLF001
-        outcome = original()
-        if not known:
-            paho._send_pubcomp(mid)  # noqa: SLF001
-        return outcome

@@ -14,6 +14,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from dskity.broker.aiomqtt import private
 from dskity.broker.aiomqtt.client import HookedClient
 from dskity.broker.aiomqtt.fields import (
     meta_of,
@@ -82,10 +83,10 @@ class AiomqttWire:
         # Known before CONNACK, because messages of a resumed session may come in one read with it.
         client = self._client = HookedClient(self._opening, stream, self)
         self.unfinished.adopt(client.paho)
-        client.paho._mid_generate = partial(self._free_mid, client.paho._mid_generate)  # type: ignore[method-assign]  # noqa: SLF001
+        private.draw_mids(client.paho, self._free_mid)
         try:
             async with asyncio.timeout(settings.connect_timeout):
-                await client.__aenter__()
+                await client.connect()
             return self._begin(client)
         except BaseException as error:
             client.discard()
@@ -182,7 +183,7 @@ class AiomqttWire:
 
     async def _publish_unacknowledged(self, message: Message) -> None:
         mid = self._send(message)
-        if len(self._paho_client().paho._out_packet) > UNWRITTEN:  # noqa: SLF001  # paho's own bound drops
+        if private.unwritten(self._paho_client().paho) > UNWRITTEN:
             await self._answer(mid)
 
     def _send(self, message: Message) -> int:
@@ -292,6 +293,10 @@ class AiomqttWire:
             delivery.acknowledge = self._acks.arrived(mid)
         self.receive(delivery)
 
+    def knows(self, mid: int) -> bool:
+        """See `Hooks`."""
+        return self.unfinished.knows(mid)
+
     def released(self, message: MQTTMessage) -> None:
         """See `Hooks`."""
         self.unfinished.handed(message)
@@ -309,7 +314,7 @@ class AiomqttWire:
 
     def _send_pubacks(self, packets: bytes) -> None:
         assert self._client is not None  # noqa: S101  # the messages came from it
-        self._client.paho._packet_queue(PUBACK, packets, 0, 0)  # noqa: SLF001
+        private.queue(self._client.paho, PUBACK, packets)
 
     def _send_pubcomp(self, mid: int) -> None:
         # [MQTT-4.6.0] orders PUBACK, PUBREC and PUBREL, but not PUBCOMP: it leaves at once.

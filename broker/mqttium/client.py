@@ -11,6 +11,7 @@ from mqttium.errors import ConnectRefusedError, MQTTError, MQTTTimeoutError
 from mqttium.packets import ConnAckPacket
 from mqttium.persistence.memory import MemoryInflightStore
 
+from dskity.broker.mqttium import private
 from dskity.broker.mqttium.fields import connect_properties, will_of
 from dskity.broker.mqttium.gate import Gate
 from dskity.broker.mqttium.streams import open_stream
@@ -63,9 +64,7 @@ async def connect(client: AsyncClient, opening: ConnectRequest, gate: Gate) -> C
 
 async def _attempt(client: AsyncClient, opening: ConnectRequest, gate: Gate) -> ConnAckPacket:
     address = opening.settings.address
-    client._transport_factory = partial(  # noqa: SLF001  # its seam for that
-        open_stream, address, gate
-    )
+    private.connect_by(client, partial(open_stream, address, gate))
     return await client.connect(address.host, address.port, ssl=opening.tls)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from mqttium.transport._push import PushStreamTransport
 from mqttium.transport.tcp import TcpTransport
 from mqttium.transport.websocket import WebSocketTransport
+
+from dskity.broker.mqttium.private import PushStreamTransport
 
 
 class Gate:

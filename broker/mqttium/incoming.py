@@ -2,7 +2,7 @@
 
 mqttium makes a message, an effect and a queue entry of every PUBLISH, and at QoS 1 a stored
 exchange: 8 µs, and 30. But its engine asks a table which function takes a packet, and ours takes
-PUBLISH (mqttium >= 1.2.1, < 2; the contract suite guards it). What arrives while we are paused is
+PUBLISH. What arrives while we are paused is
 kept: at most what mqttium had read, 208 KiB or one packet, for the gate stops its next read.
 """
 
@@ -15,12 +15,12 @@ from contextlib import contextmanager
 from functools import partial
 
 from mqttium.api import AsyncClient
-from mqttium.api._effects import StaleConnectionEffect
 from mqttium.codec.buffer import RawPacket
-from mqttium.enums import ConnectionState, PacketType
+from mqttium.enums import PacketType
 from mqttium.errors import MalformedPacketError, MQTTError
 from mqttium.types import Message as Received
 
+from dskity.broker.mqttium import private
 from dskity.broker.mqttium.fields import meta_of
 from dskity.broker.mqttium.gate import Gate
 from dskity.broker.packets.acks import AckWindow
@@ -48,9 +48,8 @@ class Incoming:
         self._completed: deque[Received] = deque()
         self._due = asyncio.Event()
         self._finishing = self._ended = False
-        table = client._engine._handlers_by_state[ConnectionState.CONNECTED]  # noqa: SLF001
-        self._by_mqttium = table[PacketType.PUBLISH]
-        table[PacketType.PUBLISH] = self._take
+        self._by_mqttium = private.take_packets(client, PacketType.PUBLISH, self._take)
+        self._writer = private.writer(client)
 
     def keep_alive(self, seconds: float) -> None:
         """What counts, where the broker asks for another one in CONNACK."""
@@ -124,7 +123,7 @@ class Incoming:
             self._due.clear()
             try:
                 await self._send_due()
-            except (MQTTError, OSError, StaleConnectionEffect):
+            except (MQTTError, OSError, private.StaleConnectionEffect):
                 return  # the connection is gone, and the broker sends the messages again
             if self._finishing:
                 return
@@ -137,7 +136,7 @@ class Incoming:
 
     async def _send_due(self) -> None:
         while self._pubacks:
-            await self._client._write_pump.enqueue_ack(self._pubacks.popleft())  # noqa: SLF001
+            await self._writer.enqueue_ack(self._pubacks.popleft())
         while self._completed and not self._ended:
             await self._client.ack(self._completed.popleft())
 
@@ -150,4 +149,4 @@ class Incoming:
         self._due.set()
 
     def _forgive_ping(self) -> None:
-        self._client._ping_pending = False  # noqa: SLF001
+        private.forgive_ping(self._client)

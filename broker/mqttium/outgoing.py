@@ -1,8 +1,7 @@
 """What leaves at QoS 1 past mqttium's objects: it spends 24 µs on one until PUBACK, this 15.
 
-Its engine asks a table which function takes a packet, and ours takes PUBACK (mqttium >= 1.2.1, < 2;
-the contract suite guards it). Packet identifiers come from its pool, so that they are never those
-of its own packets.
+Its engine asks a table which function takes a packet, and ours takes PUBACK. Packet identifiers
+come from its pool, so that they are never those of its own packets.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from mqttium.api import AsyncClient
-from mqttium.api._effects import StaleConnectionEffect
 from mqttium.codec.buffer import RawPacket
-from mqttium.enums import ConnectionState, PacketType
+from mqttium.enums import PacketType
 from mqttium.errors import MalformedPacketError, MQTTError
 
+from dskity.broker.mqttium import private
 from dskity.broker.packets.outgoing import encode
 from dskity.broker.packets.window import Window
 from dskity.bus.errors import NotConnected
@@ -32,16 +31,14 @@ class Outgoing:
 
     def __init__(self, client: AsyncClient, *, five: bool) -> None:
         self._five = five
-        self._pump = client._write_pump  # noqa: SLF001
-        self._mids = client._engine.outbound.packet_ids  # noqa: SLF001
+        self._pump = private.writer(client)
+        self._mids = private.packet_ids(client)
         self._waiting: dict[int, asyncio.Future[int | None]] = {}
         self._window = Window()
         self._turn = asyncio.Lock()
         self._in_line = 0
         self._exchanges = itertools.count(-1, -1)  # packet identifiers are above 0
-        table = client._engine._handlers_by_state[ConnectionState.CONNECTED]  # noqa: SLF001
-        self._by_mqttium = table[PacketType.PUBACK]
-        table[PacketType.PUBACK] = self._answered
+        self._by_mqttium = private.take_packets(client, PacketType.PUBACK, self._answered)
 
     @property
     def oldest(self) -> object | None:
@@ -92,7 +89,7 @@ class Outgoing:
                 await self._wait_in_line(packet)
         except BaseException as error:
             self._forget(mid)
-            if isinstance(error, StaleConnectionEffect | MQTTError | OSError):
+            if isinstance(error, private.StaleConnectionEffect | MQTTError | OSError):
                 raise NotConnected(f"the connection broke ({error!r})") from error
             raise
         code = await answer

@@ -13,10 +13,8 @@ import os
 import socket
 import ssl as tls
 
-from mqttium.transport import websocket
-from mqttium.transport._push import DecoderPushProtocol
-
 from dskity.broker.connection.sockets import connect
+from dskity.broker.mqttium import private
 from dskity.broker.mqttium.gate import Gate, GatedPush, GatedTcp, GatedWebSocket
 from dskity.broker.settings import MAX_INCOMING_PACKET
 from dskity.broker.url import DEFAULT_PORTS, BrokerUrl
@@ -55,7 +53,7 @@ async def _open(
 
 async def _push(loop: asyncio.AbstractEventLoop, stream: socket.socket) -> GatedPush:
     reader = asyncio.StreamReader(loop=loop)
-    protocol = DecoderPushProtocol(reader, loop=loop)
+    protocol = private.DecoderPushProtocol(reader, loop=loop)
     transport, _ = await loop.create_connection(lambda: protocol, sock=stream)
     return GatedPush(reader, asyncio.StreamWriter(transport, protocol, reader, loop), protocol)
 
@@ -64,18 +62,12 @@ async def _upgrade(
     address: BrokerUrl, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> GatedWebSocket:
     key = base64.b64encode(os.urandom(16)).decode()
-    request = websocket._build_handshake_request(  # noqa: SLF001
-        address.host,
-        address.port,
-        address.path,
-        key,
-        None,
-        default_port=DEFAULT_PORTS[address.scheme],
+    request = private.handshake_request(
+        address.host, address.port, address.path, key, DEFAULT_PORTS[address.scheme]
     )
     writer.write(request)
     await writer.drain()
-    head, early = await websocket._read_handshake_response(reader, None)  # noqa: SLF001
-    websocket._validate_handshake_response(head, key)  # noqa: SLF001
+    early = await private.read_handshake(reader, key)
     transport = GatedWebSocket(reader, writer, max_frame_size=MAX_INCOMING_PACKET)
-    transport._recv_buf.extend(early)  # noqa: SLF001
+    private.put_back(transport, early)
     return transport

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,12 +13,15 @@ from dskity.broker.settings import ConnectionSettings
 from dskity.broker.tls import TlsSettings
 from dskity.broker.transport import MqttTransport
 from dskity.broker.url import Urls
+from dskity.bus.base.foreign import MissingPrivateName
 from dskity.bus.message import Message
 from dskity.config.sections.common import MqttSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+
+log = logging.getLogger(__name__)
 
 # docs/performance.md has the figures; at QoS 0 the two are equally fast.
 _COSTS_MORE = "aiomqtt takes more CPU for a QoS 1 message than mqttium, which dskity[fast] installs"
@@ -33,9 +37,12 @@ class Client:
 
 
 def choose_client(wanted: str) -> Client:
-    """For `common.mqtt.client`: auto takes mqttium where it is installed, else aiomqtt."""
+    """For `common.mqtt.client`: auto takes mqttium where it can be used, else aiomqtt.
+
+    Raises `MissingPrivateName` where the installed version of the wanted one does not fit.
+    """
     if wanted == "auto":
-        wanted = "mqttium" if importlib.util.find_spec("mqttium") else "aiomqtt"
+        wanted = "mqttium" if _can_use_mqttium() else "aiomqtt"
     # Each is imported only where it is chosen: start-up pays for one library, not for two.
     if wanted == "mqttium":
         from dskity.broker.mqttium.transport import MqttiumTransport  # noqa: PLC0415
@@ -44,6 +51,20 @@ def choose_client(wanted: str) -> Client:
     from dskity.broker.aiomqtt.transport import AiomqttTransport  # noqa: PLC0415
 
     return Client("aiomqtt", AiomqttTransport, (_COSTS_MORE,))
+
+
+def _can_use_mqttium() -> bool:
+    """Where it is installed in a version that does not fit, the log says so."""
+    if importlib.util.find_spec("mqttium") is None:
+        return False
+    from dskity.broker.mqttium.transport import load  # noqa: PLC0415
+
+    try:
+        load()
+    except MissingPrivateName as error:
+        log.warning("aiomqtt is used in place of mqttium: %s", error)
+        return False
+    return True
 
 
 def connection(

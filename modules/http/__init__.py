@@ -16,6 +16,7 @@ Layout, lowest first:
     reserve.py     the app as the reserve of connections sees it
     listener.py    the listening socket      protocol.py  time-outs and bounds on the wire,
     over_httptools.py, over_h11.py           over each of uvicorn's parsers
+    private.py     the private names of uvicorn that these use
     server.py      listens, serves and stops
 """
 

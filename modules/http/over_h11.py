@@ -7,7 +7,10 @@ from http import HTTPStatus
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from dskity.modules.http import private
 from dskity.modules.http.protocol import Bounded, Phase, is_websocket
+
+private.H11.check()
 
 
 class OverH11(Bounded, H11Protocol):

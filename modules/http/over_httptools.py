@@ -8,7 +8,10 @@ from http import HTTPStatus
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from dskity.modules.http import private
 from dskity.modules.http.protocol import Bounded, Phase, is_websocket
+
+private.HTTPTOOLS.check()
 
 
 class OverHttptools(Bounded, HttpToolsProtocol):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Iterable
 from enum import Enum, auto
@@ -16,11 +17,14 @@ from typing import Any, ClassVar, cast
 
 from starlette.types import ASGIApp
 
+from dskity.bus.base.foreign import MissingPrivateName
 from dskity.bus.problem import PROBLEM_TYPE
 from dskity.modules.http.connections import LINGER, PLACE, Place, TimeOuts
 from dskity.modules.http.listener import Listener
 from dskity.modules.http.reserve import health_only
 from dskity.modules.http.security_headers import STRICT
+
+log = logging.getLogger(__name__)
 
 _READ_BYTES = 64 * 1024
 """Bytes taken from a socket at once: what is over a bound is over it by no more than this."""
@@ -147,10 +151,11 @@ def is_websocket(method: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 
 def http_protocol(listener: Listener, head_bytes: int) -> type[asyncio.Protocol]:
-    """The fastest HTTP protocol of uvicorn that is installed: httptools, else h11."""
+    """The faster HTTP protocol of uvicorn, over httptools; where that cannot be used, over h11."""
     try:
-        from dskity.modules.http.over_httptools import OverHttptools as Found  # noqa: PLC0415  # optional
-    except ImportError:
+        from dskity.modules.http.over_httptools import OverHttptools as Found  # noqa: PLC0415  # a compiled library, and another release of uvicorn may not fit
+    except (ImportError, MissingPrivateName) as error:
+        log.warning("httptools cannot be used, h11 is: %s", error)
         from dskity.modules.http.over_h11 import (  # type: ignore[assignment]  # noqa: PLC0415
             OverH11 as Found,
         )

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from dskity.cli import reference as cli
 from dskity.config import reference as settings
-from scripts.reference import errors, files, grpc, python, states, topics
+from scripts.reference import errors, files, grpc, private_names, python, states, topics
 
 PAGES = {
     "../files.md": files.render,
     "cli.md": cli.render,
     "errors.md": errors.render,
     "grpc.md": grpc.render,
+    "private-names.md": private_names.render,
     "python.md": python.render,
     "settings.md": settings.render,
     "states.md": states.render,

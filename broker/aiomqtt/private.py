@@ -1,0 +1,141 @@
+"""The private names of aiomqtt and paho: used in this file only."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import aiomqtt
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import MessageType, MQTTErrorCode
+
+from dskity.bus.base.foreign import Library, names_of
+
+AIOMQTT = Library(
+    "aiomqtt",
+    ("2.5.0", "2.5.1"),
+    "set `common.mqtt.client: mqttium`",
+    names_of(
+        "aiomqtt:Client",
+        {
+            "_client": "the paho client, whose callbacks and packets are ours",
+            "_connected": "ends its connecting when the connection breaks before CONNACK",
+        },
+    ),
+)
+PAHO = Library(
+    "paho-mqtt",
+    ("2.1.0", "2.2.0"),
+    "set `common.mqtt.client: mqttium`",
+    names_of(
+        "paho.mqtt.client:Client",
+        {
+            "_create_socket_connection": "takes a socket that was connected without a thread",
+            "_ssl_wrap_socket": "takes a socket that was encrypted without a thread",
+            "_sock_close": "lets go of a socket, at whatever stage it is",
+            "_in_packet": "takes a packet that was read in one piece, not byte by byte",
+            "_packet_handle": "handles that packet",
+            "_packet_queue": "sends many PUBACKs in one piece",
+            "_out_packet": "says how many packets wait for the socket: its own bound drops them",
+            "_mid_generate": "draws no packet identifier that still waits for its answer",
+            "_out_messages": "forgets a QoS 2 message that PUBREC refuses",
+            "_inflight_messages": "counts that message out",
+            "_in_messages": "takes over QoS 2 messages of the connection before",
+            "_ping_t": "forgives a PINGRESP that cannot come while reading is paused",
+            "_last_bytes_received": "counts what we have read ourselves for keep alive",
+        },
+    ),
+)
+LIBRARIES = (AIOMQTT, PAHO)
+
+
+def paho_of(client: aiomqtt.Client) -> Client:
+    """The paho client of an aiomqtt client."""
+    return client._client
+
+
+def fail_to_connect(client: aiomqtt.Client, error: aiomqtt.MqttError) -> None:
+    """Have aiomqtt's connecting end with an error, unless it has ended."""
+    if not client._connected.done():
+        client._connected.set_exception(error)
+
+
+def use_stream(paho: Client, stream: socket.socket) -> None:
+    """Have it connect over a socket that is connected, and encrypted where that is wanted."""
+    paho._create_socket_connection = lambda: stream  # type: ignore[method-assign]
+    paho._ssl_wrap_socket = lambda secure: secure  # type: ignore[assignment,method-assign,return-value]
+
+
+def close_socket(paho: Client) -> None:
+    """Close its socket, if there is one."""
+    paho._sock_close()
+
+
+def heard(paho: Client) -> None:
+    """Bytes have come from the broker."""
+    paho._last_bytes_received = time.monotonic()
+
+
+def forgive_ping(paho: Client) -> None:
+    """Take PINGRESP as received: nobody has read."""
+    paho._ping_t = 0.0
+    heard(paho)
+
+
+def handle(paho: Client, header: int, body: bytes) -> MQTTErrorCode:
+    """Handle one packet; whatever it stumbles over is raised."""
+    paho._in_packet = {  # as its own reading leaves it
+        "command": header,
+        "have_remaining": 1,
+        "remaining_count": [],
+        "remaining_mult": 1,
+        "remaining_length": len(body),
+        "packet": bytearray(body),
+        "to_process": 0,
+        "pos": 0,
+    }
+    return paho._packet_handle()
+
+
+def queue(paho: Client, kind: MessageType, packets: bytes) -> None:
+    """Send packets of one kind, encoded, behind what waits."""
+    paho._packet_queue(kind, packets, 0, 0)
+
+
+def unwritten(paho: Client) -> int:
+    """How many packets wait for the socket."""
+    return len(paho._out_packet)
+
+
+def draw_mids(paho: Client, draw: Callable[[Callable[[], int]], int]) -> None:
+    """Have it take its packet identifiers from `draw`, which is given its own way to draw one."""
+    paho._mid_generate = partial(draw, paho._mid_generate)  # type: ignore[method-assign]
+
+
+def forget_sent(paho: Client, mid: int) -> bool:
+    """Forget a QoS 2 message on its way out; whether it was known."""
+    if paho._out_messages.pop(mid, None) is None:
+        return False
+    paho._inflight_messages -= 1
+    return True
+
+
+def unreleased(paho: Client) -> Mapping[int, MQTTMessage]:
+    """The QoS 2 messages whose PUBREL has not come."""
+    return paho._in_messages
+
+
+def await_release(paho: Client, messages: Mapping[int, MQTTMessage]) -> None:
+    """Have it know QoS 2 messages of the connection before."""
+    paho._in_messages.update(messages)
+
+
+def forget_received(paho: Client) -> None:
+    """Have it forget the QoS 2 messages whose PUBREL has not come."""
+    paho._in_messages.clear()
+
+
+for _library in LIBRARIES:
+    _library.check()
