@@ -22,7 +22,7 @@ from dskity.cli.validate import validate
 app = typer.Typer(
     cls=Verbs,
     name="dskity",
-    help="An event-driven message-bus runtime centred on MQTT. Without a verb: run.",
+    help="An event-driven MQTT message-bus runtime. Without a command: run.",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
@@ -39,11 +39,13 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def options(
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show tracebacks; anywhere on the line.")
+        bool, typer.Option("--debug", help="Show tracebacks; allowed anywhere on the command line.")
     ] = False,
     version: Annotated[
         bool,
-        typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
+        typer.Option(
+            "--version", help="Show the version and exit.", callback=_show_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
     """Take what stands in front of the verb; `Verbs` and the callback above act on it."""

@@ -19,30 +19,37 @@ if TYPE_CHECKING:
     from dskity.config import DSkitySettings
 
 Ids: TypeAlias = Annotated[
-    list[str] | None, typer.Argument(help="Ids, as the list has them.", show_default=False)
+    list[str] | None,
+    typer.Argument(help="Ids of dead letters, as `list` shows them.", show_default=False),
 ]
-Id: TypeAlias = Annotated[str, typer.Argument(help="Its id, as the list has it.")]
+Id: TypeAlias = Annotated[str, typer.Argument(help="Id of the dead letter, as `list` shows it.")]
 Topic: TypeAlias = Annotated[
     str | None,
-    typer.Option("--topic", metavar="FILTER", help="Those whose original topic matches."),
+    typer.Option(
+        "--topic", metavar="FILTER", help="Only dead letters whose original topic matches."
+    ),
 ]
 Handler: TypeAlias = Annotated[
     str | None,
-    typer.Option("--handler", metavar="NAME", help="Those of one handler, or of one module."),
+    typer.Option(
+        "--handler", metavar="NAME", help="Only dead letters of one handler, or of one module."
+    ),
 ]
 All: TypeAlias = Annotated[
-    bool, typer.Option("--all", help="All of them, or all that --topic and --handler leave.")
+    bool, typer.Option("--all", help="All dead letters, or all that match --topic and --handler.")
 ]
 Limit: TypeAlias = Annotated[
-    int, typer.Option("--limit", "-n", min=1, max=1000, help="So many at most.")
+    int, typer.Option("--limit", "-n", min=1, max=1000, help="Maximum number to list.")
 ]
-After: TypeAlias = Annotated[str, typer.Option("--after", metavar="ID", help="Those behind this.")]
-Yes: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+After: TypeAlias = Annotated[
+    str, typer.Option("--after", metavar="ID", help="Only dead letters after this id.")
+]
+Yes: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Drop without confirmation.")]
 Timeout: TypeAlias = Annotated[
     float, typer.Option("--timeout", "-t", min=0.001, help="Seconds to wait for the answer.")
 ]
 
-app = typer.Typer(help="List, show, replay and drop what failed for good.", no_args_is_help=True)
+app = typer.Typer(help="List, show, replay and drop dead letters.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -57,7 +64,7 @@ def list_(
     assignments: Set = None,
     as_json: Json = False,
 ) -> None:
-    """List them, oldest first."""
+    """List the dead letters, oldest first."""
     instance = _Instance(config, assignments, url, timeout)
     answer = instance.ask("list", _filter(topic, handler) | {"limit": limit, "after": after})
     if as_json:
@@ -79,7 +86,7 @@ def show(
     assignments: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Show one with all its headers and its payload."""
+    """Show a dead letter with its headers and its payload."""
     letter = _Instance(config, assignments, url, timeout).ask("show", {"id": id})
     if as_json:
         print_json(letter)
@@ -104,7 +111,7 @@ def replay(
     assignments: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Publish them again where they failed; exit 1 where one was refused."""
+    """Publish dead letters again to their original topics; exit 1 if one is rejected."""
     selection = _selection(ids, topic, handler, everything=everything)
     answer = _Instance(config, assignments, url, timeout).ask("replay", selection)
     if as_json:
@@ -129,7 +136,7 @@ def drop(
     assignments: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Delete them for good; asks first."""
+    """Delete dead letters permanently, after a confirmation."""
     selection = _selection(ids, topic, handler, everything=everything)
     instance = _Instance(config, assignments, url, timeout)
     if not yes:

@@ -15,7 +15,7 @@ Name = Annotated[str, typer.Argument(help="Name of the project and of its module
 
 
 def init(name: Name, as_json: Json = False) -> None:
-    """Make a folder with a small project: settings, a module with a typed handler, its test."""
+    """Create a directory with a small project: settings, a module with a handler, its test."""
     from dskity.cli.scaffold import create_project
 
     folder = Path(name)

@@ -14,13 +14,13 @@ Config: TypeAlias = Annotated[
 Set: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="A setting, such as kv.store=redis; repeatable."
+        "--set", metavar="KEY=VALUE", help="Set a setting, such as kv.store=redis; repeatable."
     ),
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 Url: TypeAlias = Annotated[
     str | None,
-    typer.Option("--url", metavar="URL", help="The broker; by default the one of the settings."),
+    typer.Option("--url", metavar="URL", help="URL of the broker; by default from the settings."),
 ]
 Qos: TypeAlias = Annotated[int, typer.Option("--qos", "-q", min=0, max=2, help="MQTT QoS.")]
 Headers: TypeAlias = Annotated[
@@ -32,5 +32,7 @@ ContentType: TypeAlias = Annotated[
 ]
 Payload: TypeAlias = Annotated[
     str,
-    typer.Argument(help="Text; - is standard input, @FILE a file.", show_default=False),
+    typer.Argument(
+        help="Text of the payload; - reads standard input, @FILE a file.", show_default=False
+    ),
 ]

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from dskity.config import DSkitySettings
 
 Topic = Annotated[str, typer.Argument(help="Topic to publish to.", show_default=False)]
-Retain = Annotated[bool, typer.Option("--retain", "-r", help="Have the broker keep it.")]
+Retain = Annotated[bool, typer.Option("--retain", "-r", help="Retain the message.")]
 ExpiresIn = Annotated[
-    float | None, typer.Option("--expires-in", min=0.001, help="Seconds until it expires.")
+    float | None, typer.Option("--expires-in", min=0.001, help="Seconds until the message expires.")
 ]
 
 
@@ -57,7 +57,7 @@ def pub(
 _HOW = {
     "broker": "the broker has it",
     "outbox": "kept until the broker is back",
-    "sent": "sent, nobody confirms",
+    "sent": "sent without confirmation",
 }
 
 

@@ -17,16 +17,15 @@ _INTRODUCTION = """\
 
 # Command line
 
-`dskity` alone is `dskity run`. Every verb has `--json`: results are JSON on standard output, an
-error one JSON object on standard error. Exit codes: 0 done, 1 failed, 2 the command line is wrong,
-130 ended by Ctrl-C.
-`--debug`, anywhere on the line, shows the traceback of an error.
+`dskity` alone is `dskity run`. Every command has `--json`: results are JSON on standard output, an
+error is one JSON object on standard error. Exit codes: 0 success, 1 failure, 2 invalid command line, 130
+stopped by Ctrl-C.
+`--debug`, anywhere on the command line, shows the traceback of an error.
 
-`pub`, `sub`, `request`, `doctor` and `dead-letters` talk to the broker of a running instance: the
-one at `--url`, else at `common.mqtt.url`, else the broker of the runtime that runs on `state_dir`
-(it writes its addresses to `runtime.json` there, also where a port is 0), else the one at
-`broker.host` and `broker.port`. Tables are folded to the width of a terminal;
-in a pipe each row is one line.
+`pub`, `sub`, `request`, `doctor` and `dead-letters` connect to a broker: the one at `--url`,
+else at `common.mqtt.url`, else the broker of the runtime that uses `state_dir` (it writes its
+addresses to `runtime.json` there, also if a port is 0), else the one at `broker.host` and
+`broker.port`. In a terminal, tables are wrapped to its width; in a pipe each row is one line.
 """
 
 

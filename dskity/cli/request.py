@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dskity.bus.message import Message
     from dskity.config import DSkitySettings
 
-Topic = Annotated[str, typer.Argument(help="Topic that is answered.", show_default=False)]
+Topic = Annotated[str, typer.Argument(help="Topic of the request.", show_default=False)]
 Timeout = Annotated[
     float, typer.Option("--timeout", "-t", min=0.001, help="Seconds to wait for the reply.")
 ]
@@ -32,7 +32,7 @@ def request(
     assignments: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Send a request and print the reply; exit 1 where there is none, or an error."""
+    """Send a request and print the reply; exit 1 without a reply, or on an error."""
     check_topic_argument(topic)
     words = {
         "timeout": timeout,

@@ -13,7 +13,7 @@ from dskity.process import gc_tuning
 Host = Annotated[str | None, typer.Option("--host", help="Address of the HTTP API (host).")]
 Port = Annotated[int | None, typer.Option("--port", help="Port of the HTTP API (port).")]
 BrokerPort = Annotated[
-    int | None, typer.Option("--broker-port", help="Port of our MQTT broker (broker.port).")
+    int | None, typer.Option("--broker-port", help="Port of the bundled MQTT broker (broker.port).")
 ]
 
 
@@ -25,9 +25,9 @@ def run(
     broker_port: BrokerPort = None,
     as_json: Json = False,
 ) -> None:
-    """Start the runtime; this is what `dskity` alone does. SIGTERM and Ctrl-C drain and end it.
+    """Start the runtime; `dskity` alone does the same. SIGTERM and Ctrl-C drain and stop it.
 
-    A second Ctrl-C ends it at once and says what it cut off; the exit code is then 130.
+    A second Ctrl-C stops it at once and lists the unfinished work; the exit code is then 130.
     """
     gc_tuning.hold()
     options = {

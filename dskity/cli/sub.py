@@ -18,16 +18,18 @@ if TYPE_CHECKING:
     from dskity.config import DSkitySettings
 
 Filter = Annotated[
-    str, typer.Argument(help="MQTT filter; + and {name} are one level.", show_default=False)
+    str, typer.Argument(help="MQTT filter; + and {name} match one level.", show_default=False)
 ]
-Count = Annotated[int | None, typer.Option("--count", "-n", min=1, help="End after so many.")]
+Count = Annotated[
+    int | None, typer.Option("--count", "-n", min=1, help="End after this number of messages.")
+]
 Timeout = Annotated[
     float | None,
     typer.Option(
         "--timeout",
         "-t",
         min=0.001,
-        help="End after so many seconds; exit 1 if --count was not reached.",
+        help="End after this number of seconds; exit 1 if --count was not reached.",
     ),
 ]
 

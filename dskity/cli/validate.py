@@ -18,7 +18,7 @@ from dskity.process.terminal import note, print_json
 if TYPE_CHECKING:
     from dskity.config import DSkitySettings
 
-Strict = Annotated[bool, typer.Option("--strict", help="Warnings count as faults.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")]
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ def validate(
 ) -> None:
     """Check the settings, find and import the modules, and bind their handlers.
 
-    Exit 1 where something is wrong. What `register` adds is known only at a start.
+    Exit 1 on any error. Routes that `register` adds are known only at a start.
     """
     findings = _check(config, assignments)
     valid = not findings.faults and not (strict and findings.warnings)

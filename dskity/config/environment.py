@@ -19,7 +19,9 @@ from dskity.config.layer import KeyPath, Layer
 from dskity.config.nearest import nearest
 from dskity.config.schema import ANYTHING, ENV_PREFIX, Node, env_name, leaves, node_at
 
-RESERVED = {"DSKITY_REQUIRE_SERVICES": "makes our tests fail, not skip, where a server is missing"}
+RESERVED = {
+    "DSKITY_REQUIRE_SERVICES": "makes the tests of DSkity fail, not skip, if a server is missing"
+}
 """Variables of our own tooling, which are no settings."""
 
 

@@ -37,19 +37,19 @@ A value comes from the first of these that has it:
    `settings.yml` or `settings.toml` in the working directory,
 5. the default below.
 
-Sections are merged key by key, lists are replaced. All faults are reported at once, each with its
-key, file and line. An unknown key or variable is a fault; only below `modules.<name>` other keys
-are free.
+Sections are merged key by key, lists are replaced. All errors are reported at once, each with its
+key, file and line. An unknown key or variable is an error; only below `modules.<name>` other keys
+are allowed.
 
-In a settings file `${VAR}` and `${VAR:-default}` stand for variables of the environment or of
-`.env`, anywhere in a value; `$VAR` does as the whole of a value. `$${` is a plain `${`.
+In a settings file `${VAR}` and `${VAR:-default}` are replaced by variables of the environment or of
+`.env`, anywhere in a value; `$VAR` only as a whole value. `$${` is a plain `${`.
 
 A variable has `__` between keys. The short form with one underscore, such as
-`DSKITY_KV_DEFAULT_TTL_SECONDS`, works where it can be read in one way only, and is otherwise
-refused with the right spelling. Lists are JSON or text with commas, sections are JSON, and an empty
-variable is null where null is allowed. Below `additional_settings` the short form is one key: nest
-with `__`. In Kubernetes set `enableServiceLinks: false`: a Service called `dskity` would put
-variables of its own under our prefix.
+`DSKITY_KV_DEFAULT_TTL_SECONDS`, works if it is unambiguous, and is otherwise rejected with the
+valid spellings. Lists are JSON or text with commas, sections are JSON, and an empty variable is
+null if the setting allows null. Below `additional_settings` the short form is one key: nest with
+`__`. In Kubernetes set `enableServiceLinks: false`: a Service called `dskity` would add
+variables with the same prefix.
 
 Sizes are bytes, or text such as `64MiB`.
 """
@@ -58,7 +58,7 @@ Sizes are bytes, or text such as `64MiB`.
 def render() -> str:
     """The page's text."""
     reserved = "\n".join(f"- `{name}`: {what}" for name, what in sorted(RESERVED.items()))
-    last = f"## Variables that are no settings\n\n{reserved}\n"
+    last = f"## Variables that are not settings\n\n{reserved}\n"
     return "\n".join([_INTRODUCTION, *_sections(DSkitySettings, ()), last])
 
 

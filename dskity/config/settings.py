@@ -47,39 +47,39 @@ class DSkitySettings(BaseSettings):
     )
 
     name: str = Field(default="Dskity", min_length=1)
-    """Name of this service, as others see it."""
+    """Name of this service, shown to other services."""
     host: str = "0.0.0.0"  # noqa: S104  # the seed's default; the doors are guarded
     """Address of the HTTP API."""
     port: int = Field(default=8000, ge=0, le=65_535)
     """TCP port of the HTTP API; 0 takes a free one."""
     advertise_url: HttpUrl = "http://0.0.0.0:8000"
-    """URL of the HTTP API; where not set, it follows `host` and `port`."""
+    """URL of the HTTP API; by default made of `host` and `port`."""
     config: str = "./settings.yaml"
-    """The settings file; settings.yml and settings.toml are found too."""
+    """The settings file; by default also settings.yml or settings.toml."""
     state_dir: Path = Path(".dskity")
-    """Folder for what must outlive the process: client id, token, databases."""
+    """Directory for data that must survive a restart: client id, token, databases."""
     strict: bool = False
-    """Stop the runtime where a module fails to load or start, rather than go on without it."""
+    """Stop the runtime if a module fails to load or start, instead of running without it."""
     shutdown_grace_seconds: float = Field(default=10, ge=0)
-    """Seconds that handlers of all modules get to finish when the runtime is told to stop."""
+    """Seconds for which the handlers of all modules may finish when the runtime stops."""
     modules_search_paths: tuple[str, ...] = ("modules",)
-    """Where modules are: folders, relative to the working directory, and dotted packages."""
+    """Where modules are: directories, relative to the working directory, or dotted packages."""
     modules_writable_by_others: Literal["auto", "refuse", "allow"] = "auto"
-    """Modules that other users may write; auto: refused where root runs this, else a warning."""
+    """Modules that other users may write; auto: rejected if root runs DSkity, else a warning."""
     modules_entry_points: bool = True
     """Use the modules of installed packages too: entry points of the group dskity.modules."""
     modules: Modules = Modules()
     """Settings of each module, by its name."""
     common: CommonSettings = CommonSettings.defaults()
-    """What every part shares."""
+    """Settings for all components."""
     mqtt: Annotated[dict[ConnectionName, NamedMqttSettings], NothingIsEmpty] = Field(
         default_factory=dict
     )
     """Connections to further brokers, by name."""
     bridge: tuple[BridgeSettings, ...] = ()
-    """Messages that go from one broker to another."""
+    """Messages to forward from one broker to another."""
     broker: BrokerSettings = BrokerSettings.defaults()
-    """The broker that comes with the runtime."""
+    """The bundled broker."""
     bus: BusSettings = BusSettings.defaults()
     """The bus itself."""
     kv: KvSettings = KvSettings.defaults()

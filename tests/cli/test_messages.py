@@ -108,7 +108,7 @@ def test_pub_publishes_nothing_but_its_message(
     ("args", "line"),
     [
         ((), "a: QoS 1, the broker has it; nobody is subscribed\n"),
-        (("--qos", "0"), "a: QoS 0, sent, nobody confirms\n"),
+        (("--qos", "0"), "a: QoS 0, sent without confirmation\n"),
         (("--qos", "2", "--retain"), "a: QoS 2, the broker has it"),
     ],
 )

@@ -30,17 +30,17 @@ class BridgeSettings(Section):
     source: str = Field(alias="from")
     """Connection to take messages from: a name under `mqtt`, or default for `common.mqtt`."""
     to: str
-    """Connection to publish them on."""
+    """Connection to publish the messages to."""
     filter: Annotated[str, AfterValidator(_filter)]
-    """MQTT filter of the topics to carry."""
+    """MQTT filter of the messages to forward."""
     prefix: Annotated[str, AfterValidator(_levels)] = ""
-    """Levels to put in front of the topic."""
+    """Levels to add at the start of the topic."""
     strip: Annotated[str, AfterValidator(_levels)] = ""
-    """Levels to leave out at the front of the topic, before the prefix is put there."""
+    """Levels to remove from the start of the topic, before `prefix` is added."""
     qos: Literal[0, 1, 2] = 1
-    """QoS to subscribe with, the highest that is carried."""
+    """QoS of the subscription, the highest that is forwarded."""
     retain: bool | None = None
-    """The retain flag on the other side; null is as the message arrives."""
+    """Retain flag of the forwarded message; null: as received."""
 
     @model_validator(mode="after")
     def _is_possible(self) -> Self:

@@ -18,22 +18,22 @@ def _origin(text: str) -> str:
 
 
 class BrokerSettings(Section):
-    """The broker that comes with the runtime; unused where `common.mqtt.url` names another."""
+    """The bundled broker; not used if `common.mqtt.url` is set."""
 
     engine: Literal["auto", "mosquitto", "amqtt", "rumqttd", "none"] = "auto"
-    """The engine; auto: none with `common.mqtt.url`, else mosquitto if installed, else amqtt."""
+    """Broker to run; auto: none with `common.mqtt.url`, else mosquitto if installed, else amqtt."""
     host: str = "127.0.0.1"
-    """Address to listen on; any but loopback needs `users_file`."""
+    """Address to listen on; an address other than loopback requires `users_file`."""
     port: int = Field(default=1883, ge=0, le=65_535)
     """TCP port; 0 takes a free one."""
     websocket_port: int | None = Field(default=None, ge=0, le=65_535)
-    """Port for MQTT over WebSocket; null: none. With mosquitto it needs `users_file`."""
+    """Port for MQTT over WebSocket; null: none. With mosquitto it requires `users_file`."""
     websocket_origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = ()
-    """Origins of the web pages that may connect, as in `http://box:8000`; amqtt alone checks."""
+    """Origins of the web pages that may connect, as in `http://box:8000`; only amqtt checks."""
     users_file: Path | None = None
-    """File of users and password hashes, as mosquitto_passwd writes it."""
+    """File of users and password hashes, in the format of mosquitto_passwd."""
     user: str | None = Field(default=None, min_length=1)
-    """The user that mosquitto becomes where root starts it; null: mosquitto, or else nobody."""
+    """The user that runs mosquitto if root starts it; null: `mosquitto`, or else `nobody`."""
 
     @model_validator(mode="after")
     def _open_only_with_users(self) -> Self:

@@ -38,52 +38,52 @@ class OutboxSettings(Section):
     """The disk outbox in `state_dir`: publishes with QoS ≥ 1 that wait for the broker."""
 
     enabled: bool = True
-    """Keep publishes while the broker is away; without it they fail after a while."""
+    """Keep publishes while the broker is away; otherwise they fail."""
     max_messages: int = Field(default=100_000, ge=1)
-    """Messages in it at most."""
+    """Maximum number of messages."""
     max_bytes: ByteSize = Field(default=ByteSize(256 * MIB), ge=1024)
-    """Bytes in it at most."""
+    """Maximum size of the messages in bytes."""
     max_age_seconds: float | None = Field(default=604_800, gt=0)
-    """Seconds after which a message is not sent any more; null keeps it for ever."""
+    """Seconds until a message is dropped instead of sent; null: never."""
     policy: Literal["reject", "drop_oldest"] = "reject"
-    """At the bound: refuse new messages, or delete the oldest."""
+    """At the limit: reject new messages, or delete the oldest."""
 
 
 class InboxSettings(Section):
     """The disk inbox in `state_dir`, for handlers with `ack="stored"`."""
 
     max_messages: int = Field(default=100_000, ge=1)
-    """Messages in it at most; when full, the broker keeps the rest."""
+    """Maximum number of messages; the broker keeps further ones."""
     max_bytes: ByteSize = Field(default=ByteSize(256 * MIB), ge=1024)
-    """Bytes in it at most."""
+    """Maximum size of the messages in bytes."""
 
 
 class DeadLettersSettings(Section):
-    """The file of dead letters in `state_dir`; at a bound the oldest are deleted."""
+    """The file of dead letters in `state_dir`; at a limit the oldest are deleted."""
 
     max_messages: int = Field(default=10_000, ge=1)
-    """Messages in it at most."""
+    """Maximum number of messages."""
     max_bytes: ByteSize = Field(default=ByteSize(64 * MIB), ge=1024)
-    """Bytes in it at most."""
+    """Maximum size of the messages in bytes."""
     max_age_seconds: float | None = Field(default=2_592_000, gt=0)
-    """Seconds for which a dead letter is kept; null keeps it while there is room."""
+    """Seconds until a dead letter is deleted; null: never."""
 
 
 class BusSettings(Section):
-    """The bus itself."""
+    """The message bus."""
 
     root: Annotated[str, AfterValidator(_topic_prefix)] = "dskity"
-    """First level or levels of every topic that is ours."""
+    """Prefix of every topic of DSkity: one or more levels."""
     max_in_flight: int = Field(default=1000, ge=1, le=1_000_000)
-    """Messages between wire and handlers at most; when full, the broker keeps the rest."""
+    """Maximum number of messages in flight to handlers; the broker keeps further ones."""
     max_in_flight_bytes: ByteSize = Field(default=ByteSize(64 * MIB), ge=1024)
-    """Bytes between wire and handlers at most."""
+    """Maximum bytes of messages in flight to handlers."""
     qos0_overload: Literal["wait", "drop_oldest"] = "wait"
-    """QoS 0 messages at the bound: the sender's TCP waits, or old ones are dropped and counted."""
+    """QoS 0 messages at the limit: block the sender's TCP, or drop and count the oldest."""
     handler_threads: int = Field(default=HANDLER_THREADS, ge=1, le=1000)
-    """Threads for handlers that are plain functions; one past its time-out does not count."""
+    """Threads for handlers that are plain functions, not counting those past their time-out."""
     dedupe_max_window_seconds: float = Field(default=86_400, gt=0)
-    """Seconds for which the keys of handlers with `dedupe` are kept; no window may be longer."""
+    """Seconds for which `dedupe` keys are kept; the maximum of every window."""
     reply_topics: Filters | None = None
     """Filters of the topics that replies may go to, besides `{root}/reply/`; null: any topic
     outside `{root}/` that this runtime does not handle."""
@@ -101,10 +101,10 @@ class CommandsSettings(Section):
     request_topic: Annotated[str, AfterValidator(_command_topic)] = (
         "devices/{target}/commands/{command}"
     )
-    """Topic on which a device gets a command."""
+    """Topic of commands to a device."""
     reply_topic: Annotated[str, AfterValidator(_reply_topic)] = (
         "devices/{target}/commands/{command}/reply"
     )
-    """Topic on which a device without MQTT 5 replies."""
+    """Topic of the replies of a device."""
     default_ttl_seconds: float = Field(default=60, gt=0)
-    """Seconds until a command that got no answer has timed out, unless it says otherwise."""
+    """Seconds until an unanswered command times out, unless the call sets `ttl`."""

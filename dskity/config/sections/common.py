@@ -19,16 +19,16 @@ def _speaks_tls(url: str) -> bool:
 
 
 class TlsSettings(Section):
-    """TLS towards the broker, for `mqtts://` and `wss://`."""
+    """TLS for the connection to the broker, with `mqtts://` and `wss://`."""
 
     ca_file: Path | None = None
-    """PEM file of the authorities to trust; null trusts the system's."""
+    """PEM file of the trusted authorities; null: those of the system."""
     cert_file: Path | None = None
     """PEM file of the client certificate."""
     key_file: Path | None = None
-    """PEM file of its private key, where that is not in `cert_file`."""
+    """PEM file of the private key, if it is not in `cert_file`."""
     insecure: bool = False
-    """Accept any certificate of any host; for a first try on a bench only."""
+    """Accept any certificate of any host; for tests only."""
 
     @model_validator(mode="after")
     def _key_of_something(self) -> Self:
@@ -44,24 +44,24 @@ class MqttSettings(Section):
     """The broker (mqtt, mqtts, ws or wss), or several to try in order, such as the nodes of a
     cluster; null means the broker of `broker.*`."""
     client: Literal["auto", "mqttium", "aiomqtt"] = "auto"
-    """The client library; auto takes mqttium where it is installed, else aiomqtt."""
+    """The client library; auto: mqttium if it is installed, else aiomqtt."""
     client_id: str | None = Field(default=None, min_length=1, max_length=65_000)
-    """MQTT client identifier; null means one that is made once and kept in `state_dir`."""
+    """MQTT client identifier; null: a generated one, which is kept in `state_dir`."""
     username: str | None = None
     """User name for the broker."""
     password: SecretStr | None = None
     """Password for the broker."""
     keepalive: int = Field(default=30, ge=1, le=65_535)
-    """Seconds between signs of life (MQTT keep-alive). A broker that leaves a publish
-    unacknowledged for twice as long is connected to again, and gets the message once more."""
+    """MQTT keep-alive interval in seconds. If a publish is unacknowledged for twice as
+    long, the runtime reconnects and sends the message again."""
     session_expiry_seconds: int = Field(default=86_400, ge=0, le=4_294_967_295)
-    """Seconds for which the broker keeps our session and its messages while we are away."""
+    """Seconds for which the broker keeps the session and its messages after a disconnect."""
     protocol: Annotated[Literal["auto", "5", "3.1.1"], BeforeValidator(_text)] = "auto"
-    """MQTT version; auto is 5, and 3.1.1 where the broker has no 5."""
+    """MQTT version; auto: 5, or 3.1.1 if the broker does not support 5."""
     connect_timeout: float = Field(default=5, gt=0)
-    """Seconds until an attempt to connect is given up, and another one follows."""
+    """Seconds until an attempt to connect fails and the next one begins."""
     max_in_flight: int = Field(default=1000, ge=1, le=65_535)
-    """Publishes of ours with QoS ≥ 1 that the broker has not acknowledged, at most; more wait."""
+    """Maximum number of unacknowledged publishes with QoS ≥ 1; further ones wait."""
     tls: TlsSettings = TlsSettings.defaults()
     """TLS towards the broker."""
 
@@ -80,7 +80,7 @@ class RegistrySettings(Section):
     heartbeat_interval_seconds: float = Field(default=30, gt=0)
     """Seconds between heartbeats."""
     ttl_seconds: float = Field(default=60, gt=0)
-    """Seconds without a heartbeat after which an instance counts as expired."""
+    """Seconds without a heartbeat until an instance expires."""
 
     @model_validator(mode="after")
     def _heartbeat_within_ttl(self) -> Self:
@@ -93,12 +93,12 @@ class RegistrySettings(Section):
 
 
 class CommonSettings(Section):
-    """What every part shares."""
+    """Settings for all components."""
 
     advertise_url: HttpUrl = "http://127.0.0.1:8000"
-    """URL by which others reach this service; not set, it follows `advertise_url` or `port`."""
+    """URL of this service for others; by default from `advertise_url` or `port`."""
     internal_base_url: HttpUrl = "http://127.0.0.1:8000"
-    """URL by which this process reaches itself; not set, it follows `host` and `port`."""
+    """URL of this service for itself; by default from `host` and `port`."""
     registry: RegistrySettings = RegistrySettings.defaults()
     """The service registry."""
     mqtt: MqttSettings = MqttSettings.defaults()

@@ -14,7 +14,7 @@ DEFAULT = "default"
 
 
 class NamedMqttSettings(MqttSettings):
-    """One more broker, which routes, publishes and bridges choose by its name.
+    """An additional broker, which routes, publishes and bridges select by its name.
 
     Where `client_id` is null, it is that of `common.mqtt` with `-<name>` behind it.
     """

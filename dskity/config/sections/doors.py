@@ -16,7 +16,7 @@ class ServerTlsSettings(Section):
     key_file: Path | None = None
     """PEM file of the certificate's private key."""
     client_ca_file: Path | None = None
-    """PEM file of the authorities whose client certificates are demanded; null demands none."""
+    """PEM file of the authorities of required client certificates; null: none required."""
 
     @model_validator(mode="after")
     def _pair(self) -> Self:
@@ -37,7 +37,7 @@ class CorsSettings(Section):
     allow_headers: tuple[str, ...] = ("Authorization", "Content-Type", "X-Request-Id")
     """Request headers."""
     allow_credentials: bool = False
-    """Let cookies and HTTP authentication through; needs origins by name."""
+    """Allow cookies and HTTP authentication; requires a list of origins without `*`."""
 
     @model_validator(mode="after")
     def _no_credentials_for_all(self) -> Self:
@@ -52,18 +52,18 @@ class HttpSettings(Section):
     enabled: bool = True
     """Start the server."""
     max_body_bytes: ByteSize = Field(default=ByteSize(MIB), ge=1)
-    """Maximum bytes of a request body; more is answered with 413."""
+    """Maximum size of a request body in bytes; a larger one is answered with 413."""
     max_bodies_bytes: ByteSize = Field(default=ByteSize(64 * MIB), ge=1)
-    """Maximum bytes of all request bodies in memory; more is answered with 503."""
+    """Maximum bytes of all request bodies in memory; further ones are answered with 503."""
     max_header_bytes: ByteSize = Field(default=ByteSize(64 * 1024), ge=1024)
-    """Maximum bytes of a request's head, and of its trailers."""
+    """Maximum size of a request's head, and of its trailers, in bytes."""
     max_connections: int = Field(default=1000, ge=1)
     """Maximum number of connections; of more, only `/health` is answered, the rest with 503."""
     max_connections_per_address: int = Field(default=250, ge=1)
     """Maximum number of connections of one IPv4 address or IPv6 /64 network, this machine's
     excepted; raise it to `max_connections` behind a reverse proxy."""
     reserved_connections: int = Field(default=50, ge=1)
-    """Connections beyond `max_connections` for `/health`, and as many for this machine."""
+    """Additional connections for `/health`, and the same number for this machine."""
     head_timeout_seconds: float = Field(default=10.0, gt=0)
     """Seconds until a connection has sent a request's head."""
     body_timeout_seconds: float = Field(default=60.0, gt=0)
@@ -71,7 +71,7 @@ class HttpSettings(Section):
     idle_timeout_seconds: float = Field(default=30.0, gt=0)
     """Seconds that a connection may wait for its next request."""
     max_streams: int = Field(default=100, ge=1)
-    """Maximum number of open event streams; more are answered with 503."""
+    """Maximum number of open event streams; further ones are answered with 503."""
     cors: CorsSettings = CorsSettings.defaults()
     """Calls by web pages of other origins."""
     tls: ServerTlsSettings = ServerTlsSettings.defaults()
@@ -88,7 +88,7 @@ class GrpcSettings(Section):
     port: int = Field(default=50_051, ge=0, le=65_535)
     """TCP port; 0 takes a free one."""
     max_message_bytes: ByteSize = Field(default=ByteSize(4 * MIB), ge=1024)
-    """Bytes of a request at most."""
+    """Maximum size of a request in bytes."""
     max_streams: int = Field(default=1000, ge=1)
     """Maximum number of calls at the same time on one connection."""
     max_connections: int = Field(default=1000, ge=1)
@@ -100,6 +100,7 @@ class GrpcSettings(Section):
     idle_timeout_seconds: float = Field(default=300.0, gt=0)
     """Seconds that a connection may stay without a call."""
     stream_buffer: int = Field(default=1000, ge=1)
-    """Messages waiting for a slow subscriber at most, before its stream is RESOURCE_EXHAUSTED."""
+    """Maximum number of messages that wait for a slow subscriber, before its stream ends with
+    RESOURCE_EXHAUSTED."""
     tls: ServerTlsSettings = ServerTlsSettings.defaults()
     """TLS."""

@@ -23,16 +23,16 @@ class RedisSettings(Section):
     url: RedisUrl = "redis://127.0.0.1:6379/0"
     """The server, as `redis://`, `rediss://` (TLS) or `unix://`."""
     key_prefix: str = "dskity"
-    """Put before every key on the server, with a colon."""
+    """Prefix of every key on the server, followed by a colon."""
 
 
 class ConsulSettings(Section):
-    """For `kv.store: consul`, which is not there yet."""
+    """For `kv.store: consul`, which is not implemented yet."""
 
     url: HttpUrl = "http://127.0.0.1:8500"
     """The agent's HTTP address."""
     key_prefix: str = "dskity"
-    """Put before every key on the server, with a slash."""
+    """Prefix of every key on the server, followed by a slash."""
     verify: bool = True
     """Check the server's certificate on `https://`."""
     token: SecretStr | None = None
@@ -40,21 +40,21 @@ class ConsulSettings(Section):
 
 
 class RingSettings(Planned):
-    """How keys are spread over several runtimes with `kv.store: inmemory`; not there yet."""
+    """Distribution of keys over runtimes with `kv.store: inmemory`; not implemented yet."""
 
     missing: ClassVar[str] = "keys are not spread over runtimes"
 
     vnodes: int = Field(default=64, ge=1, le=4096)
-    """Points of each runtime on the ring; more spread keys more evenly."""
+    """Points of each runtime on the ring; more points distribute keys more evenly."""
 
 
 class KvSettings(Section):
     """The key-value store."""
 
     store: Annotated[Literal["inmemory", "redis"], BeforeValidator(_built)] = "inmemory"
-    """Where keys are kept: in this process, or on a server."""
+    """Where keys are stored: in this process, or on a server."""
     default_ttl_seconds: float = Field(default=60, ge=0)
-    """Seconds until a key that is put without a TTL expires; 0 means never."""
+    """Seconds until a key without its own TTL expires; 0 means never."""
     redis: RedisSettings = RedisSettings.defaults()
     """For `store: redis`."""
     consul: ConsulSettings = ConsulSettings.defaults()

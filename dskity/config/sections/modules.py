@@ -1,4 +1,4 @@
-"""`modules.<name>`: on or off, a database, and whatever else the module wants."""
+"""`modules.<name>`: on or off, a database, and the keys that the module defines."""
 
 from typing import Any
 
@@ -9,16 +9,16 @@ from dskity.config.sections.section import Section
 
 
 class DatabaseSettings(Section):
-    """A module's database, in SQLAlchemy's terms; other keys are the module's own."""
+    """A module's database, in the terms of SQLAlchemy; the module defines all other keys."""
 
     model_config = ConfigDict(extra="allow")
 
     url: str | None = None
     """Database URL, such as `sqlite:///:memory:`."""
     pool_size: int = Field(default=5, ge=0)
-    """Connections that are kept open; 0 means no limit."""
+    """Number of connections to keep open; 0 means no limit."""
     max_overflow: int = Field(default=10, ge=-1)
-    """Connections beyond `pool_size` at a peak; -1 means no limit."""
+    """Maximum number of connections above `pool_size`; -1 means no limit."""
     pool_timeout: float = Field(default=30, ge=0)
     """Seconds to wait for a connection."""
     pool_recycle: int = Field(default=-1, ge=-1)
@@ -30,7 +30,7 @@ class DatabaseSettings(Section):
 
 
 class ModuleSettings(Section):
-    """One module; other keys are the module's own."""
+    """One module; the module defines all other keys."""
 
     model_config = ConfigDict(extra="allow", frozen=False)
 
@@ -39,7 +39,7 @@ class ModuleSettings(Section):
     database: DatabaseSettings = DatabaseSettings.defaults()
     """The module's database."""
     additional_settings: Any = Field(default_factory=dict)
-    """Free; becomes an instance of the module's `additional_settings_model()` before `register`."""
+    """Any keys; read into the module's `additional_settings_model()` before `register`."""
 
     def hydrate(self, model: type[BaseModel]) -> None:
         """Make `additional_settings` an instance of `model`; absent is all its defaults."""

@@ -1,4 +1,4 @@
-"""`metrics`, `tracing` and `logging`: what the runtime tells about itself."""
+"""`metrics`, `tracing` and `logging`: observing the runtime."""
 
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -17,13 +17,13 @@ class MetricsSettings(Section):
     """Prometheus metrics at `/metrics`."""
 
     enabled: bool = True
-    """Serve them."""
+    """Serve the metrics."""
     public: bool = False
-    """Serve them without a token."""
+    """Serve the metrics without a token."""
 
 
 class TracingSettings(Planned):
-    """OpenTelemetry traces; not there yet."""
+    """OpenTelemetry traces; not implemented yet."""
 
     missing: ClassVar[str] = "there are no traces"
 
@@ -32,7 +32,7 @@ class TracingSettings(Planned):
     endpoint: HttpUrl = "http://127.0.0.1:4318"
     """OTLP/HTTP address of the collector."""
     sample_ratio: float = Field(default=1.0, ge=0, le=1)
-    """Share of the traces begun here that are recorded."""
+    """Share of the traces to record."""
 
 
 class LoggingSettings(Section):
@@ -41,6 +41,6 @@ class LoggingSettings(Section):
     level: Annotated[
         Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(_lower)
     ] = "info"
-    """Least level that is written."""
+    """Minimum level of a record."""
     format: Literal["text", "json"] = "text"
-    """For people, or one JSON object a line."""
+    """Readable text, or one JSON object on each line."""

@@ -19,9 +19,9 @@ class TokenSettings(Section):
     token_file: Path | None = None
     """A file that holds the token, instead of `token`."""
     publish: Filters = ()
-    """Filters of the topics that may be published to; what is not listed is denied."""
+    """Filters of the topics that the token may publish to; all others are denied."""
     subscribe: Filters = ()
-    """Filters that may be subscribed to; what is not listed is denied."""
+    """Filters that the token may subscribe to; all others are denied."""
     admin: bool = False
     """May do everything."""
 
@@ -45,12 +45,12 @@ class SecuritySettings(Section):
     """Who may call the HTTP and gRPC APIs."""
 
     tokens: tuple[TokenSettings, ...] = ()
-    """Known tokens; with none, one is made in `state_dir` and shown once."""
+    """Valid tokens; if empty, the runtime creates one in `state_dir`."""
     loopback: Literal["auto", "open", "closed"] = "auto"
-    """Whether calls from this machine pass without a token; auto: while `tokens` is empty."""
+    """Accept calls from this machine without a token; auto: while `tokens` is empty."""
     audit_file: Path | None = None
-    """File for a JSON line for each denied and each privileged call; null: none."""
+    """File with a JSON line for each denied and each privileged call; null: none."""
     audit_max_bytes: ByteSize = Field(default=ByteSize(10 * MIB), ge=1024)
-    """Bytes of that file, after which it is renamed to `audit_file.1` and a new one begins."""
+    """Size of the file in bytes at which it is renamed to `audit_file.1`."""
     audit_files: int = Field(default=4, ge=0, le=1000)
-    """Renamed files to keep."""
+    """Number of renamed files to keep."""

@@ -22,32 +22,32 @@ READ_BY = {
 
 
 class WebhookSettings(Section):
-    """One source, reached at `/webhooks/{name}`."""
+    """One source of webhooks, at `/webhooks/{name}`."""
 
     preset: Literal["github", "stripe", "standard", "slack", "hmac", "token", "none"]
-    """How the sender signs; none accepts anything and must be written out."""
+    """Signature scheme of the sender; `none` accepts every request and has no default."""
     secret: Secrets = ()
-    """The shared secret, or a list of them while one is replaced by another."""
+    """The shared secret, or a list of secrets during a change."""
     topic: Annotated[str, AfterValidator(check_topic)]
-    """Topic to publish on; {event}, {type} and the like are filled from the delivery."""
+    """Topic to publish to; {event}, {type} and others are filled from the delivery."""
     header: str | None = None
-    """For hmac and token: the header that holds the signature or token."""
+    """For hmac and token: the header with the signature or token."""
     algorithm: Literal["sha1", "sha256", "sha512"] = "sha256"
-    """For hmac: the hash."""
+    """For hmac: the hash function."""
     encoding: Literal["hex", "base64"] = "hex"
-    """For hmac: how the signature is written."""
+    """For hmac: the encoding of the signature."""
     prefix: str = ""
-    """For hmac and token: what stands before the signature or token in its header."""
+    """For hmac and token: the text before the signature or token in its header."""
     id_header: str | None = None
-    """For hmac, token and none: the header with the delivery's id, to recognise it by."""
+    """For hmac, token and none: the header with the id of the delivery."""
     type_header: str | None = None
-    """For hmac, token and none: the header with the event's type."""
+    """For hmac, token and none: the header with the type of the event."""
     tolerance_seconds: float = Field(default=300, gt=0)
-    """Age of a delivery at most, where the scheme has a time."""
+    """Maximum age of a delivery in seconds, if the scheme has a time."""
     dedupe_window_seconds: float = Field(default=86_400, ge=0)
-    """Seconds in which a delivery of the same id is recognised; 0 recognises none."""
+    """Seconds for which a repeated id is a duplicate; 0: never."""
     max_body_bytes: ByteSize = Field(default=ByteSize(MIB), ge=1)
-    """Bytes of a body at most; more is answered with 413."""
+    """Maximum size of a body in bytes; a larger one is answered with 413."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
