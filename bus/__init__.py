@@ -8,8 +8,9 @@ Layout, lowest first; each imports only from those above it (import-linter holds
     delivery.py    a message until it is acked   transport.py  what a wire must do
     envelope.py    MQTT 5 fields on 3.1.1        counters.py   what came and went
     consumer.py    what receives, and its maker  routing/      topic → subscriptions
-    memory.py      the in-process transport      link.py       whether the broker is there
+    sessions/      what a broker keeps           link.py       whether the broker is there
     store/         what is kept on the disk      stream.py     messages as an iterator
+    memory.py      the in-process transport, over sessions/
     granting.py    what a broker can serve       outbound.py   what leaves
     requests/      replies, where they may go    inbound/      what arrives
     asking.py      a request, and its reply

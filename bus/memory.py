@@ -9,9 +9,7 @@ what it had not acknowledged again with the duplicate flag.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache, partial
 
 from dskity.bus import topics
@@ -19,7 +17,8 @@ from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.delivery import Delivery, Meta
 from dskity.bus.errors import NotConnected, TooLarge
 from dskity.bus.message import Message
-from dskity.bus.routing.router import Router
+from dskity.bus.sessions.core import BrokerCore
+from dskity.bus.sessions.session import Queued, Session
 from dskity.bus.transport import Capabilities, Lane, Receiver, TransportEvents, no_groups, no_qos
 
 CAPABILITIES = Capabilities(
@@ -32,50 +31,7 @@ CAPABILITIES = Capabilities(
 )
 
 
-@dataclass(slots=True, eq=False)
-class _Sub:
-    session: _Session
-    pattern: topics.Pattern
-    group: str | None
-    qos: int
-    identifier: int
-    lane: Lane
-    as_published: bool
-    identifiers: tuple[int, ...]
-    """What a copy for this subscription alone names."""
-
-    @property
-    def terms(self) -> tuple[int, int, bool]:
-        return self.qos, self.identifier, self.as_published
-
-
-@dataclass(slots=True, eq=False)
-class _Queued:
-    """A message on its way to one session; `due` is when it expires, or None."""
-
-    message: Message
-    qos: int
-    retain: bool
-    identifiers: tuple[int, ...]
-    due: float | None
-    duplicate: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class _Session:
-    """What the broker keeps of one client id, connected or not."""
-
-    client_id: str
-    subs: dict[tuple[Lane, str], _Sub] = field(default_factory=dict)
-    waiting: dict[Lane, deque[_Queued]] = field(
-        default_factory=lambda: {"intake": deque(), "control": deque()}
-    )
-    unacked: dict[int, tuple[Lane, _Queued]] = field(default_factory=dict)
-    next_id: int = 0
-    client: MemoryTransport | None = None
-
-
-class MemoryBroker:
+class MemoryBroker(BrokerCore[Message]):
     """A broker without a network. `stop()` and `start()` make it absent and present."""
 
     def __init__(
@@ -84,14 +40,9 @@ class MemoryBroker:
         clock: Clock = SYSTEM_CLOCK,
         capabilities: Capabilities = CAPABILITIES,
     ) -> None:
-        self.clock = clock
+        super().__init__(clock)
         self.capabilities = capabilities
         self.running = True
-        self._identifies = capabilities.overlap == "identified"
-        self._sessions: dict[str, _Session] = {}
-        self._subs: Router[_Sub] = Router()
-        self._retained: dict[str, tuple[Message, float | None]] = {}
-        self._locks: dict[tuple[str, str], int] = {}
         self._clients: list[MemoryTransport] = []
 
     def stop(self) -> None:
@@ -106,70 +57,9 @@ class MemoryBroker:
         for client in tuple(self._clients):
             client.connect_soon()
 
-    def publish(self, message: Message) -> bool:
-        """Take a message from a client; whether anybody is subscribed."""
-        due = None if message.expires_in is None else self.clock.monotonic() + message.expires_in
-        if message.retain:
-            self._retain(message, due)
-        found = self._subs.find(message.topic)
-        if len(found) == 1:  # nearly always
-            sub = found[0][0]
-            qos = message.qos and min(message.qos, sub.qos)
-            self._keep(message, sub, qos, sub.as_published, sub.identifiers, due)
-            return True
-        plain: dict[tuple[int, Lane], list[_Sub]] = {}
-        shared: dict[tuple[str, str], list[_Sub]] = {}
-        for sub, _ in found:
-            if sub.group is None:
-                plain.setdefault((id(sub.session), sub.lane), []).append(sub)
-            else:
-                shared.setdefault((sub.group, sub.pattern.filter), []).append(sub)
-        for subs in plain.values():
-            self._queue(message, subs, due)
-        for key, subs in shared.items():
-            self._queue(message, [self._turn(key, subs)], due)
-        return bool(found)
-
-    def _turn(self, key: tuple[str, str], subs: list[_Sub]) -> _Sub:
-        """The next member of a shared group, connected ones first."""
-        live = [sub for sub in subs if sub.session.client is not None] or subs
-        turn = self._locks.get(key, 0)
-        self._locks[key] = turn + 1
-        return live[turn % len(live)]
-
-    def _queue(
-        self, message: Message, subs: list[_Sub], due: float | None, *, retain: bool = False
-    ) -> None:
-        qos = min(message.qos, max([sub.qos for sub in subs]))
-        ids = tuple([sub.identifier for sub in subs]) if self._identifies else ()
-        as_published = any(sub.as_published for sub in subs)
-        self._keep(message, subs[0], qos, as_published, ids, due, retain=retain)
-
-    def _keep(
-        self,
-        message: Message,
-        sub: _Sub,
-        qos: int,
-        as_published: bool,
-        identifiers: tuple[int, ...],
-        due: float | None,
-        *,
-        retain: bool = False,
-    ) -> None:
-        """Until the session's client takes it; QoS 0 for one that is away is not kept."""
-        client = sub.session.client
-        if client is None and qos == 0:
-            return
-        retain = retain or (message.retain and as_published)
-        sub.session.waiting[sub.lane].append(_Queued(message, qos, retain, identifiers, due))
-        if client is not None:
-            client.deliver_soon()
-
-    def _retain(self, message: Message, due: float | None) -> None:
-        if message.payload:
-            self._retained[message.topic] = (message, due)
-        else:
-            self._retained.pop(message.topic, None)
+    def named(self, identifier: int) -> tuple[int, ...]:
+        """The identifiers that a copy for this subscription alone names."""
+        return (identifier,) if self.capabilities.overlap == "identified" else ()
 
     def attach(self, client: MemoryTransport) -> None:
         """Remember a client, so that `start()` can reconnect it."""
@@ -180,48 +70,6 @@ class MemoryBroker:
         """Forget a client that closed for good; its session stays."""
         if client in self._clients:
             self._clients.remove(client)
-
-    def open_session(self, client: MemoryTransport) -> tuple[_Session, bool]:
-        """The session of a client that connects, and whether it was there ([MQTT-3.2.2-2])."""
-        resumed = client.client_id in self._sessions
-        session = self._sessions.setdefault(client.client_id, _Session(client.client_id))
-        if session.client is not None:
-            session.client.lose("another client took over the session")  # [MQTT-3.1.4-3]
-        session.client = client
-        again = sorted(session.unacked.items(), reverse=True)
-        session.unacked.clear()
-        for _, (lane, queued) in again:
-            queued.duplicate = True
-            session.waiting[lane].appendleft(queued)
-        return session, resumed
-
-    def subscribe(
-        self,
-        session: _Session,
-        filter: str,
-        qos: int,
-        identifier: int,
-        lane: Lane,
-        as_published: bool = False,
-    ) -> None:
-        """Add or replace a subscription, and send what is retained for it."""
-        self.unsubscribe(session, filter, lane)
-        group, plain = topics.split_share(filter)
-        pattern = topics.Pattern(plain, plain, tuple(plain.split("/")))
-        ids = (identifier,) if self._identifies else ()
-        sub = _Sub(session, pattern, group, qos, identifier, lane, as_published, ids)
-        session.subs[lane, filter] = sub
-        self._subs.add(pattern, sub)
-        if group is None:  # nothing retained for shared subscriptions (spec 4.8.2)
-            for topic, (message, due) in tuple(self._retained.items()):
-                if topics.matches(plain, topic):
-                    self._queue(message, [sub], due, retain=True)
-
-    def unsubscribe(self, session: _Session, filter: str, lane: Lane) -> None:
-        """Remove a subscription, if it is there."""
-        sub = session.subs.pop((lane, filter), None)
-        if sub is not None:
-            self._subs.remove(sub.pattern, sub)
 
 
 class MemoryTransport:
@@ -234,7 +82,7 @@ class MemoryTransport:
         self._client_id = client_id
         self._will = will
         self._filters: dict[tuple[Lane, str], tuple[int, int, bool]] = {}
-        self._session: _Session | None = None
+        self._session: Session[Message] | None = None
         self._receive: Receiver | None = None
         self._events: TransportEvents | None = None
         self._paused = False
@@ -306,7 +154,7 @@ class MemoryTransport:
             raise no_groups(filter)
         self._filters[lane, filter] = (qos, identifier, as_published)
         if self._session is not None:
-            self._broker.subscribe(self._session, filter, qos, identifier, lane, as_published)
+            self._subscribe(self._session, lane, filter)
 
     async def unsubscribe(self, filter: str, lane: Lane = "intake") -> None:
         """See `Transport`."""
@@ -378,15 +226,25 @@ class MemoryTransport:
     def _connect(self) -> None:
         if not self._broker.running or self._session is not None or self._unplugged:
             return
-        self._session, resumed = self._broker.open_session(self)
-        for (lane, filter), wanted in self._filters.items():
+        self._session, resumed = self._broker.open(self._client_id, self)
+        for (lane, filter), (qos, identifier, as_published) in self._filters.items():
             known = self._session.subs.get((lane, filter))
+            wanted = qos, self._broker.named(identifier), as_published
             if known is None or known.terms != wanted:
-                qos, identifier, as_published = wanted
-                self._broker.subscribe(self._session, filter, qos, identifier, lane, as_published)
+                self._subscribe(self._session, lane, filter)
         if self._events is not None:
             self._events.connected(self._broker.capabilities, resumed=resumed)
         self.deliver_soon()
+
+    def _subscribe(self, session: Session[Message], lane: Lane, filter: str) -> None:
+        qos, identifier, as_published = self._filters[lane, filter]
+        self._broker.subscribe(
+            session, filter, qos, self._broker.named(identifier), lane, as_published=as_published
+        )
+
+    def taken_over(self) -> None:
+        """See `Client` of the core."""
+        self.lose("another client took over the session")
 
     def deliver_soon(self) -> None:
         """Deliver in the next turn of the loop: a publish never runs a handler inside itself."""
@@ -404,7 +262,7 @@ class MemoryTransport:
             while waiting and self._session is session and not (may_wait and self._paused):
                 self._hand_over(session, lane, waiting.popleft())
 
-    def _hand_over(self, session: _Session, lane: Lane, queued: _Queued) -> None:
+    def _hand_over(self, session: Session[Message], lane: Lane, queued: Queued[Message]) -> None:
         remaining = None
         if queued.due is not None:
             remaining = queued.due - self._broker.clock.monotonic()

@@ -13,6 +13,7 @@ from dskity.bus.topics import Pattern
 
 R = TypeVar("R")
 CACHED_TOPICS = 16_384
+_LONG_TOPIC = 512  # characters; what is longer is not remembered: all of that would be a GiB
 
 
 @dataclass(slots=True)
@@ -54,6 +55,8 @@ class Router(Generic[R]):
         found = self._cache.get(topic)
         if found is None:
             found = self._walk(topic)
+            if len(topic) >= _LONG_TOPIC:
+                return found
             if len(self._cache) >= CACHED_TOPICS:
                 self._cache.clear()
             self._cache[topic] = found
