@@ -60,7 +60,7 @@ class HookedClient:
 
     def __init__(self, opening: ConnectRequest, stream: socket.socket, hooks: Hooks) -> None:
         settings, address = opening.settings, opening.settings.address
-        five = opening.version == 5  # noqa: PLR2004  # MQTT 5
+        five = opening.five
         self._aiomqtt = aiomqtt.Client(
             address.host,
             address.port,

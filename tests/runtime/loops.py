@@ -203,7 +203,7 @@ LOOPS = [
     Loop("registry", ServiceRegistry, "_turn", _tick, _announced),
     Loop("registry: discovery", Discovery, "_answer", _ping, _pong),
     Loop("kv: expiry", MemoryStore, "_expire_due", _lapse, _lapsed),
-    Loop("commands: deadlines", Deadlines, "_drop_stale", _command, _timed_out),
+    Loop("commands: deadlines", Deadlines, "_take", _command, _timed_out),
     Loop("kv events", BackgroundPublisher, "_publish_all", _change, _changed),
     Loop("outbox", Outbox, "_drain", _publish_offline, _published, SystemExit("odd")),
     Loop(INBOX, StoredRoute, "_write", _record, _recorded),
