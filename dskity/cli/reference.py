@@ -18,8 +18,8 @@ _INTRODUCTION = """\
 # Command line
 
 `dskity` alone is `dskity run`. Every command has `--json`: results are JSON on standard output, an
-error is one JSON object on standard error. Exit codes: 0 success, 1 failure, 2 invalid command line,
-130 stopped by Ctrl-C.
+error is one JSON object on standard error. Exit codes: 0 success, 1 failure, 2 invalid command
+line, 130 stopped by Ctrl-C.
 `--debug`, anywhere on the command line, shows the traceback of an error.
 
 `pub`, `sub`, `request`, `doctor` and `dead-letters` connect to a broker: the one at `--url`,
