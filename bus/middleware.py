@@ -17,10 +17,10 @@ class Call:
     """One attempt to handle one message.
 
     `route` is the name of the handler in logs, metrics and dead letters (`thermostat.Thermostat.
-    telemetry`); `module` is the module that subscribed, empty where none did. `filter` is as it was
-    written, with its captures; `captures` are the levels of this message's topic. `attempt` counts
-    from 1 to `attempts`; `timeout` is in seconds for one attempt, middleware included, None for no
-    limit.
+    telemetry`); `module` is the module that subscribed, empty where none did. `filter` has its
+    captures, and the value of `bus.root` for `{root}`; `captures` are the levels of this message's
+    topic. `attempt` counts from 1 to `attempts`; `timeout` is in seconds for one attempt,
+    middleware included, None for no limit.
     """
 
     route: str
