@@ -82,6 +82,7 @@ if TYPE_CHECKING:
         Registry,
         TransportClients,
     )
+    from dskity.modules.extensions import Metric, Metrics
 
     __version__: str
 
@@ -105,6 +106,7 @@ _HOMES = {
     "dskity.handlers.dedupe": "Dedupe",
     "dskity.handlers.outcome": "Drop Reject Retry",
     "dskity.handlers.policy": "RetryPolicy",
+    "dskity.modules.extensions": "Metric Metrics",
     "dskity.modules.contract": (
         "KV Change Commands Entry Events Execution GrpcClient Instance Module ModuleMeta "
         "MqttClient Registry TransportClients"
@@ -144,6 +146,8 @@ __all__ = [
     "KvSet",
     "Message",
     "MessageStream",
+    "Metric",
+    "Metrics",
     "Middleware",
     "Module",
     "ModuleChanged",

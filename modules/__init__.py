@@ -3,6 +3,7 @@
 Layout, lowest first; each imports only from those above it:
 
     providers/     what modules offer to others, by type
+    extensions.py  what they provide under a name: metrics, presets, stores
     contract.py    what modules are written against, and what they are given
     contracts.py   the same under the name that DSkity 1 gave it
     rights.py      what a caller may do

@@ -350,6 +350,10 @@ class TransportClients:
         """As `get`; None where nobody provides it."""
         return self.providers.find(kind)
 
+    def all(self, kind: type[T]) -> Mapping[str, T]:
+        """What modules provide of an extension point (`Metrics`, …) now, by name."""
+        return self.providers.registry.all(kind)
+
     def get_logger(self, name: str) -> logging.Logger:
         """A logger below this module's own."""
         return self.logger.getChild(name)

@@ -33,35 +33,83 @@ class Servicers:
         self, service: str, methods: Mapping[str, grpc.RpcMethodHandler[Any, Any]]
     ) -> None:
         """Called by generated code, once for each service."""
-        if service in self.names:
-            raise Conflict(f"gRPC service {service!r} is there already: a name can be served once")
         del methods  # they are in the generic handlers too
         self.names.append(service)
 
 
-class GrpcClients:
-    """See `contract.GrpcClient`."""
+class _Served:
+    """What all modules have added, and what the server knows."""
 
     def __init__(self) -> None:
-        self._servicers = Servicers()
-        self._served = False
-        self._channels: dict[str, grpc.aio.Channel] = {}
+        self.added: list[Servicers] = []
+        self.announced: frozenset[str] | None = None
+        """The names that the server announces, once it has started."""
+
+    @property
+    def names(self) -> list[str]:
+        """The names of what is there now."""
+        return [name for servicers in self.added for name in servicers.names]
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """As a handler of grpc: what is there at the time of the call takes it."""
+        for servicers in self.added:
+            for handler in servicers.handlers:
+                found = handler.service(details)
+                if found is not None:
+                    return found
+        return None
+
+
+class GrpcClients:
+    """See `contract.GrpcClient`. `scope` makes one for each module; server and channels are
+    shared."""
+
+    def __init__(
+        self,
+        served: _Served | None = None,
+        channels: dict[str, grpc.aio.Channel] | None = None,
+    ) -> None:
+        self._served = _Served() if served is None else served
+        self._channels = {} if channels is None else channels
+        self._mine: list[Servicers] = []
+
+    def scope(self) -> GrpcClients:
+        """The same for one module; what is added through it ends with `withdraw`."""
+        return GrpcClients(self._served, self._channels)
 
     def add(self, register: Callable[[Any], None], *service_names: str) -> None:
         """See `contract.GrpcClient`; `service_names` are further names for reflection.
 
-        Raises `Conflict` once the server has started, and where a service is there already.
+        Raises `Conflict` where a service is there already; and once the server has started, unless
+        it is one that a module has taken away, and brings back.
         """
-        if self._served:
-            raise Conflict("the gRPC server has started: add servicers in `register`")
-        register(self._servicers)
-        self._servicers.names += [n for n in service_names if n not in self._servicers.names]
+        added = Servicers()
+        register(added)
+        added.names += [name for name in service_names if name not in added.names]
+        for name in added.names:
+            if name in self._served.names:
+                raise Conflict(f"gRPC service {name!r} is there already: a name can be served once")
+            announced = self._served.announced
+            if announced is not None and name not in announced:
+                raise Conflict("the gRPC server has started: add servicers in `register`")
+        self._served.added.append(added)
+        self._mine.append(added)
+
+    def withdraw(self) -> None:
+        """Take away what was added here: calls of it are UNIMPLEMENTED from now on."""
+        mine, self._mine = self._mine, []
+        for servicers in mine:
+            self._served.added.remove(servicers)
 
     def take(self) -> Servicers:
-        """What was added, for the server that starts now; nothing can be added from here on."""
+        """What was added, for the server that starts now. Further names cannot be added."""
         _keep_poller()
-        self._served = True
-        return self._servicers
+        served = self._served
+        served.announced = frozenset(served.names)
+        taken = Servicers()
+        taken.names += served.names
+        taken.handlers.append(served)  # type: ignore[arg-type]  # it has what grpc calls
+        return taken
 
     def channel(self, target: str) -> grpc.aio.Channel:
         """See `contract.GrpcClient`."""
@@ -74,7 +122,8 @@ class GrpcClients:
 
     async def close(self) -> None:
         """Close all channels; calls under way are cancelled."""
-        channels, self._channels = self._channels, {}
+        channels = dict(self._channels)
+        self._channels.clear()
         for channel in channels.values():
             await channel.close()
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol, Self, runtime_checkable
 
 from dskity.bus.base.tasks import spawn
 from dskity.bus.errors import DSkityError
@@ -14,17 +14,30 @@ from dskity.bus.routing.subscriptions import Subscription
 from dskity.modules.clients.events_client import BusEvents
 from dskity.modules.clients.mqtt_client import BusMqttClient
 from dskity.modules.clients.tasks import Tasks
-from dskity.modules.contract import TransportClients
+from dskity.modules.contract import GrpcClient, TransportClients
 from dskity.modules.lifecycle.shadowed import shadowed
 
 _logger = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class _Scoped(GrpcClient, Protocol):
+    """`clients.grpc`, where there is one of which a module's own can be made."""
+
+    def scope(self) -> Self:
+        """One for a module."""
+        ...
+
+    def withdraw(self) -> None:
+        """Take away what was added through it."""
+        ...
 
 
 class Scope:
     """A module's own clients, and what it did with them.
 
     `drain_timeout` is how long, in seconds, its handlers have to finish when they are ended. What
-    it added to the gRPC server, or to the HTTP app beside routes, stays.
+    it added to the HTTP app beside routes stays.
     """
 
     def __init__(
@@ -33,7 +46,13 @@ class Scope:
         own = clients.for_module(name)
         self.tasks = Tasks(own.logger, held=True)
         self._events = events.scope(own.bus, self.tasks)
-        self.clients = replace(own, mqtt=BusMqttClient(own.bus, self.tasks), events=self._events)
+        self._grpc = own.grpc.scope() if isinstance(own.grpc, _Scoped) else None
+        self.clients = replace(
+            own,
+            mqtt=BusMqttClient(own.bus, self.tasks),
+            events=self._events,
+            grpc=self._grpc or own.grpc,
+        )
         self._name = name
         self._drain_timeout = drain_timeout
         self._suspended: tuple[Subscription, ...] = ()
@@ -92,6 +111,8 @@ class Scope:
         self._suspended = ()
         await self._cancel(self._live)
         self._routes.remove()
+        if self._grpc is not None:
+            self._grpc.withdraw()
 
     async def _cancel(
         self, subscriptions: Iterable[Subscription], within: float | None = None

@@ -2,39 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import logging
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import chain
-from typing import Literal, NamedTuple
+from typing import TypeAlias
 
 from fastapi import APIRouter
 from starlette.responses import PlainTextResponse
 
 from dskity.bus.base.tasks import TaskHealth
 from dskity.bus.base.text import escape
+from dskity.bus.base.throttled_log import Pace
+from dskity.bus.base.wording import in_words
 from dskity.bus.bus import Bus
 from dskity.modules.audit.counters import AccessCounters
+from dskity.modules.extensions import Metric, Metrics
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class Metric(NamedTuple):
-    """One metric and its value now, or with `label` a value for each value of the label."""
-
-    name: str
-    kind: Literal["counter", "gauge"]
-    help: str
-    value: float | Mapping[str, float]
-    label: str = ""
+Sources: TypeAlias = Callable[[], Mapping[str, Metrics]]
+_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_OURS = "dskity_"
+_logger = logging.getLogger(__name__)
 
 
-def routes(bus: Bus, health: TaskHealth, access: AccessCounters) -> APIRouter:
-    """The metrics page."""
+def routes(
+    bus: Bus, health: TaskHealth, access: AccessCounters, sources: Sources = dict
+) -> APIRouter:
+    """The metrics page; `sources` tells what modules provide now."""
+    pace = Pace(bus.clock)
     router = APIRouter(tags=["metrics"])
 
     @router.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> PlainTextResponse:
         """The metrics as Prometheus scrapes them."""
-        figures = chain(read(bus, health), read_access(access))
+        provided = read_provided(sources(), pace)
+        figures = chain(read(bus, health), read_access(access), provided)
         return PlainTextResponse(render(figures), media_type=CONTENT_TYPE)
 
     return router
@@ -111,10 +116,45 @@ def read_access(access: AccessCounters) -> Iterator[Metric]:
     )  # fmt: skip
 
 
+def read_provided(sources: Mapping[str, Metrics], pace: Pace) -> Iterator[Metric]:
+    """The metrics of modules. Those that a scraper would refuse the whole page for, and a source
+    that fails, are left out, and logged once a minute."""
+    names: set[str] = set()
+    for source, metrics in sources.items():
+        try:
+            found = [Metric(*metric) for metric in metrics()]
+        except Exception as error:  # noqa: BLE001  # a module's own code; the page is for all
+            if pace.is_due(source):
+                _logger.warning("metrics %s cannot be read: %s", source, in_words(error))
+            continue
+        for metric in found:
+            fault = _fault(metric, names)
+            if fault is None:
+                names.add(metric.name)
+                yield metric
+            elif pace.is_due(f"{source} {metric.name}"):
+                _logger.warning("metrics %s: %r %s", source, metric.name, fault)
+
+
+def _fault(metric: Metric, names: Collection[str]) -> str | None:
+    if not _NAME.fullmatch(metric.name):
+        return "is no name: write letters, digits and _"
+    if metric.name.startswith(_OURS):
+        return f"begins with {_OURS}, as only our own do: write another name"
+    if metric.name in names:
+        return "is there twice"
+    if metric.kind not in {"counter", "gauge"}:
+        return f"is a {metric.kind}: write counter or gauge"
+    values = metric.value.values() if isinstance(metric.value, Mapping) else [metric.value]
+    if not all(isinstance(value, int | float) for value in values):
+        return "is no number"
+    return None
+
+
 def render(metrics: Iterator[Metric]) -> str:
     """The text of some metrics."""
     return "".join(
-        f"# HELP {metric.name} {metric.help}\n"
+        f"# HELP {metric.name} {escape(metric.help)}\n"
         f"# TYPE {metric.name} {metric.kind}\n"
         + "".join(f"{metric.name}{labels} {value}\n" for labels, value in _samples(metric))
         for metric in metrics

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from dskity.bus.base.tasks import TaskHealth
 from dskity.modules.audit.counters import AccessCounters
 from dskity.modules.contract import Check, Module, ModuleMeta, TransportClients
+from dskity.modules.extensions import Metrics
 from dskity.modules.ops import health, metrics
 
 
@@ -35,4 +36,8 @@ class OpsModule(Module):
         del config  # all that it needs came to the constructor
         clients.http.include_router(health.routes(self._checks))
         if self._serve_metrics:
-            clients.http.include_router(metrics.routes(clients.bus, self._health, self._access))
+            clients.http.include_router(
+                metrics.routes(
+                    clients.bus, self._health, self._access, lambda: clients.all(Metrics)
+                )
+            )

@@ -8,7 +8,13 @@ from dskity.bus.bus import Bus
 from dskity.bus.errors import Conflict, InvalidInput, Unavailable
 from dskity.bus.message import Message
 from dskity.modules.providers.ping import Ping
-from dskity.modules.providers.provision import Close, Factory, NamedType, Provision
+from dskity.modules.providers.provision import (
+    Close,
+    Factory,
+    NamedType,
+    Provision,
+    is_extension_point,
+)
 from dskity.modules.providers.registry import RUNTIME, ProviderRegistry
 
 T = TypeVar("T")
@@ -50,7 +56,7 @@ class Providers:
         if not self._open:
             raise Conflict("`provide` is for `register`: what starts later uses what it provides")
         _check(kind, factory, close, ping)
-        _check_name(name)
+        _check_name(kind, name)
         provision = Provision(kind, self._owner, factory, close=close, ping=ping, check=name)
         self.registry.add(provision)
         self._offered.append(provision)
@@ -93,7 +99,11 @@ class Providers:
         return offered[::-1]
 
 
-def _check_name(name: str | None) -> None:
+def _check_name(kind: object, name: str | None) -> None:
+    if name is None and is_extension_point(kind):
+        raise InvalidInput(
+            f"provide({getattr(kind, '__name__', kind)}): pass name=, which is what it is known by"
+        )
     if name in _OWN_CHECKS or (name or "").startswith(("mqtt:", "module:")):
         raise InvalidInput(f"provide(name={name!r}): readiness has a check of that name already")
 

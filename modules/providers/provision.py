@@ -7,7 +7,7 @@ import importlib
 import inspect
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypeGuard, cast
+from typing import Any, Literal, TypeAlias, TypeGuard, TypeVar, cast
 
 from dskity.bus.errors import InvalidInput, Unavailable
 from dskity.modules.providers.ping import Ping
@@ -16,6 +16,21 @@ Factory: TypeAlias = Callable[[], Any]
 """Makes the value; it may be a coroutine function. It runs on the event loop."""
 Close: TypeAlias = Callable[[Any], Awaitable[object] | object]
 """Ends the value; it may be a coroutine function. It runs on the event loop."""
+
+
+T = TypeVar("T", bound=type)
+_MANY = "__dskity_extension_point__"
+
+
+def extension_point(kind: T) -> T:
+    """Mark a type of which every module may provide one or more, each under a name."""
+    setattr(kind, _MANY, True)
+    return kind
+
+
+def is_extension_point(kind: object) -> bool:
+    """Whether `extension_point` has marked it."""
+    return isinstance(kind, type) and _MANY in vars(kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +74,10 @@ class Provision:
 
     @property
     def key(self) -> object:
-        """Equal for two provisions of one type."""
+        """Equal for two provisions that cannot be there together."""
         kind = self.kind
+        if is_extension_point(kind):
+            return kind, self.check
         return (kind.module, kind.name) if isinstance(kind, NamedType) else kind
 
     @property

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from dskity.bus.base.threads import ThreadPool
 from dskity.bus.errors import Conflict
 from dskity.modules.providers.ping import PingCheck
-from dskity.modules.providers.provision import Provision
+from dskity.modules.providers.provision import Provision, is_extension_point
 
+T = TypeVar("T")
 RUNTIME = "the runtime"
 """The owner of what no module provides: the settings, the HTTP client."""
 
@@ -36,10 +37,7 @@ class ProviderRegistry:
         """Offer it; `Conflict` where its type or the name of its check is taken."""
         for other in self:
             if other.key == provision.key:
-                raise Conflict(
-                    f"{provision.label} is provided twice, by {_by(other)} and {_by(provision)}: "
-                    "provide a class derived from it in one of them, or disable one"
-                )
+                raise Conflict(_twice(provision, other))
             if provision.ping and other.ping and other.check == provision.check:
                 raise Conflict(
                     f"the readiness check {provision.check!r} is there twice, by {_by(other)} and "
@@ -70,6 +68,10 @@ class ProviderRegistry:
         if found is not None and user and user != found.owner:
             self._users[found].add(user)
         return found
+
+    def all(self, kind: type[T]) -> dict[str, T]:
+        """What is provided of an extension point and made, by name."""
+        return {p.check: p.get() for p in self if p.kind is kind and p.made}
 
     def forget_user(self, user: str) -> None:
         """The module uses nothing any more."""
@@ -125,6 +127,15 @@ class _Seen(Mapping[type, Any]):
 def _by(provision: Provision) -> str:
     owner = provision.owner
     return owner if owner == RUNTIME else f"module {owner!r}"
+
+
+def _twice(provision: Provision, other: Provision) -> str:
+    who = f"is provided twice, by {_by(other)} and {_by(provision)}"
+    if is_extension_point(provision.kind):
+        return f"{provision.label} {provision.check!r} {who}: pass another name="
+    return (
+        f"{provision.label} {who}: provide a class derived from it in one of them, or disable one"
+    )
 
 
 def _unknown(kind: Any) -> str:

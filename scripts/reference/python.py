@@ -17,6 +17,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "api"
 GROUPS = {
     "The bus": "a_bus",
     "Modules": "a_module",
+    "What modules provide": "provided",
     "What a handler decides": "outcomes",
     "Middleware": "middleware",
     "Services": "services",
@@ -28,6 +29,7 @@ NAMES = {
     "Modules": """
         Module ModuleMeta TransportClients on on_event DSkitySettings load_settings MqttClient
         GrpcClient Events""",
+    "What modules provide": "Metrics Metric",
     "What a handler decides": "RetryPolicy Dedupe Drop Reject Retry",
     "Middleware": "Middleware Call Next",
     "Services": """
@@ -48,7 +50,7 @@ FOR_USERS = {
         connected capabilities client_id""",
     "MessageStream": "",
     "Subscription": "cancel renew filter shared",
-    "TransportClients": "provide get find kv registry commands http_client get_logger",
+    "TransportClients": "provide get find all kv registry commands http_client get_logger",
 }
 """What is public of a class that has more than that."""
 

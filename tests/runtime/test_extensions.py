@@ -1,0 +1,107 @@
+"""Extension points: what modules provide under a name each, in a whole runtime."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dskity import Metric, Metrics, Module, ModuleMeta, TransportClients
+from dskity.composition.runtime import Runtime
+from dskity.testing import Runtimes, ScriptedBroker, http_client, isolated_settings
+from tests.providers.stage import Offers
+
+
+@pytest.fixture
+async def runtimes(tmp_path: Path) -> AsyncIterator[Runtimes]:
+    """Whole ones, in memory."""
+    runtimes = Runtimes(isolated_settings(tmp_path), ScriptedBroker())
+    yield runtimes
+    await runtimes.close()
+
+
+class Counts(Module):
+    """Has metrics of its own."""
+
+    meta = ModuleMeta("counts")
+
+    def register(self, clients: TransportClients, config: Any) -> None:
+        clients.provide(Metrics, lambda: self.read, name="counts")
+
+    def read(self) -> Iterator[Metric]:
+        yield Metric("counts_seen_total", "counter", "Seen.", 7)
+        yield Metric("counts_open", "gauge", "Open now.", {"a": 1, "b": 2}, "door")
+
+
+async def page(runtime: Runtime) -> str:
+    async with http_client(runtime.app) as client:
+        return (await client.get("/metrics")).text
+
+
+async def test_metrics_of_a_module_are_on_the_page_while_it_runs(runtimes: Runtimes) -> None:
+    runtime = await runtimes(Counts())
+    lines = (await page(runtime)).splitlines()
+    for line in (
+        "# TYPE counts_seen_total counter",
+        "counts_seen_total 7",
+        'counts_open{door="a"} 1',
+        'counts_open{door="b"} 2',
+    ):
+        assert line in lines
+    await runtime.supervisor.disable("counts")
+    assert "counts_" not in await page(runtime)
+
+
+async def test_metrics_that_a_scraper_would_refuse_are_left_out(
+    runtimes: Runtimes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And named in the log; so is a source that fails. The others are on the page."""
+
+    def odd() -> Iterator[Any]:
+        for name in ("counts_seen_total", "a b", "dskity_x", "fine"):
+            yield Metric(name, "counter", "x", 1)
+        yield Metric("textual", "counter", "x", "much")  # type: ignore[arg-type]  # a slip
+        yield Metric("summed", "summary", "x", 1)  # type: ignore[arg-type]  # a slip
+
+    def fails() -> Iterator[Metric]:
+        raise ValueError("no")
+
+    def offer(clients: TransportClients) -> None:
+        clients.provide(Metrics, lambda: odd, name="odd")
+        clients.provide(Metrics, lambda: fails, name="broken")
+
+    runtime = await runtimes(Counts(), Offers("others", offer))
+    lines = (await page(runtime)).splitlines()
+    assert "fine 1" in lines
+    assert lines.count("counts_seen_total 7") == 1
+    assert not any(line.startswith(("a b", "dskity_x", "textual", "summed")) for line in lines)
+    assert "dskity_broker_connected 1" in lines
+    for said in (
+        "metrics odd: 'counts_seen_total' is there twice",
+        "metrics odd: 'a b' is no name",
+        "metrics odd: 'dskity_x' begins with dskity_",
+        "metrics odd: 'textual' is no number",
+        "metrics odd: 'summed' is a summary: write counter or gauge",
+        "metrics broken cannot be read: ValueError: no",
+    ):
+        assert said in caplog.text
+
+
+async def test_one_name_of_an_extension_point_is_there_once(runtimes: Runtimes) -> None:
+    """And it needs a name."""
+
+    def same(clients: TransportClients) -> None:
+        clients.provide(Metrics, lambda: list, name="counts")
+
+    def nameless(clients: TransportClients) -> None:
+        clients.provide(Metrics, lambda: list)
+
+    runtime = await runtimes(Counts(), Offers("same", same), Offers("nameless", nameless))
+    states = runtime.supervisor.states()
+    assert (
+        "Metrics 'counts' is provided twice, by module 'counts' and module 'same': pass another"
+        in states["same"].reason
+    )
+    assert "provide(Metrics): pass name=" in states["nameless"].reason
