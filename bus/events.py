@@ -100,8 +100,12 @@ class Event:
             "time": datetime.fromtimestamp(time, UTC).isoformat().replace("+00:00", "Z"),
             "subject": self.subject(),
             "datacontenttype": "application/json",
-            "data": {field.name: getattr(self, field.name) for field in fields(self)},
+            "data": self.data(),
         }
+
+    def data(self) -> dict[str, Any]:
+        """CloudEvents `data`: the fields."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def encode(self, source: str, time: float) -> bytes:
         """The bytes on the wire; `InvalidPayload` where a field is or holds what JSON cannot."""
@@ -136,7 +140,24 @@ class KvSet(KvChanged):
 
 
 @dataclass(frozen=True, slots=True)
-class KvDeleted(KvChanged):
+class KvEnded(KvChanged):
+    """With `kv.events.value` a key's end carries its last value, and `has_value` is true. Both are
+    left out without it, and of a value that is too large (262,144 bytes, or what the broker takes).
+    """
+
+    value: Any = None
+    has_value: bool = False
+
+    def data(self) -> dict[str, Any]:
+        """See `Event`."""
+        data = KvChanged.data(self)
+        if not self.has_value:
+            del data["value"], data["has_value"]
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class KvDeleted(KvEnded):
     """A key was deleted; `version` is the last one it had."""
 
     topic: ClassVar[str] = "kv/deleted/{key}"
@@ -144,7 +165,7 @@ class KvDeleted(KvChanged):
 
 
 @dataclass(frozen=True, slots=True)
-class KvExpired(KvChanged):
+class KvExpired(KvEnded):
     """A key's time to live ended; `version` is the last one it had."""
 
     topic: ClassVar[str] = "kv/expired/{key}"

@@ -76,6 +76,7 @@ def kv(given: Given) -> Iterator[Any]:
             settings.store,
             bus=given.bus,
             default_ttl_seconds=settings.default_ttl_seconds,
+            last_values=settings.events.value,
             redis_url=settings.redis.url,
             redis_key_prefix=settings.redis.key_prefix,
             clock=given.clock,

@@ -8,6 +8,7 @@ Layout, lowest first:
     redis_scripts.py  what runs inside Redis      redis_feed.py  changes that others made there
     redis_store.py    the store `redis`
     events.py         a change as an event        watch.py       changes as an async iterator
+    last_values.py    values in events of ends
     service.py        `clients.kv`                requests.py    the same over the bus
     module.py         the module, and how it is built
 """

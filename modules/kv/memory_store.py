@@ -13,6 +13,7 @@ from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.base.deadline_heap import DeadlineHeap
 from dskity.modules.clients.tasks import Tasks
 from dskity.modules.contract import Entry
+from dskity.modules.kv.last_values import carried
 from dskity.modules.kv.store import Listener, Pace, StoreChange, conflict
 from dskity.modules.kv.values import Frozen, freeze, thaw
 
@@ -44,10 +45,11 @@ class MemoryStore:
     """See `Store`. Deadlines run on the clock's monotonic time; one sleeper waits for the next one.
 
     A key that was written again or deleted leaves its old item in the heap; once these are more
-    than half of it, it is rebuilt.
+    than half of it, it is rebuilt. With `last_values` the end of a key tells its value.
     """
 
-    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(self, clock: Clock = SYSTEM_CLOCK, *, last_values: bool = False) -> None:
+        self._last_values = last_values
         self._id = secrets.token_hex(8)
         self._clock = clock
         self._now = clock.monotonic
@@ -151,7 +153,8 @@ class MemoryStore:
         version = item[_VERSION]
         del self._items[item[_KEY]]
         self._floor = max(self._floor, version)
-        ended = StoreChange(kind, item[_KEY], version, version, item[_TTL], None, self._id)
+        value = carried(item[_VALUE]) if self._last_values else None
+        ended = StoreChange(kind, item[_KEY], version, version, item[_TTL], value, self._id)
         self._tell(ended)
 
     def _expire(self, item: _Item) -> None:

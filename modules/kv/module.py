@@ -27,32 +27,29 @@ def build_kv(
     *,
     bus: Bus,
     default_ttl_seconds: float = 60.0,
+    last_values: bool = False,
     redis_url: str = "redis://127.0.0.1:6379/0",
     redis_key_prefix: str = "dskity",
     clock: Clock = SYSTEM_CLOCK,
 ) -> KeyValue:
     """`clients.kv` over the named store; `InvalidSettings` where there is no such store."""
-    return KeyValue(
-        _store(store, bus, redis_url, redis_key_prefix, clock),
-        bus,
-        default_ttl_seconds=default_ttl_seconds,
-    )
-
-
-def _store(name: str, bus: Bus, redis_url: str, redis_key_prefix: str, clock: Clock) -> Store:
-    if name == "inmemory":
-        return MemoryStore(clock)
-    if name == "redis":
+    made: Store
+    if store == "inmemory":
+        made = MemoryStore(clock, last_values=last_values)
+    elif store == "redis":
         # Importing the client takes 0.1 s, which a runtime without Redis need not wait for.
         from dskity.modules.kv.redis_store import RedisStore  # noqa: PLC0415
 
-        return RedisStore(
+        made = RedisStore(
             redis_url,
             key_prefix=redis_key_prefix,
             may_sweep=lambda: bus.connected,
+            last_values=last_values,
             clock=clock,
         )
-    raise InvalidSettings(f"kv.store {name!r}: there are {' and '.join(STORES)}")
+    else:
+        raise InvalidSettings(f"kv.store {store!r}: there are {' and '.join(STORES)}")
+    return KeyValue(made, bus, default_ttl_seconds=default_ttl_seconds, last_values=last_values)
 
 
 class KvModule(Module):

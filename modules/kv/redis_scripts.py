@@ -10,12 +10,15 @@ Below the prefix P there are:
 
 Times are Redis' own (`TIME`), in whole microseconds, so that no machine's clock counts. Beyond its
 deadline a value stays for `GRACE`: whoever sweeps first finds its version there, and only one does.
-It is not read any more. Numbers are formatted by hand, since Lua writes 14 digits.
+It is not read any more. The last argument of each script is 1 where the end of a key is to tell its
+value. Numbers are formatted by hand, since Lua writes 14 digits.
 
 Keys are computed from `P`, so on Redis Cluster `P` needs a hash tag: `{dskity}`.
 """
 
 from __future__ import annotations
+
+from dskity.modules.kv.last_values import MAX_VALUE
 
 GRACE_MS = 86_400_000
 """A day. When no runtime has swept for so long, Redis drops the value, and no event is made."""
@@ -23,6 +26,7 @@ GRACE_MS = 86_400_000
 _PRELUDE = f"""
 local prefix, origin = KEYS[1], ARGV[1]
 local deadlines, floor_key = prefix .. ':deadlines', prefix .. ':floor'
+local carries = ARGV[#ARGV] == '1'
 
 local function digits(number) return string.format('%.0f', number) end
 
@@ -50,6 +54,14 @@ local function tell(kind, key, version, previous, ttl, value)
     }}))
 end
 
+-- The value of a key that is about to end, for its event; '' where none is carried.
+local function last(key)
+    if not carries or redis.call('HSTRLEN', value_key(key), 'value') > {MAX_VALUE} then
+        return ''
+    end
+    return redis.call('HGET', value_key(key), 'value') or ''
+end
+
 -- At `maxmemory` Redis refuses SET and still does DEL: so SET comes first, always, and where it is
 -- refused nothing has changed, and no event is lost. What was done before an error is not undone.
 local function finish(kind, key, version, ttl)
@@ -60,13 +72,15 @@ local function finish(kind, key, version, ttl)
     tell(kind, key, version, version, ttl, '')
 end
 
--- The version of a key that lives (0: none); and what has just expired here, as {{version, ttl}}.
+-- The version of a key that lives (0: none); and what has just expired here, as
+-- {{version, ttl, value}}.
 local function present(key, now)
     local found = redis.call('HMGET', value_key(key), 'version', 'deadline', 'ttl')
     local version = tonumber(found[1] or '0')
     if version > 0 and found[2] ~= '' and tonumber(found[2]) <= now then
+        local value = last(key)
         finish('expired', key, version, found[3])
-        return 0, {{digits(version), found[3]}}, found[3]
+        return 0, {{digits(version), found[3], value}}, found[3]
     end
     return version, {{}}, found[3]
 end
@@ -129,27 +143,35 @@ local now = time()
 local id = store_id(now)
 local version, expired, ttl = present(key, now)
 if refused(wanted, version) then return {0, id, digits(version), expired} end
-if version > 0 then finish('deleted', key, version, ttl) end
-return {1, id, digits(version), expired, ttl or ''}
+local value = ''
+if version > 0 then
+    value = last(key)
+    finish('deleted', key, version, ttl)
+end
+return {1, id, digits(version), expired, ttl or '', value}
 """
 )
-"""→ {deleted, store, version before, expired, time to live}."""
+"""→ {deleted, store, version before, expired, time to live, value}."""
 
 SWEEP = (
     _PRELUDE
     + """
 local now = time()
 local id = store_id(now)
-local claimed = {}
+local claimed, room = {}, tonumber(ARGV[3])
 local due = redis.call('ZRANGEBYSCORE', deadlines, '-inf', digits(now), 'LIMIT', 0, ARGV[2])
 for _, key in ipairs(due) do
     local _, expired = present(key, now)
     redis.call('ZREM', deadlines, key)
-    if expired[1] then claimed[#claimed + 1] = {key, expired[1], expired[2]} end
+    if expired[1] then
+        claimed[#claimed + 1] = {key, expired[1], expired[2], expired[3]}
+        room = room - #expired[3]
+        if room <= 0 then break end
+    end
 end
 local next = redis.call('ZRANGE', deadlines, 0, 0, 'WITHSCORES')
 return {id, claimed, next[2] and digits(tonumber(next[2]) - now) or ''}
 """
 )
-"""→ {store, {{key, version, ttl}…}, microseconds until the next deadline or ''}; each claimed just
-now."""
+"""→ {store, {{key, version, ttl, value}…}, microseconds until the next deadline or ''}; each of
+them claimed just now."""

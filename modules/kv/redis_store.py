@@ -8,7 +8,7 @@ import logging
 import math
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -40,6 +40,8 @@ _STEP_TIMEOUT = 1.0
 _CONNECTIONS = 16
 _CLAIMS = 200
 """Keys that one sweep ends: Redis serves nobody else for about 1 ms."""
+_CLAIMED_BYTES = 4 * 1024 * 1024
+"""Bytes of values after which a sweep ends: its answer has to arrive within `TIMEOUT`."""
 _POLL = 5.0
 """Other runtimes' keys are learnt from the feed; where it is down, after so many seconds."""
 _RETRY = 0.5
@@ -57,7 +59,8 @@ class RedisStore:
 
     `may_sweep` says whether events could be published now: while they could not, expired keys are
     left to others, or to later. No connection is made before the first call or `start`, and each
-    call finds out anew whether Redis is there, so an outage heals by itself.
+    call finds out anew whether Redis is there, so an outage heals by itself. With `last_values`
+    the end of a key tells its value, where this object finds it.
     """
 
     def __init__(
@@ -66,12 +69,14 @@ class RedisStore:
         *,
         key_prefix: str = "dskity",
         may_sweep: Callable[[], bool] = _always,
+        last_values: bool = False,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._client = _client(url)
         self._prefix = key_prefix
         self._origin = secrets.token_hex(8)
         self._may_sweep = may_sweep
+        self._carries = "1" if last_values else "0"
         self._clock = clock
         self._alarm = Alarm(clock, "kv sweep")
         self._outage = Outage("redis (kv.redis.url)", clock)
@@ -152,13 +157,13 @@ class RedisStore:
     async def delete(self, key: str, if_version: int | None) -> bool:
         """See `Store`."""
         reply = await self._call(self._delete, key, _text(if_version))
-        deleted, store, before, expired, *ttl = reply
+        deleted, store, before, expired, *last = reply
         self._report_expired(key, expired, store)
         version = int(before)
         if not deleted:
             raise conflict(key, version, if_version or 0)
         if version:
-            self._report("deleted", key, version, ttl[0], store)
+            self._report("deleted", key, (version, *last), store)
         return version > 0
 
     async def keys(self, prefix: str) -> list[str]:
@@ -175,7 +180,8 @@ class RedisStore:
 
     async def _call(self, script: AsyncScript, *arguments: str | bytes) -> list[Any]:
         async with self._translated(), asyncio.timeout(TIMEOUT):
-            reply: list[Any] = await script([self._prefix], [self._origin, *arguments])
+            words = [self._origin, *arguments, self._carries]
+            reply: list[Any] = await script([self._prefix], words)
             return reply
 
     @contextlib.asynccontextmanager
@@ -189,12 +195,15 @@ class RedisStore:
     def _report_expired(self, key: str, expired: list[bytes], store: bytes) -> None:
         """What a write found at the end of its time, and ended."""
         if expired:
-            self._report("expired", key, int(expired[0]), expired[1], store)
+            self._report("expired", key, expired, store)
 
     def _report(
-        self, kind: Literal["deleted", "expired"], key: str, version: int, ttl: bytes, store: bytes
+        self, kind: Literal["deleted", "expired"], key: str, last: Sequence[Any], store: bytes
     ) -> None:
-        self._made(StoreChange(kind, key, version, version, seconds(ttl), None, store.decode()))
+        """The end of a key whose last version, time to live and value (`b""`: not told) these
+        are."""
+        version, ttl, value = int(last[0]), seconds(last[1]), last[2] or None
+        self._made(StoreChange(kind, key, version, version, ttl, value, store.decode()))
 
     def _hear(self, change: StoreChange, origin: bytes) -> None:
         """A change of the data, by us too: only here do they all come in order."""
@@ -219,7 +228,7 @@ class RedisStore:
 
     async def _sweep_once(self) -> float:
         """End the keys that are due; the seconds until the next sweep."""
-        store, claimed, left = await self._call(self._sweep, str(_CLAIMS))
+        store, claimed, left = await self._call(self._sweep, str(_CLAIMS), str(_CLAIMED_BYTES))
         for key, *expired in claimed:
             self._report_expired(_name(key), expired, store)
         if not left:

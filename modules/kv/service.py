@@ -10,22 +10,31 @@ from dskity.bus.errors import InvalidSettings
 from dskity.bus.message import Message
 from dskity.modules.contract import Entry
 from dskity.modules.kv.events import event_of
-from dskity.modules.kv.store import Store, StoreChange
+from dskity.modules.kv.last_values import Carrying, LastValues, Told
+from dskity.modules.kv.store import Store
 from dskity.modules.kv.values import MAX_TTL, MIN_TTL, check_key, check_ttl, check_version
 from dskity.modules.kv.watch import Watch, Watchers
 
 EVENTS = 16_384
-"""Events that may wait for the broker; each takes about 250 bytes."""
+"""Events that may wait for the broker; each takes about 250 bytes, and its value."""
 
 
 class KeyValue:
     """See `dskity.modules.contract.KV`.
 
     It can be used before `start()`: until then nothing expires by itself (an expired key is not
-    read all the same) and events wait.
+    read all the same) and events wait. With `last_values` the store tells the last value of a key,
+    and the event of its end carries it.
     """
 
-    def __init__(self, store: Store, bus: Bus, *, default_ttl_seconds: float = 60.0) -> None:
+    def __init__(
+        self,
+        store: Store,
+        bus: Bus,
+        *,
+        default_ttl_seconds: float = 60.0,
+        last_values: bool = False,
+    ) -> None:
         try:
             self._default_ttl = check_ttl(default_ttl_seconds)
         except ValueError as error:
@@ -36,10 +45,12 @@ class KeyValue:
         self._store = store
         self._watchers = Watchers()
         self._bus = bus
-        self.events = BackgroundPublisher(
+        self.events: BackgroundPublisher[Told] = BackgroundPublisher(
             bus, self._message_of, name="kv events", limit=EVENTS, durable=False
         )
-        store.listen(self.events.put, self._watchers.tell, self.events.room)
+        self._values = LastValues(bus, self.events.put)
+        made = self._values.take if last_values else self.events.put
+        store.listen(made, self._watchers.tell, self.events.room)
 
     async def check(self) -> str | None:
         """See `Check`: for readiness."""
@@ -94,5 +105,7 @@ class KeyValue:
         """See `KV`. The oldest of more than 1,000 unread changes are dropped."""
         return self._watchers.open(prefix)
 
-    def _message_of(self, change: StoreChange, at: float) -> Message:
-        return self._bus.event_message(event_of(change), at)
+    def _message_of(self, told: Told, at: float) -> Message:
+        if isinstance(told, Carrying):
+            return self._values.message(told, at)
+        return self._bus.event_message(event_of(told), at)

@@ -22,7 +22,8 @@ from dskity.modules.kv.values import Frozen
 class StoreChange(NamedTuple):
     """One change. `version` is the new one of a `set`, and the last one of a key that has ended;
     `previous` is the one before, 0 where there was none. `store` is the identity of the data: what
-    begins at version 1 again has another one.
+    begins at version 1 again has another one. `value` is that of a `set`; where a key has ended it
+    is the last one if the store tells it (None: it does not; JSON's null is `b"null"`).
 
     A named tuple, because one is made for every write: a frozen dataclass costs 1 µs more.
     """

@@ -29,6 +29,7 @@ def test_the_seed_s_defaults_stand() -> None:
         "heartbeat_interval_seconds": 30,
         "ttl_seconds": 60,
     }
+    assert shown["kv"].pop("events") == {"value": False}
     assert shown["kv"] == {
         "store": "inmemory",
         "default_ttl_seconds": 60,

@@ -17,6 +17,14 @@ def _built(store: Any) -> Any:
     return store
 
 
+class KvEventsSettings(Section):
+    """The events of keys."""
+
+    value: bool = False
+    """Have the events of a deleted and an expired key carry its last value, up to 256 KiB and what
+    the broker takes. Whoever may subscribe to `{root}/kv/#` reads it."""
+
+
 class RedisSettings(Section):
     """For `kv.store: redis`."""
 
@@ -55,6 +63,8 @@ class KvSettings(Section):
     """Where keys are stored: in this process, or on a server."""
     default_ttl_seconds: float = Field(default=60, ge=0)
     """Seconds until a key without its own TTL expires; 0 means never."""
+    events: KvEventsSettings = KvEventsSettings.defaults()
+    """The events of keys."""
     redis: RedisSettings = RedisSettings.defaults()
     """For `store: redis`."""
     consul: ConsulSettings = ConsulSettings.defaults()

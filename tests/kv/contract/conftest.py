@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -44,15 +45,31 @@ class Harness:
 @pytest.fixture(params=["inmemory", "redis"])
 async def harness(request: pytest.FixtureRequest, prefix: str) -> AsyncIterator[Harness]:
     """Each test of the contract runs with each store."""
+    async with _harness(request, prefix) as harness:
+        yield harness
+
+
+@pytest.fixture(params=["inmemory", "redis"])
+async def telling(request: pytest.FixtureRequest, prefix: str) -> AsyncIterator[Harness]:
+    """Each store, as one that tells the last value of a key."""
+    async with _harness(request, prefix, last_values=True) as harness:
+        yield harness
+
+
+@asynccontextmanager
+async def _harness(
+    request: pytest.FixtureRequest, prefix: str, *, last_values: bool = False
+) -> AsyncIterator[Harness]:
     if request.param == "inmemory":
         clock = VirtualClock()
-        harness = Harness(MemoryStore(clock), clock.advance)
+        harness = Harness(MemoryStore(clock, last_values=last_values), clock.advance)
         async with _started(harness):
             yield harness
         return
     url = request.getfixturevalue("redis_url")
     async with Redis.from_url(url) as client:
-        harness = Harness(RedisStore(url, key_prefix=prefix), _redis_time(client))
+        store = RedisStore(url, key_prefix=prefix, last_values=last_values)
+        harness = Harness(store, _redis_time(client))
         async with _started(harness):
             yield harness
 
