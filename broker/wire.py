@@ -15,7 +15,7 @@ import math
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.tls import explain
@@ -26,7 +26,9 @@ from dskity.bus.transport import Capabilities, Receiver
 
 Version: TypeAlias = Literal[5, 4]
 """The protocol version as it stands in CONNECT: 5 is MQTT 5, 4 is MQTT 3.1.1."""
-PROTOCOL_NAMES: dict[Version, str] = {5: "MQTT 5", 4: "MQTT 3.1.1"}
+MQTT_5: Final = 5
+MQTT_311: Final = 4
+PROTOCOL_NAMES: dict[Version, str] = {MQTT_5: "MQTT 5", MQTT_311: "MQTT 3.1.1"}
 
 # A 3.1.1 broker cannot tell how many unacknowledged publishes it takes; mosquitto acknowledges
 # those over its default of 20 and drops them.
@@ -57,6 +59,11 @@ class ConnectRequest:
     will: Message | None = None
     tls: ssl.SSLContext | None = None
 
+    @property
+    def five(self) -> bool:
+        """Whether it asks for MQTT 5, so that it may have properties."""
+        return self.version == MQTT_5
+
 
 @dataclass(frozen=True, slots=True)
 class ConnectResult:
@@ -71,14 +78,18 @@ class ConnectResult:
     shared: bool = True
     identifiers: bool = True
 
+    @property
+    def five(self) -> bool:
+        """Whether the connection speaks MQTT 5."""
+        return self.version == MQTT_5
+
     def window(self, most: int) -> int:
         """How many publishes of QoS ≥ 1 may be unacknowledged at once; `most` is our own bound."""
-        five = self.version == 5  # noqa: PLR2004  # MQTT 5
-        return min(most, self.receive_maximum if five else UNTOLD_RECEIVE_MAXIMUM)
+        return min(most, self.receive_maximum if self.five else UNTOLD_RECEIVE_MAXIMUM)
 
     def capabilities(self) -> Capabilities:
         """What can be promised by it; on 3.1.1 the least, for CONNACK tells nothing."""
-        five = self.version == 5  # noqa: PLR2004  # MQTT 5
+        five = self.five
         return Capabilities(
             protocol=PROTOCOL_NAMES[self.version],
             headers=five,

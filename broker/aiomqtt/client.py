@@ -58,7 +58,7 @@ class HookedClient(aiomqtt.Client):
 
     def __init__(self, opening: ConnectRequest, stream: socket.socket, hooks: Hooks) -> None:
         settings, address = opening.settings, opening.settings.address
-        five = opening.version == 5  # noqa: PLR2004  # MQTT 5
+        five = opening.five
         super().__init__(
             address.host,
             address.port,

@@ -33,8 +33,7 @@ def will_of(opening: ConnectRequest) -> aiomqtt.Will | None:
     will = opening.will
     if will is None:
         return None
-    five = opening.version == 5  # noqa: PLR2004  # MQTT 5
-    properties = publish_properties(will, PacketTypes.WILLMESSAGE) if five else None
+    properties = publish_properties(will, PacketTypes.WILLMESSAGE) if opening.five else None
     return aiomqtt.Will(will.topic, will.payload, will.qos, will.retain, properties)
 
 
@@ -64,7 +63,7 @@ def welcome_of(
     opening: ConnectRequest, resumed: bool, properties: Properties | None
 ) -> ConnectResult:
     """CONNACK in our words; 3.1.1 has no properties."""
-    if properties is None or opening.version == 4:  # noqa: PLR2004  # MQTT 3.1.1
+    if properties is None or not opening.five:
         return ConnectResult(version=opening.version, resumed=resumed)
     told = vars(properties)
     return ConnectResult(

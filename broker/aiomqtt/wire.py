@@ -51,7 +51,7 @@ class AiomqttWire:
     def __init__(self, opening: ConnectRequest, receive: Receiver, before: Wire | None) -> None:
         self.receive = receive
         self._opening = opening
-        self._five = opening.version == 5  # noqa: PLR2004  # MQTT 5
+        self._five = opening.five
         self._client: HookedClient | None = None
         self._connack: tuple[ConnectFlags, ReasonCode, Properties | None] | None = None
         self._waiting: dict[int, asyncio.Future[list[int]]] = {}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.tls import client_context
-from dskity.broker.wire import ConnectRequest, Version
+from dskity.broker.wire import MQTT_311, ConnectRequest, Version
 from dskity.bus.base.threads import blocking
 from dskity.bus.message import Message
 from dskity.bus.transport import Lane
@@ -36,7 +36,7 @@ class Identity:
         """
         # A session that is not wanted from an earlier process still bridges a reconnect of this
         # one; 3.1.1 cannot say so, there a clean session also ends with its connection.
-        clean = not self.resumes and (version == 4 or not before)  # noqa: PLR2004
+        clean = not self.resumes and (version == MQTT_311 or not before)
         tls = await blocking(client_context, node.tls) if node.address.tls else None
         return ConnectRequest(
             node, self.client_id, version, clean, self.session_expiry, self.will, tls

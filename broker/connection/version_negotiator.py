@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dskity.broker.reasons import UNSUPPORTED_VERSION
 from dskity.broker.settings import ProtocolChoice
-from dskity.broker.wire import Silent, Version
+from dskity.broker.wire import MQTT_5, MQTT_311, Silent, Version
 from dskity.bus.errors import BrokerRefused
 
-_FIXED: dict[ProtocolChoice, Version] = {"5": 5, "3.1.1": 4}
+_FIXED: dict[ProtocolChoice, Version] = {"5": MQTT_5, "3.1.1": MQTT_311}
 
 
 class VersionNegotiator:
@@ -19,7 +19,7 @@ class VersionNegotiator:
     """
 
     def __init__(self, choice: ProtocolChoice) -> None:
-        self.version: Version = _FIXED.get(choice, 5)
+        self.version: Version = _FIXED.get(choice, MQTT_5)
         self._open = choice == "auto"
 
     def accepted(self) -> None:
@@ -31,10 +31,10 @@ class VersionNegotiator:
         if not self._open:
             return False
         if isinstance(error, BrokerRefused) and error.reason_code == UNSUPPORTED_VERSION:
-            other = self.version == 5  # noqa: PLR2004  # MQTT 5
-            self.version = 4
+            other = self.version == MQTT_5
+            self.version = MQTT_311
             return other
         if isinstance(error, Silent):
-            self.version = 4 if self.version == 5 else 5  # noqa: PLR2004
-            return self.version == 4  # noqa: PLR2004
+            self.version = MQTT_311 if self.version == MQTT_5 else MQTT_5
+            return self.version == MQTT_311
         return False

@@ -28,7 +28,7 @@ def publish_properties(message: Message) -> Properties | None:
 
 def connect_properties(opening: ConnectRequest) -> Properties | None:
     """The properties of CONNECT; its limits are arguments of mqttium's client."""
-    if opening.version == 4:  # noqa: PLR2004  # MQTT 3.1.1
+    if not opening.five:
         return None
     return Properties({"session_expiry_interval": opening.session_expiry})
 
@@ -38,7 +38,7 @@ def will_of(opening: ConnectRequest) -> PublishMessage | None:
     will = opening.will
     if will is None:
         return None
-    properties = publish_properties(will) if opening.version == 5 else None  # noqa: PLR2004  # MQTT 5
+    properties = publish_properties(will) if opening.five else None
     return PublishMessage(will.topic, will.payload, will.qos, will.retain, properties)
 
 

@@ -51,7 +51,7 @@ class MqttiumWire:
         )
         self._client = make_client(opening, self.store)
         self._client.on_disconnect = self._ended
-        self._five = opening.version == 5  # noqa: PLR2004  # MQTT 5
+        self._five = opening.five
         self._outgoing = Outgoing(self._client, five=self._five)
         self._incoming = Incoming(
             self._client,

@@ -28,7 +28,7 @@ class Ground:
     @property
     def five(self) -> bool:
         """Whether it speaks MQTT 5."""
-        return self.welcome.version == 5  # noqa: PLR2004  # MQTT 5
+        return self.welcome.five
 
     def topic(self, name: str) -> str:
         """A topic of ours."""

@@ -86,9 +86,9 @@ async def _greet_node(
 
 def _told(settings: ConnectionSettings, welcome: ConnectResult) -> Finding:
     """What the version means."""
-    five, name = welcome.version == 5, PROTOCOL_NAMES[welcome.version]  # noqa: PLR2004  # MQTT 5
+    name = PROTOCOL_NAMES[welcome.version]
     asked = settings.protocol == "3.1.1"
-    return judged("mqtt5", f"{name}, as the settings say" if asked else name, holds=five)
+    return judged("mqtt5", f"{name}, as the settings say" if asked else name, holds=welcome.five)
 
 
 async def _try(
