@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from dskity.bus.base import tasks
+from dskity.bus.base.drop_oldest import DropOldest
 from dskity.bus.base.throttled_log import Pace
 from dskity.bus.base.wording import shown
 from dskity.bus.bus import Bus
@@ -65,17 +65,14 @@ class BackgroundPublisher(Generic[T]):
         self._bus = bus
         self._message_of = message_of
         self._name = name
-        self._limit = limit
         self._durable = durable
         self._time = bus.clock.time
-        self._waiting: deque[tuple[T, float]] = deque()
+        self._waiting: DropOldest[tuple[T, float]] = DropOldest(limit)
         self._flying: dict[int, tuple[T, float]] = {}
         self._numbers = itertools.count()
         self._connection: tuple[int, bool] | None = None
-        self._arrived = asyncio.Event()
         self._room = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._closing = False
         self._pace = Pace(bus.clock)
 
     def start(self) -> None:
@@ -85,12 +82,8 @@ class BackgroundPublisher(Generic[T]):
 
     def put(self, item: T) -> None:
         """Have `item` published after those that were put before it."""
-        waiting = self._waiting
-        if len(waiting) >= self._limit:
-            self._overflow()
-        waiting.append((item, self._time()))
-        if len(waiting) == 1:
-            self._arrived.set()
+        if self._waiting.put((item, self._time())):
+            self._overflow(1)
 
     async def send(self, item: T) -> None:
         """Publish now where nothing waits and it can be done; else as `put` does.
@@ -118,13 +111,13 @@ class BackgroundPublisher(Generic[T]):
         """End; what waits has `grace` seconds to leave, unless nothing can be published."""
         if self._task is None:
             return
-        task, self._task, self._closing = self._task, None, True
-        self._arrived.set()
+        task, self._task = self._task, None
+        self._waiting.close()
         if self._open:
             await asyncio.wait((task,), timeout=grace)
         task.cancel()
         await asyncio.wait((task,))
-        self._closing = False
+        self._waiting.reopen()
         self._room.set()
         self._put_back()
         if self._waiting:
@@ -136,17 +129,11 @@ class BackgroundPublisher(Generic[T]):
 
     @property
     def _is_crowded(self) -> bool:
-        return len(self._waiting) > self._limit // 2
+        return len(self._waiting) > self._waiting.limit // 2
 
     async def _run(self) -> None:
         self._put_back()  # what an earlier run, which failed, had under way
-        while True:
-            if not self._waiting:
-                if self._closing:
-                    return
-                self._arrived.clear()
-                await self._arrived.wait()
-                continue
+        while await self._waiting.wait():
             if not self._open:
                 self._room.set()
                 await self._bus.link.up()
@@ -166,7 +153,7 @@ class BackgroundPublisher(Generic[T]):
             while self._waiting and self._connection == self._present_connection():
                 await slots.acquire()
                 number = next(self._numbers)
-                self._flying[number] = self._waiting.popleft()
+                self._flying[number] = self._waiting.take()
                 if not self._is_crowded:
                     self._room.set()
                 group.create_task(self._publish(number, slots), name=self._name)
@@ -195,18 +182,17 @@ class BackgroundPublisher(Generic[T]):
 
     def _put_back(self) -> None:
         """What was under way is the oldest: it goes first."""
-        self._waiting.extendleft(reversed(self._flying.values()))
+        gone = self._waiting.put_back(self._flying.values())
         self._flying.clear()
-        while len(self._waiting) > self._limit:
-            self._overflow()
+        if gone:
+            self._overflow(gone)
 
-    def _overflow(self) -> None:
-        self._waiting.popleft()
+    def _overflow(self, count: int) -> None:
         self._room.set()
-        self._drop("the broker is away, or too slow: dropping the oldest")
+        self._drop("the broker is away, or too slow: dropping the oldest", count)
 
-    def _drop(self, reason: str) -> None:
-        self.dropped += 1
+    def _drop(self, reason: str, count: int = 1) -> None:
+        self.dropped += count
         if self._pace.is_due():
             _logger.warning(
                 "%s dropped: %d so far; the last one: %s", self._name, self.dropped, reason

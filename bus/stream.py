@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from typing import TYPE_CHECKING, Self
+
+from dskity.bus.base.drop_oldest import DropOldest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,46 +25,33 @@ class MessageStream:
     """
 
     def __init__(self, limit: int, max_bytes: int = MAX_BYTES) -> None:
-        self.dropped = 0
-        self._limit = limit
-        self._max_bytes = max_bytes
-        self._bytes = 0
-        self._messages: deque[Message] = deque()
-        self._arrived = asyncio.Event()
-        self._closed = False
+        self._messages: DropOldest[Message] = DropOldest(
+            limit, max_bytes=max_bytes, size_of=_size_of
+        )
+
+    @property
+    def dropped(self) -> int:
+        """How many messages the reader has lost."""
+        return self._messages.dropped
 
     def accept(self, delivery: Delivery, captures: Mapping[str, str]) -> None:
         """Take one message; the bus calls it."""
         del captures
-        message = delivery.message()
-        self._bytes += len(message.payload)
-        self._messages.append(message)
-        while len(self._messages) > self._limit or self._is_too_large():
-            self._take()
-            self.dropped += 1
-        self._arrived.set()
+        self._messages.put(delivery.message())
         delivery.done()
 
     def close(self) -> None:
         """End the iteration once what has arrived is read."""
-        self._closed = True
-        self._arrived.set()
+        self._messages.close()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Message:
-        while not self._messages:
-            if self._closed:
-                raise StopAsyncIteration
-            self._arrived.clear()
-            await self._arrived.wait()
-        return self._take()
+        if not await self._messages.wait():
+            raise StopAsyncIteration
+        return self._messages.take()
 
-    def _is_too_large(self) -> bool:
-        return self._bytes > self._max_bytes and len(self._messages) > 1
 
-    def _take(self) -> Message:
-        message = self._messages.popleft()
-        self._bytes -= len(message.payload)
-        return message
+def _size_of(message: Message) -> int:
+    return len(message.payload)

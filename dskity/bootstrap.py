@@ -37,16 +37,17 @@ from dskity.config import DSkitySettings, load_settings
 from dskity.config.sections.connections import DEFAULT
 from dskity.config.sections.doors import CorsSettings, ServerTlsSettings
 from dskity.modules.access.security import Guard
+from dskity.modules.access.server_tls import ServerTls
 from dskity.modules.clients.events_client import BusEvents
 from dskity.modules.clients.tasks import Tasks
 from dskity.modules.contract import TransportClients
 from dskity.modules.grpc.client import GrpcClients
-from dskity.modules.http.app import Cors, Limits, create_app, furnish
+from dskity.modules.http.app import Cors, HttpLimits, create_app, furnish
 from dskity.modules.http.connections import Bounds, TimeOuts
 from dskity.modules.http.guard import OPEN_PATHS, OpenPath
-from dskity.modules.http.server import HttpServer, ServerTls
+from dskity.modules.http.server import HttpServer
 from dskity.modules.lifecycle.discovery import discover
-from dskity.modules.lifecycle.lifecycle import Limits as UnitLimits
+from dskity.modules.lifecycle.lifecycle import HookTimeouts
 from dskity.modules.lifecycle.supervisor import Supervisor
 from dskity.notices.banner import banner
 from dskity.notices.unknown_keys import unknown_keys
@@ -180,9 +181,9 @@ def make_app(settings: DSkitySettings, guard: Guard) -> FastAPI:
     )
 
 
-def _limits(settings: DSkitySettings) -> Limits:
+def _limits(settings: DSkitySettings) -> HttpLimits:
     http = settings.http
-    return Limits(http.max_body_bytes, http.max_bodies_bytes, http.max_streams)
+    return HttpLimits(http.max_body_bytes, http.max_bodies_bytes, http.max_streams)
 
 
 def _open_paths(settings: DSkitySettings) -> tuple[OpenPath, ...]:
@@ -218,7 +219,7 @@ def _supervisor(
         events=events,
         builtins=[*built_in_modules(given), *modules],
         strict=settings.strict,
-        limits=UnitLimits(drain=settings.shutdown_grace_seconds),
+        limits=HookTimeouts(drain=settings.shutdown_grace_seconds),
     )
     for each in core.connections.values():
         supervisor.watch(each.bus)

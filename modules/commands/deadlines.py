@@ -1,15 +1,17 @@
-"""Which key is due next: ordered deadlines, and one sleeper for all of them."""
+"""Which key is due next."""
 
 from __future__ import annotations
 
-import heapq
-import math
+from typing import TypeAlias
 
-from dskity.bus.base.alarm import Alarm
 from dskity.bus.base.clock import Clock
+from dskity.bus.base.deadline_heap import DeadlineHeap
 
 _SLACK = 64
-"""Discarded keys stay in the heap; once it exceeds twice the live ones by this, it is rebuilt."""
+"""Discarded keys that the heap may hold beyond as many as live ones."""
+_SLICE = 1_000
+
+_Item: TypeAlias = tuple[float, str]
 
 
 class Deadlines:
@@ -18,37 +20,37 @@ class Deadlines:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._due: dict[str, float] = {}
-        self._heap: list[tuple[float, str]] = []
-        self._alarm = Alarm(clock, "commands")
+        self._heap: DeadlineHeap[_Item] = DeadlineHeap(
+            clock, "commands", self._is_live, slack=_SLACK
+        )
 
     def __len__(self) -> int:
         return len(self._due)
 
     def add(self, key: str, seconds: float) -> None:
         """`key` is due `seconds` from now."""
+        self.discard(key)
         moment = self._clock.monotonic() + seconds
         self._due[key] = moment
-        heapq.heappush(self._heap, (moment, key))
-        self._alarm.no_later_than(moment)
+        self._heap.add((moment, key))
 
     def discard(self, key: str) -> None:
         """`key` is not due any more."""
-        self._due.pop(key, None)
-        if len(self._heap) > 2 * len(self._due) + _SLACK:
-            self._heap = [(moment, key) for key, moment in self._due.items()]
-            heapq.heapify(self._heap)
+        if self._due.pop(key, None) is not None:
+            self._heap.outdated()
 
     async def next(self) -> str:
         """Wait for the first key that is due, and take it out."""
-        while True:
-            self._drop_stale()
-            moment = self._heap[0][0] if self._heap else math.inf
-            if moment <= self._clock.monotonic():
-                _, key = heapq.heappop(self._heap)
-                del self._due[key]
-                return key
-            await self._alarm.sleep_until(moment)
+        while (key := self._take()) is None:
+            await self._heap.sleep()
+        return key
 
-    def _drop_stale(self) -> None:
-        while self._heap and self._due.get(self._heap[0][1]) != self._heap[0][0]:
-            heapq.heappop(self._heap)
+    def _take(self) -> str | None:
+        for _, key in self._heap.due(_SLICE):
+            del self._due[key]
+            return key
+        return None
+
+    def _is_live(self, item: _Item) -> bool:
+        moment, key = item
+        return self._due.get(key) == moment

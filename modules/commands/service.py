@@ -27,7 +27,7 @@ from dskity.modules.commands.keys import SharedKeys
 from dskity.modules.commands.ledger import Ledger
 from dskity.modules.commands.replies import ReplyIntake
 from dskity.modules.commands.states import Change, State, has_ended
-from dskity.modules.commands.store import ExecutionStore, MemoryStore
+from dskity.modules.commands.store import ExecutionStore, MemoryExecutions
 from dskity.modules.contract import KV, Execution
 
 _MAX_SECONDS = 2**32 - 1  # what a message expiry interval holds (MQTT 5 spec 3.3.2.3.3)
@@ -56,7 +56,7 @@ class CommandService:
         self._ttl = _seconds("commands.ttl", ttl)
         self._keys = None if shared is None else SharedKeys(shared, bus.clock)
         self._locks = KeyedLock()
-        self._ledger = Ledger(bus, store or MemoryStore(), max_open, self._keys)
+        self._ledger = Ledger(bus, store or MemoryExecutions(), max_open, self._keys)
         self._intake = ReplyIntake(bus, self._templates.replies, self._ledger)
         self._running = False
 

@@ -28,7 +28,7 @@ class ExecutionStore(Protocol):
         ...
 
 
-class MemoryStore:
+class MemoryExecutions:
     """All open executions, and of the ended ones the last `keep` that ended."""
 
     def __init__(self, keep: int = 10_000) -> None:

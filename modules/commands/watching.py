@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Iterator
+from operator import itemgetter
 
 from pydantic_core import to_json
 
+from dskity.bus.base.drop_oldest import DropOldest
 from dskity.modules.contract import Execution
 
 _LIMIT = 100
@@ -21,32 +21,18 @@ class Changes:
     """The changes that wait for one watcher."""
 
     def __init__(self, limit: int = _LIMIT, max_bytes: int = _MAX_BYTES) -> None:
-        self._limit = limit
-        self._max_bytes = max_bytes
-        self._waiting: deque[tuple[Execution, int]] = deque()
-        self._bytes = 0
-        self._arrived = asyncio.Event()
+        self._waiting: DropOldest[tuple[Execution, int]] = DropOldest(
+            limit, max_bytes=max_bytes, size_of=itemgetter(1)
+        )
 
     def put(self, execution: Execution, size: int) -> None:
         """Add the newest."""
-        self._waiting.append((execution, size))
-        self._bytes += size
-        while len(self._waiting) > 1 and (
-            len(self._waiting) > self._limit or self._bytes > self._max_bytes
-        ):
-            self._take()
-        self._arrived.set()
+        self._waiting.put((execution, size))
 
     async def get(self) -> Execution:
         """The oldest, once there is one."""
-        while not self._waiting:
-            self._arrived.clear()
-            await self._arrived.wait()
-        return self._take()
-
-    def _take(self) -> Execution:
-        execution, size = self._waiting.popleft()
-        self._bytes -= size
+        await self._waiting.wait()
+        execution, _ = self._waiting.take()
         return execution
 
 

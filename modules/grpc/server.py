@@ -16,12 +16,13 @@ from dskity.bus.base.tasks import is_ending, keep_running
 from dskity.bus.base.threads import blocking
 from dskity.bus.errors import EngineError
 from dskity.modules.access.security import Guard
+from dskity.modules.access.server_tls import ServerTls
 from dskity.modules.contract import Check
 from dskity.modules.grpc import reflection
 from dskity.modules.grpc.client import GrpcClients, Servicers
 from dskity.modules.grpc.door import Door
 from dskity.modules.grpc.health import Health
-from dskity.modules.grpc.tls import ServerTls, credentials
+from dskity.modules.grpc.tls import credentials
 
 _logger = logging.getLogger(__name__)
 _KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS = 60_000, 20_000

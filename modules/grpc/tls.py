@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
 
 import grpc
 
 from dskity.bus.errors import InvalidSettings
-
-
-class ServerTls(Protocol):
-    """PEM files: the certificate chain, its key, and the authorities whose clients may come."""
-
-    @property
-    def cert_file(self) -> Path: ...
-
-    @property
-    def key_file(self) -> Path: ...
-
-    @property
-    def client_ca_file(self) -> Path | None: ...
+from dskity.modules.access.server_tls import ServerTls
 
 
 def credentials(tls: ServerTls) -> grpc.ServerCredentials:

@@ -19,19 +19,20 @@ Layout, lowest first:
     server.py      listens, serves and stops
 """
 
-from dskity.modules.http.app import Cors, Limits, create_app, furnish
+from dskity.modules.access.server_tls import ServerTls
+from dskity.modules.http.app import Cors, HttpLimits, create_app, furnish
 from dskity.modules.http.connections import Bounds, TimeOuts
 from dskity.modules.http.guard import OPEN_PATHS, OpenPath
 from dskity.modules.http.module import HttpModule
-from dskity.modules.http.server import HttpServer, ServerTls
+from dskity.modules.http.server import HttpServer
 
 __all__ = [
     "OPEN_PATHS",
     "Bounds",
     "Cors",
+    "HttpLimits",
     "HttpModule",
     "HttpServer",
-    "Limits",
     "OpenPath",
     "ServerTls",
     "TimeOuts",

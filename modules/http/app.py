@@ -22,7 +22,7 @@ from dskity.modules.http.security_headers import SecurityHeaders
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class HttpLimits:
     """Bounds of the HTTP API: bytes of one body, of all bodies under way, and concurrent event
     streams."""
 
@@ -44,7 +44,7 @@ class Cors:
 def create_app(
     name: str,
     guard: Guard,
-    limits: Limits | None = None,
+    limits: HttpLimits | None = None,
     version: str = "0",
     open_paths: Iterable[OpenPath] = OPEN_PATHS,
     cors: Cors | None = None,
@@ -58,7 +58,7 @@ def create_app(
 def furnish(
     app: FastAPI,
     guard: Guard,
-    limits: Limits | None = None,
+    limits: HttpLimits | None = None,
     open_paths: Iterable[OpenPath] = OPEN_PATHS,
     cors: Cors | None = None,
 ) -> FastAPI:
@@ -66,7 +66,7 @@ def furnish(
 
     Middleware and error handlers that it has stay, and stand outside of ours.
     """
-    limits = limits or Limits()
+    limits = limits or HttpLimits()
     app.user_middleware.extend(
         (
             Middleware(RequestId),

@@ -7,8 +7,7 @@ import math
 import socket
 import ssl
 import time
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import uvicorn
@@ -17,6 +16,7 @@ from fastapi import FastAPI
 from dskity.bus.base.clock import SYSTEM_CLOCK
 from dskity.bus.base.tasks import keep_running
 from dskity.bus.errors import EngineError
+from dskity.modules.access.server_tls import ServerTls
 from dskity.modules.http.connections import Bounds, Connections, TimeOuts
 from dskity.modules.http.listener import (
     AT_ONCE,
@@ -30,19 +30,6 @@ from dskity.modules.http.protocol import http_protocol
 
 _SWEEP_EVERY = 0.25  # seconds; a time-out is late by this at most
 _NO_BOUNDS, _NO_TIME_OUTS = Bounds(), TimeOuts()
-
-
-@dataclass(frozen=True, slots=True)
-class ServerTls:
-    """PEM files: the certificate chain, its key, and the authorities whose clients may come."""
-
-    cert_file: Path
-    key_file: Path
-    client_ca_file: Path | None = None
-
-    def __str__(self) -> str:
-        files = (self.cert_file, self.key_file, self.client_ca_file)
-        return ", ".join(str(file) for file in files if file is not None)
 
 
 class HttpServer:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
 import logging
 import math
 import secrets
 from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
-from dskity.bus.base.alarm import Alarm
 from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.base.deadline_heap import DeadlineHeap
 from dskity.modules.clients.tasks import Tasks
 from dskity.modules.contract import Entry
 from dskity.modules.kv.store import Listener, Pace, StoreChange, conflict
@@ -32,8 +31,6 @@ _SLICE = 1_000
 _TOGETHER = 0.002
 """Seconds between two looks at what is due: with many keys a wake-up for each would be half of the
 cost. A key after a quiet time ends at its own moment."""
-_MIN_STALE = 1_024
-"""A heap with fewer outdated items than this is not worth rebuilding."""
 
 log = logging.getLogger(__name__)
 
@@ -55,10 +52,8 @@ class MemoryStore:
         self._clock = clock
         self._now = clock.monotonic
         self._items: dict[str, _Item] = {}
-        self._heap: list[_Item] = []
-        self._stale = 0
+        self._heap: DeadlineHeap[_Item] = DeadlineHeap(clock, "kv expiry", self._is_live)
         self._floor = 0
-        self._alarm = Alarm(clock, "kv expiry")
         self._running = False
         self._tasks = Tasks(log)
         self._made: Listener = _no_listener
@@ -117,11 +112,9 @@ class MemoryStore:
         item = (deadline, key, version, frozen, ttl)
         self._items[key] = item
         if ttl is not None:
-            heapq.heappush(self._heap, item)
-            if deadline < self._alarm.moment:
-                self._alarm.no_later_than(deadline)
+            self._heap.add(item)
         if old is not None and old[_TTL] is not None:
-            self._outdated()
+            self._heap.outdated()
         self._tell(StoreChange("set", key, version, present, ttl, frozen, self._id))
         return version
 
@@ -138,7 +131,7 @@ class MemoryStore:
             return False
         self._end(item, "deleted")
         if item[_TTL] is not None:
-            self._outdated()
+            self._heap.outdated()
         return True
 
     async def keys(self, prefix: str) -> list[str]:
@@ -164,33 +157,20 @@ class MemoryStore:
     def _expire(self, item: _Item) -> None:
         """End a key whose time is over before its turn in the heap has come."""
         self._end(item, "expired")
-        self._outdated()
+        self._heap.outdated()
 
-    def _outdated(self) -> None:
-        """One more item of the heap is not in the table any more."""
-        self._stale += 1
-        if self._stale > _MIN_STALE and self._stale > len(self._heap) // 2:
-            self._heap = [item for item in self._heap if self._items.get(item[_KEY]) is item]
-            heapq.heapify(self._heap)
-            self._stale = 0
+    def _is_live(self, item: _Item) -> bool:
+        return self._items.get(item[_KEY]) is item
 
     async def _expire_for_ever(self) -> None:
         while True:
             if self._expire_due():
                 await self._pace()
             else:
-                next_deadline = self._heap[0][_DEADLINE] if self._heap else math.inf
-                await self._alarm.sleep_until(max(next_deadline, self._now() + _TOGETHER))
+                await self._heap.sleep(at_least=_TOGETHER)
 
     def _expire_due(self) -> bool:
         """Expire the first keys that are due; whether there may be more."""
-        heap, now = self._heap, self._now()
-        for _ in range(_SLICE):
-            if not heap or heap[0][_DEADLINE] > now:
-                return False
-            item = heapq.heappop(heap)
-            if self._items.get(item[_KEY]) is item:
-                self._end(item, "expired")
-            else:
-                self._stale -= 1
-        return True
+        for item in self._heap.due(_SLICE):
+            self._end(item, "expired")
+        return self._heap.next_deadline <= self._now()

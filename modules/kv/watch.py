@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import weakref
-from collections import deque
 from typing import Self
 
+from dskity.bus.base.drop_oldest import DropOldest
 from dskity.modules.contract import Change
 from dskity.modules.kv.store import StoreChange
 from dskity.modules.kv.values import thaw
@@ -23,21 +22,18 @@ class Watch:
 
     def __init__(self, prefix: str, limit: int = LIMIT) -> None:
         self.prefix = prefix
-        self.dropped = 0
-        self._changes: deque[StoreChange] = deque()
-        self._limit = limit
-        self._arrived = asyncio.Event()
+        self._changes: DropOldest[StoreChange] = DropOldest(limit)
         self._closed = False
+
+    @property
+    def dropped(self) -> int:
+        """How many changes the watcher has lost."""
+        return self._changes.dropped
 
     def add(self, change: StoreChange) -> None:
         """Take a change, if it is one of ours."""
-        if self._closed or not change.key.startswith(self.prefix):
-            return
-        if len(self._changes) >= self._limit:
-            self._changes.popleft()
-            self.dropped += 1
-        self._changes.append(change)
-        self._arrived.set()
+        if not self._closed and change.key.startswith(self.prefix):
+            self._changes.put(change)
 
     async def aclose(self) -> None:
         """End the iteration once what has arrived is read."""
@@ -46,18 +42,15 @@ class Watch:
     def close(self) -> None:
         """As `aclose`."""
         self._closed = True
-        self._arrived.set()
+        self._changes.close()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Change:
-        while not self._changes:
-            if self._closed:
-                raise StopAsyncIteration
-            self._arrived.clear()
-            await self._arrived.wait()
-        change = self._changes.popleft()
+        if not await self._changes.wait():
+            raise StopAsyncIteration
+        change = self._changes.take()
         value = thaw(change.value) if change.kind == "set" else None
         return Change(change.kind, change.key, change.version, value)
 

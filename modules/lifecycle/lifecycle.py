@@ -53,7 +53,7 @@ class ModuleStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class HookTimeouts:
     """Seconds that `on_startup`, `on_shutdown`, and handlers that are being ended may take."""
 
     startup: float = 30.0
@@ -64,7 +64,7 @@ class Limits:
 class ModuleLifecycle:
     """A module and what it has added. The supervisor decides what happens; this does it."""
 
-    def __init__(self, found: DiscoveredModule, limits: Limits) -> None:
+    def __init__(self, found: DiscoveredModule, limits: HookTimeouts) -> None:
         self.found = found
         self.name = found.name
         self.meta = ModuleMeta(found.name) if found.module is None else meta_of(found.module)

@@ -25,7 +25,7 @@ from dskity.modules.lifecycle.failure import describe, digest, report
 from dskity.modules.lifecycle.hydrate import Config, enabled
 from dskity.modules.lifecycle.lifecycle import (
     SHORTEST,
-    Limits,
+    HookTimeouts,
     ModuleLifecycle,
     ModuleStatus,
     State,
@@ -51,7 +51,7 @@ class Supervisor:
         events: BusEvents,
         builtins: Iterable[Any] = (),
         strict: bool = False,
-        limits: Limits | None = None,
+        limits: HookTimeouts | None = None,
     ) -> None:
         self._clients = clients
         self._config = config
@@ -60,7 +60,7 @@ class Supervisor:
         self._changing = asyncio.Lock()
         self._tasks = Tasks(_logger)
         every = unique([*map(built_in, builtins), *found])
-        self._limits = limits or Limits()
+        self._limits = limits or HookTimeouts()
         units = {entry.name: ModuleLifecycle(entry, self._limits) for entry in every}
         start_order = order({name: unit.meta.depends_on for name, unit in units.items()})
         self._units = {name: units[name] for name in start_order.names}

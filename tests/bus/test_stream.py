@@ -19,11 +19,11 @@ async def test_a_reader_that_never_reads_holds_a_bounded_number_of_bytes() -> No
         for number in range(5):
             await house.bus.publish("a", bytes([number]) * 40)
         await until(lambda: stream.dropped == 3, "the messages")
-        assert (len(stream._messages), stream._bytes) == (2, 80)
+        assert (len(stream._messages), stream._messages.bytes) == (2, 80)
         assert await taken(stream, 2) == [b"\x03" * 40, b"\x04" * 40]
         await house.bus.publish("a", b"x" * 100)
         assert await taken(stream, 1) == [b"x" * 100]
-        assert (stream._bytes, stream.dropped) == (0, 3)
+        assert (stream._messages.bytes, stream.dropped) == (0, 3)
 
 
 async def test_one_message_may_wait_however_large_it_is() -> None:

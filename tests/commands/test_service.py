@@ -24,7 +24,7 @@ from dskity.bus.errors import (
 from dskity.bus.memory import CAPABILITIES, MemoryBroker
 from dskity.bus.message import Message
 from dskity.modules.commands.service import CommandService
-from dskity.modules.commands.store import MemoryStore
+from dskity.modules.commands.store import MemoryExecutions
 from tests.commands.devices import Device, connected
 from tests.waiting import until
 
@@ -338,7 +338,7 @@ async def test_open_commands_are_bounded(bus: Bus) -> None:
 
 async def test_of_ended_commands_the_newest_are_kept(bus: Bus) -> None:
     """Open ones are never forgotten, and a forgotten key can be used again."""
-    commands = CommandService(bus, store=MemoryStore(keep=2))
+    commands = CommandService(bus, store=MemoryExecutions(keep=2))
     await commands.start()
     still_open = await commands.execute("vent", "open")
     ended = [await commands.execute("vent", "open", idempotency_key=str(n)) for n in range(3)]

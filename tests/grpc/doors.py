@@ -13,12 +13,12 @@ import grpc
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from dskity.modules.access.security import Guard
+from dskity.modules.access.server_tls import ServerTls
 from dskity.modules.commands.service import CommandService
 from dskity.modules.contract import KV, Commands, Instance, Registry, TransportClients
 from dskity.modules.grpc.client import GrpcClients
 from dskity.modules.grpc.module import GrpcModule
 from dskity.modules.grpc.server import GrpcServer
-from dskity.modules.grpc.tls import ServerTls
 from dskity.modules.kv.module import build_kv
 from tests.given import given
 from tests.house_bus import House, memory_house

@@ -6,7 +6,6 @@ import asyncio
 import datetime as dt
 import ipaddress
 import socket
-from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
@@ -18,6 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from dskity.bus.errors import Conflict, EngineError, InvalidSettings
 from dskity.bus.message import Message
+from dskity.modules.access.server_tls import ServerTls
 from dskity.modules.grpc.client import GrpcClients
 from dskity.modules.grpc.server import GrpcServer
 from dskity.modules.grpc.v1 import dskity_pb2 as pb
@@ -32,17 +32,8 @@ async def ready() -> None:
     return None
 
 
-@dataclass(frozen=True)
-class Files:
-    """What `ServerTls` asks for."""
-
-    cert_file: Path
-    key_file: Path
-    client_ca_file: Path | None = None
-
-
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+def files(tmp_path_factory: pytest.TempPathFactory) -> ServerTls:
     """A certificate for loopback that is its own authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
@@ -63,7 +54,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
         .sign(key, hashes.SHA256())
     )
     folder = tmp_path_factory.mktemp("tls")
-    found = Files(folder / "cert.pem", folder / "key.pem")
+    found = ServerTls(folder / "cert.pem", folder / "key.pem")
     found.cert_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     found.key_file.write_bytes(
         key.private_bytes(
@@ -128,7 +119,7 @@ async def test_a_request_over_the_limit_is_refused() -> None:
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-async def test_over_tls_a_client_knows_whom_it_talks_to(files: Files) -> None:
+async def test_over_tls_a_client_knows_whom_it_talks_to(files: ServerTls) -> None:
     """And one that speaks plain text gets nowhere."""
     async with open_door(tls=files) as door:
         authority = grpc.ssl_channel_credentials(files.cert_file.read_bytes())
@@ -140,10 +131,10 @@ async def test_over_tls_a_client_knows_whom_it_talks_to(files: Files) -> None:
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_with_a_client_authority_a_client_needs_a_certificate(files: Files) -> None:
+async def test_with_a_client_authority_a_client_needs_a_certificate(files: ServerTls) -> None:
     """One that it has signed."""
     pem = files.cert_file.read_bytes()
-    async with open_door(tls=Files(files.cert_file, files.key_file, files.cert_file)) as door:
+    async with open_door(tls=ServerTls(files.cert_file, files.key_file, files.cert_file)) as door:
         target = f"{HOST}:{door.server.port}"
         known = grpc.ssl_channel_credentials(pem, files.key_file.read_bytes(), pem)
         async with grpc.aio.secure_channel(target, known) as channel:
@@ -157,7 +148,7 @@ async def test_with_a_client_authority_a_client_needs_a_certificate(files: Files
 
 async def test_a_certificate_that_is_not_there_is_named(tmp_path: Path) -> None:
     """With the settings that ask for it."""
-    tls = Files(tmp_path / "cert.pem", tmp_path / "key.pem")
+    tls = ServerTls(tmp_path / "cert.pem", tmp_path / "key.pem")
     server = GrpcServer(GrpcClients(), OPEN, ready, host=HOST, port=0, tls=tls)
     with pytest.raises(InvalidSettings, match=r"grpc\.tls: .*key\.pem"):
         await server.start()

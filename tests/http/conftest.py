@@ -18,13 +18,13 @@ from dskity.bus.message import Message
 from dskity.modules.access.security import Guard
 from dskity.modules.commands.service import CommandService
 from dskity.modules.contract import KV, Commands, Instance, Registry, TransportClients
-from dskity.modules.http import HttpModule, HttpServer, Limits, create_app
+from dskity.modules.http import HttpLimits, HttpModule, HttpServer, create_app
 from dskity.modules.kv.module import build_kv
 from tests.given import given
 from tests.house_bus import House, memory_house
 
 LOOPBACK = Guard(loopback_open=True)
-NO_LIMITS = Limits()
+NO_LIMITS = HttpLimits()
 
 
 class Services:
@@ -113,7 +113,7 @@ async def serving(app: FastAPI, **options: Any) -> AsyncIterator[HttpServer]:
 @asynccontextmanager
 async def open_door(
     guard: Guard = LOOPBACK,
-    limits: Limits = NO_LIMITS,
+    limits: HttpLimits = NO_LIMITS,
     prepare: Callable[[FastAPI], None] | None = None,
     **house_options: Any,
 ) -> AsyncIterator[Door]:

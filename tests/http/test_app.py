@@ -7,7 +7,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from dskity.bus.errors import NotFound
 from dskity.modules.access.security import Guard
-from dskity.modules.http import Limits, create_app, furnish
+from dskity.modules.http import HttpLimits, create_app, furnish
 from tests.http.conftest import serving
 
 
@@ -20,7 +20,7 @@ async def test_an_app_of_the_users_own_is_guarded_like_ours() -> None:
     async def mine() -> str:
         return "here"
 
-    furnish(app, Guard(), Limits(body_bytes=10))
+    furnish(app, Guard(), HttpLimits(body_bytes=10))
     async with (
         serving(app) as server,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}") as client,

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 from fastapi import Body, FastAPI, Request
 
-from dskity.modules.http import Limits
+from dskity.modules.http import HttpLimits
 from tests.http.conftest import Door, open_door
 
-LIMITS = Limits(body_bytes=1000)
+LIMITS = HttpLimits(body_bytes=1000)
 
 
 async def chunks(count: int) -> AsyncIterator[bytes]:
@@ -80,7 +80,7 @@ async def test_all_bodies_together_are_bounded() -> None:
             await go_on.wait()
             return len(body)
 
-    limits = Limits(body_bytes=1000, bodies_bytes=1500)
+    limits = HttpLimits(body_bytes=1000, bodies_bytes=1500)
     async with open_door(limits=limits, prepare=prepare) as door:
         first = asyncio.create_task(door.client.post("/hold", content=b"x" * 1000), name="first")
         await held.wait()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 
-from dskity.modules.http import Limits
+from dskity.modules.http import HttpLimits
 from dskity.modules.http.limits import Streams
 from dskity.modules.http.sse import EventStream
 from tests.http.conftest import Door, lines_of, open_door
@@ -52,7 +52,7 @@ async def test_the_subscription_ends_when_the_caller_leaves(door: Door) -> None:
 
 async def test_streams_beyond_the_bound_are_refused() -> None:
     """503 at once; a place that is left can be taken."""
-    async with open_door(limits=Limits(streams=1)) as door:
+    async with open_door(limits=HttpLimits(streams=1)) as door:
         before = len(door.house.bus.subscriptions)
         async with door.client.stream("GET", "/stream?filter=a"):
             refused = await door.client.get("/stream?filter=b")

@@ -14,7 +14,8 @@ from cryptography.x509.oid import NameOID
 
 from dskity.bus.errors import EngineError
 from dskity.modules.access.security import Guard
-from dskity.modules.http import HttpServer, ServerTls, create_app
+from dskity.modules.access.server_tls import ServerTls
+from dskity.modules.http import HttpServer, create_app
 from tests.http.conftest import serving
 
 

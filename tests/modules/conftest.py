@@ -20,13 +20,13 @@ from dskity.modules.clients.mqtt_client import BusMqttClient
 from dskity.modules.clients.tasks import Tasks
 from dskity.modules.contract import TransportClients
 from dskity.modules.lifecycle.discovery import discover
-from dskity.modules.lifecycle.lifecycle import Limits
+from dskity.modules.lifecycle.lifecycle import HookTimeouts
 from dskity.modules.lifecycle.supervisor import Supervisor
 from tests.given import given
 from tests.house_bus import House, memory_house
 
 NOT_USED = cast("Any", None)
-QUICK = Limits(startup=0.2, shutdown=0.2, drain=0.2)
+QUICK = HookTimeouts(startup=0.2, shutdown=0.2, drain=0.2)
 
 
 @dataclass(frozen=True)

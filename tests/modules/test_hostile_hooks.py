@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dskity.modules.lifecycle.lifecycle import Limits
+from dskity.modules.lifecycle.lifecycle import HookTimeouts
 from tests.modules.conftest import Folder, Stage, staged
 from tests.modules.test_failures import HEAD, WORKING, still_works
 
@@ -192,9 +192,9 @@ async def test_hooks_without_an_end_of_several_modules_share_the_time(folder: Fo
         folder.write(f"bad{number}.py", text)
     (folder.path / "bad.py").unlink()
     async with staged(folder.path) as stage:
-        stage.supervisor._limits = Limits(shutdown=30.0, drain=0.0)
+        stage.supervisor._limits = HookTimeouts(shutdown=30.0, drain=0.0)
         await stage.supervisor.start()
-        stage.supervisor._limits = Limits(shutdown=0.5, drain=0.0)
+        stage.supervisor._limits = HookTimeouts(shutdown=0.5, drain=0.0)
         seen: list[float] = []
         for unit in stage.supervisor._units.values():
             stop = unit.stop

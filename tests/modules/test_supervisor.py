@@ -14,7 +14,7 @@ from dskity.bus.errors import Conflict, NotFound
 from dskity.bus.events import ModuleChanged
 from dskity.bus.message import Message
 from dskity.modules import Module, ModuleMeta, TransportClients, on
-from dskity.modules.lifecycle.lifecycle import Limits
+from dskity.modules.lifecycle.lifecycle import HookTimeouts
 from dskity.modules.lifecycle.supervisor import Supervisor
 from tests.modules.conftest import Folder, Stage, staged
 from tests.waiting import until
@@ -369,7 +369,7 @@ async def test_stuck_handlers_of_several_modules_share_the_time_to_drain(
     begun: list[bytes] = []
     builtins = tuple(Stuck(name) for name in ("one", "two", "three"))
     async with staged(builtins=builtins) as stage:
-        stage.supervisor._limits = Limits(drain=0.5)
+        stage.supervisor._limits = HookTimeouts(drain=0.5)
         await stage.supervisor.start()
         await stage.house.bus.publish("t", b"")
         await until(lambda: len(begun) == 3, "all are stuck")
