@@ -58,8 +58,8 @@ def explain(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
             f"the broker's certificate is not trusted ({error.verify_message}): set "
-            "common.mqtt.tls.ca_file to the authority that signed it, and use the host name it "
-            "was made for"
+            "common.mqtt.tls.ca_file to the authority that signed it, and use the host "
+            "name in it"
         )
     if error.reason == "WRONG_VERSION_NUMBER":
         return "the broker does not speak TLS on this port: use mqtt:// or the TLS port"

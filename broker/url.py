@@ -74,7 +74,7 @@ def parse_urls(urls: Urls) -> tuple[BrokerUrl, ...]:
     named = [str(url) for url in parsed]
     twice = next((name for name in named if named.count(name) > 1), None)
     if twice is not None:
-        raise InvalidSettings(f"broker URL: {twice} is in the list twice: leave out one of the two")
+        raise InvalidSettings(f"broker URL: {twice} is in the list twice: remove one of the two")
     return parsed
 
 

@@ -74,8 +74,8 @@ class Users:
                 entries[name] = PasswordHash.parse(secret)
             except ValueError as error:
                 raise InvalidSettings(
-                    f"{path}, line {number}: no password hash for user {name!r} (a plain password "
-                    f"does not do); run mosquitto_passwd {path} {name}"
+                    f"{path}, line {number}: no password hash for user {name!r} (plain passwords "
+                    f"are not supported); run mosquitto_passwd {path} {name}"
                 ) from error
         return cls(entries)
 

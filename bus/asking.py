@@ -43,7 +43,7 @@ class Asking:
                 )
                 own = self._inbound.own.begin(request)
                 if await self._outbound.now(request) is False:
-                    raise NoResponder(f"nobody is subscribed to {message.topic!r}")
+                    raise NoResponder(f"no client is subscribed to {message.topic!r}")
                 if own is not None and not self._inbound.hold.starting:
                     own.sent(full=self._inbound.hold.holding)
                 return check_reply(await pending.reply)
@@ -60,7 +60,7 @@ def _no_reply(topic: str, timeout: float, own: OwnRequest | None) -> str:
     if own is None or not own.handlers:
         return text
     return (
-        f"{text}; the handler of {own.handlers[0]!r} in this process has it: where the caller is "
-        "that handler with the same order key, or takes the last place of its concurrency, each "
+        f"{text}; the handler of {own.handlers[0]!r} in this process has it: if the caller is "
+        "that handler with the same order key, or uses the last slot of its concurrency, each "
         "waits for the other"
     )

@@ -172,7 +172,7 @@ class BackgroundPublisher(Generic[T]):
             if tasks.is_ending():
                 raise
             self._drop(shown(error))
-            _logger.exception("%s: a message could not be made or published", self._name)
+            _logger.exception("%s: a message could not be created or published", self._name)
         finally:
             slots.release()
         del self._flying[number]

@@ -492,8 +492,8 @@ class Bus:
         ours = (*self.root.split("/"), _REPLY)
         if pattern.levels[: len(ours)] == ours:
             raise InvalidTopic(
-                f"filter {pattern.text!r}: topics inside {self.root}/{_REPLY} are the bus's own, "
-                "for replies to its requests: await bus.request(…), or listen to other topics"
+                f"filter {pattern.text!r}: topics inside {self.root}/{_REPLY} are reserved for "
+                "replies to requests: use await bus.request(…), or subscribe to other topics"
             )
 
     async def _detach(self, subscription: Subscription) -> None:

@@ -32,8 +32,8 @@ class Granting:
         if not best_effort:
             raise refusal
         _logger.warning(
-            "%s: this broker does not share it: by best effort every member of the group %r gets "
-            "every message",
+            "%s: this broker has no shared subscriptions: by best effort, every member of the "
+            "group %r receives every message",
             pattern.text,
             group,
         )
@@ -49,7 +49,7 @@ class Granting:
             fix = f"declare qos={can.max_qos}, write best_effort=True, or use another broker"
             raise no_qos(pattern.text, qos, can, fix)
         _logger.warning(
-            "%s: this broker does not keep to qos=%d: by best effort it is qos=%d",
+            "%s: this broker does not support qos=%d: by best effort, qos=%d is used",
             pattern.text,
             qos,
             can.max_qos,

@@ -195,7 +195,7 @@ class MemoryTransport:
 
     def cut(self) -> None:
         """Break the connection as a network does: the will is sent, and the client reconnects."""
-        self.lose("the connection was cut")
+        self.lose("the connection was lost")
         self.connect_soon()
 
     def kill(self) -> None:

@@ -72,15 +72,16 @@ def no_groups(filter: str) -> Unsupported:
 def no_more_filters(filter: str) -> Unsupported:
     """The error where a broker that serves one filter of a group is asked for another one."""
     return Unsupported(
-        f"{filter}: this broker serves one filter of a group, and this group has one: name each "
-        "group another way, or write best_effort=True (every member then gets every message)"
+        f"{filter}: this broker serves one filter of a group, and this group has one: use a "
+        "different name for each group, or write best_effort=True (every member then gets every "
+        "message)"
     )
 
 
 def no_qos(topic: str, qos: int, can: Capabilities, mend: str) -> Unsupported:
     """The error where a broker is asked for more than its highest QoS."""
     return Unsupported(
-        f"{topic}: this broker does not keep to qos={qos}, {can.max_qos} is the most: {mend}"
+        f"{topic}: this broker does not support qos={qos}, its maximum is {can.max_qos}: {mend}"
     )
 
 

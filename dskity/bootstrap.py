@@ -300,12 +300,12 @@ async def _serve(settings: DSkitySettings, options: Mapping[str, Any], *, alone:
         with watch.watched():
             stopping.runtime = await stopping.unless_told(start(settings, **options))
             if stopping.runtime is None:
-                _logger.info("told to stop before the start had ended")
+                _logger.info("stopped before the start was complete")
                 return
             async with stopping.runtime:
                 gc_tuning.settle()
                 await stopping.wait()
-                _logger.info("told to stop: draining; Ctrl-C (again) ends at once")
+                _logger.info("stopping: draining; Ctrl-C (again) stops at once")
 
 
 def run(settings: DSkitySettings) -> int:

@@ -272,7 +272,7 @@ class HookedClient:
             self._end(f"the broker sent {error}")
             return
         if not isinstance(error, OSError):
-            log.error("paho failed; the connection is made anew", exc_info=error)
+            log.error("paho failed; reconnecting", exc_info=error)
         self._end(str(error) or type(error).__name__)
 
     def _end(self, reason: str, code: int | None = None) -> None:

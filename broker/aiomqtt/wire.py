@@ -238,7 +238,7 @@ class AiomqttWire:
             mid = draw()
             if mid not in self._waiting and mid not in self._flying:
                 return mid
-        raise NotConnected("no acknowledgement: the broker owes one for every packet identifier")
+        raise NotConnected("no acknowledgement: every packet identifier waits for one")
 
     def _sent(self, outcome: int, mid: int | None) -> int:
         if outcome != MQTT_ERR_SUCCESS or mid is None:

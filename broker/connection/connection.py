@@ -112,7 +112,7 @@ class LaneConnection:
     def renew(self) -> None:
         """Hand on nothing more of this wire, close it, and connect again; all that we want is
         subscribed to again then, for what is retained comes with a subscription only."""
-        log.info("more messages came than can be held here: the broker is to send them again")
+        log.info("too many messages to hold: reconnecting, so that the broker sends them again")
         before = self.life.state
         self._step(Event.RENEW)
         if self._newest is not None:
@@ -139,7 +139,7 @@ class LaneConnection:
         """Say why there is no connection. The next attempt is at the next node, if there is one."""
         if self.life.closed:
             return
-        reason = f"{node.address}: unforeseen {error!r}; trying again"
+        reason = f"{node.address}: unexpected {error!r}; trying again"
         self.reason = reason
         self._context.nodes.pass_over(node)
         self._context.owner.changed(reason)
@@ -217,7 +217,7 @@ class LaneConnection:
             if self.life.state is State.SETTLING:
                 await self._begin(opening, welcome, wire)
             if self.life.state is not State.SETTLING:  # `renew` or `close` came meanwhile
-                return _End("it is made again", again_at_once=True)
+                return _End("reconnecting", again_at_once=True)
             self._arrived(opening.settings)
             self._step(Event.PLACED)
             if self._paused:
@@ -325,6 +325,6 @@ def _nobody(delivery: Delivery) -> None:
 def _about_credentials(node: ConnectionSettings, code: int) -> str:
     who = "a client without a user name" if node.user is None else f"the user {node.user!r}"
     return (
-        f"{node.address} does not let {who} in: {reason_text(code)}; "
+        f"{node.address} rejects {who}: {reason_text(code)}; "
         "check common.mqtt.username and common.mqtt.password"
     )

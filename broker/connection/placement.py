@@ -90,7 +90,7 @@ class Placement:
         for entry in [entry for entry in wanted if entry in self.deferred]:
             with contextlib.suppress(BrokerRefused):
                 await self.place(wire, entry)
-                log.info("the subscription to %r is granted after all", entry.filter)
+                log.info("the subscription to %r is now granted", entry.filter)
         self.deferred.intersection_update(self._held.missing(wanted))
 
     async def place(self, wire: Wire, subscription: Subscription) -> None:
@@ -100,7 +100,7 @@ class Placement:
         self._held.put(subscription)
         if granted < subscription.qos:
             log.warning(
-                "%s: the broker grants QoS %d, and not the %d that was asked for",
+                "%s: the broker granted QoS %d instead of %d",
                 subscription.filter,
                 granted,
                 subscription.qos,
@@ -145,8 +145,8 @@ class Placement:
         except TimeoutError:
             self._patience = UNANSWERED_AGAIN
             log.warning(
-                "%s: the broker does not answer UNSUBSCRIBE; what comes for it is acknowledged and "
-                "counted as unrouted",
+                "%s: the broker does not answer UNSUBSCRIBE; further messages for it are "
+                "acknowledged and counted as unrouted",
                 filter,
             )
         self._held.drop(filter)

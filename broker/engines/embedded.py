@@ -27,9 +27,9 @@ class EmbeddedBroker:
     name: Final = "amqtt"
     cannot: tuple[str, ...] = (
         "Retained and queued messages and sessions end with this process: nothing is on disk.",
-        "MQTT 3.1.1 only: what MQTT 5 adds travels in an envelope, and the broker expires nothing.",
-        "No shared subscriptions: `group=` is refused.",
-        "A few thousand messages a second, on the handlers' CPU; mosquitto does many times that.",
+        "MQTT 3.1.1 only: MQTT 5 properties use an envelope, and no message expires.",
+        "No shared subscriptions: `group=` is rejected.",
+        "A few thousand messages a second, on the handlers' CPU; mosquitto handles many more.",
     )
 
     limits: Limits = Limits(max_packet=MAX_PACKET)
@@ -64,7 +64,7 @@ class EmbeddedBroker:
     async def start(self) -> None:
         """Open the port; `EngineError` where it is taken."""
         if self._broker is not None:
-            raise EngineError("this broker runs already: stop it first, or make a second one")
+            raise EngineError("this broker is already running: stop it, or create another one")
         _quiet("amqtt", "transitions", "websockets")
         users, tcp, web = await blocking(self._prepare)
         self._port = tcp[0].getsockname()[1]

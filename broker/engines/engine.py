@@ -107,7 +107,7 @@ def choose_engine(
         if wanted not in {"auto", "none"}:
             raise InvalidSettings(
                 f"broker.engine {wanted} would run a broker, and common.mqtt.url names another one "
-                "to use: leave out one of the two"
+                "to use: remove one of the two"
             )
         return ExternalBroker(url)
     if wanted == "none":

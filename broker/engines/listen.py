@@ -38,20 +38,20 @@ class Listen:
         if self.users_file is None and not is_loopback(self.host):
             raise InvalidSettings(
                 f"broker.host {self.host} opens the broker to the network without passwords: "
-                "set broker.users_file (mosquitto_passwd -c FILE NAME makes one), "
-                "or broker.host to 127.0.0.1"
+                "set broker.users_file (mosquitto_passwd -c FILE NAME creates "
+                "one), or broker.host to 127.0.0.1"
             )
 
     def check_pages(self, engine: str) -> None:
         """`InvalidSettings` where web pages could get in at an engine that looks at no `Origin`."""
         if self.websocket_origins:
             raise InvalidSettings(
-                f"broker.websocket_origins: {engine} does not look at a page's origin: leave it "
-                "out, or set broker.engine to amqtt"
+                f"broker.websocket_origins: {engine} does not check a page's origin: remove "
+                "it, or set broker.engine to amqtt"
             )
         if self.websocket_port is not None and self.users_file is None:
             raise InvalidSettings(
-                f"broker.websocket_port: with {engine}, which does not look at a page's origin, "
+                f"broker.websocket_port: with {engine}, which does not check a page's origin, "
                 "every web page that is open in a browser on this machine could connect: set "
                 "broker.engine to amqtt, or to mosquitto with broker.users_file "
                 "(mosquitto_passwd -c FILE NAME makes one)"

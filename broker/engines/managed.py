@@ -63,7 +63,7 @@ class ManagedBroker(ABC):
     async def start(self) -> None:
         """Return when it accepts MQTT; `EngineError` says why it does not."""
         if self._keeper is not None:
-            raise EngineError("this broker runs already: stop it first, or make a second one")
+            raise EngineError("this broker is already running: stop it, or create another one")
         self._open = await blocking(self._prepare)
         keeper = ProcessSupervisor(
             self.name,
@@ -115,7 +115,6 @@ class ManagedBroker(ABC):
             self._furnish()
         except (OSError, StateUnusable) as error:
             raise EngineError(
-                f"{self._folder} cannot be written: {error}; set state_dir to a folder "
-                "that this user may write"
+                f"{self._folder} cannot be written: {error}; set state_dir to a writable directory"
             ) from error
         return listen

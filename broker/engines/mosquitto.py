@@ -42,8 +42,8 @@ class ManagedMosquitto(ManagedBroker):
     """
 
     cannot: tuple[str, ...] = (
-        "When it is killed, or at a power cut, what changed since its last save (30 s) is lost.",
-        "Above 100,000 messages or 256 MiB queued for one client, it drops new ones in silence.",
+        "If it is killed or loses power, changes since its last save (30 s) are lost.",
+        "Above 100,000 messages or 256 MiB queued for one client, it silently drops new ones.",
     )
 
     def __init__(

@@ -29,7 +29,7 @@ _POLL = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """The program ended by itself, or did not come back; it is started again in `restart_in` s."""
+    """The program exited unexpectedly, or did not start again; it restarts in `restart_in` s."""
 
     reason: str
     lines: tuple[str, ...]
@@ -110,7 +110,7 @@ class ProcessSupervisor:
                     await asyncio.sleep(_POLL)
                 await child.wait()
         state = f"does not answer after {READY_WITHIN:g} s" if child.alive else "ended at once"
-        last = "\n  ".join(("its last words:", *child.tail)) if child.tail else "it said nothing"
+        last = "\n  ".join(("its last output:", *child.tail)) if child.tail else "no output"
         raise EngineError(f"{shlex.join(self._command)} {state}; {last}")
 
     async def _keep(self, first: Child) -> None:
@@ -122,13 +122,13 @@ class ProcessSupervisor:
             status = await child.wait()
             if self._clock.monotonic() - since >= STEADY_AFTER:
                 delays.reset()
-            reason = f"{self._name} ended by itself ({_describe(status)})"
+            reason = f"{self._name} exited unexpectedly ({_describe(status)})"
             self._child = child = await self._revive(delays, reason, child.tail)
 
     async def _revive(self, delays: Backoff, reason: str, lines: tuple[str, ...]) -> Child:
         while True:
             crash = Crash(reason, lines, delays.delay())
-            log.error("\n  ".join((f"{reason}; again in {crash.restart_in:.1f} s", *lines)))
+            log.error("\n  ".join((f"{reason}; restarting in {crash.restart_in:.1f} s", *lines)))
             if self._on_crash is not None:
                 tasks.call(f"{self._name} on_crash", self._on_crash, crash)
             await self._clock.sleep(crash.restart_in)

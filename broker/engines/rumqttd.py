@@ -29,13 +29,13 @@ class ManagedRumqttd(ManagedBroker):
 
     cannot: tuple[str, ...] = (
         "Retained and queued messages and sessions end with it: nothing is on disk.",
-        "MQTT 5 alone, and over WebSocket MQTT 3.1.1 alone; on loopback, without passwords.",
-        "Above 32 MiB on one filter it forgets the oldest messages in silence, read or not.",
-        "What comes again is not marked as a duplicate; `qos=2`, which it gets wrong, is refused.",
-        "A client gets 100 messages at once, whatever it allows, and its session never expires.",
-        "It does not tell that nobody is subscribed; 16 MiB is the most that it takes.",
-        "It serves one filter of a `group`; the next one is refused: name each group another way.",
-        "On a resumed session it leaves UNSUBSCRIBE undone and unanswered.",
+        "Only MQTT 5, and over WebSocket only MQTT 3.1.1; on loopback, without passwords.",
+        "Above 32 MiB on one filter it silently drops the oldest messages, delivered or not.",
+        "Redelivered messages are not marked as duplicates; `qos=2`, which fails, is rejected.",
+        "A client receives at most 100 messages at once, and its session never expires.",
+        "It does not report missing subscribers; its maximum packet size is 16 MiB.",
+        "It serves one filter of a `group`; the next is rejected: use different group names.",
+        "On a resumed session it ignores UNSUBSCRIBE.",
     )
 
     limits: Limits = Limits(max_packet=rumqttd_conf.MAX_PACKET, max_qos=1, shares_filters=False)

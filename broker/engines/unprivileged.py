@@ -43,8 +43,8 @@ def account(wanted: str | None) -> Account | None:
             continue
         return None if found.pw_uid == 0 else Account(name, found.pw_uid, found.pw_gid)
     raise InvalidSettings(
-        f"broker.user: there is no user {wanted or ' or '.join(DEFAULTS)!r} on this machine: make "
-        "one (`useradd --system mosquitto`), or set broker.user to one that is there"
+        f"broker.user: there is no user {wanted or ' or '.join(DEFAULTS)!r} on this machine: "
+        "create one (`useradd --system mosquitto`), or set broker.user to an existing one"
     )
 
 

@@ -36,7 +36,7 @@ _NO_MQTT_5 = "MQTT 3.1.1 has none"
 async def exactly_once(ground: Ground) -> tuple[Finding, ...]:
     """QoS 2 is granted, and what was published with it arrives with it."""
     if ground.opening.settings.limits.max_qos < 2:  # noqa: PLR2004  # QoS 2
-        return (judged("qos2", "granted, and not kept to after a reconnect", holds=False),)
+        return (judged("qos2", "granted, but not kept after a reconnect", holds=False),)
     topic = ground.topic("exactly-once")
     async with ground.visit() as guest:
         granted = await guest.subscribe(topic, 2)
@@ -50,7 +50,7 @@ async def exactly_once(ground: Ground) -> tuple[Finding, ...]:
         await guest.settle()
         await guest.settle()  # PUBREL and PUBCOMP take a round trip more
         came = [delivery.qos for delivery in guest.deliveries]
-    return (judged("qos2", "" if came == [2] else "it came otherwise", holds=came == [2]),)
+    return (judged("qos2", "" if came == [2] else "delivered differently", holds=came == [2]),)
 
 
 async def sharing(ground: Ground) -> tuple[Finding, ...]:
@@ -62,14 +62,14 @@ async def sharing(ground: Ground) -> tuple[Finding, ...]:
         await guest.publish(topic)
         await guest.settle()
         arrived = guest.count(topic) > 0
-    lost = "refused" if granted is None else "granted, and nothing is delivered"
+    lost = "refused" if granted is None else "granted, but nothing is delivered"
     return (judged("shared", "" if arrived else lost, holds=arrived),)
 
 
 async def retaining(ground: Ground) -> tuple[Finding, ...]:
     """Whoever subscribes later gets the retained message."""
     if not ground.welcome.retained:
-        return (judged("retained", "the broker says that it keeps none", holds=False),)
+        return (judged("retained", "the broker declares that it keeps none", holds=False),)
     topic = ground.retained("retained")
     async with ground.visit() as guest:
         await guest.publish(topic, qos=1, retain=True)
@@ -107,7 +107,7 @@ async def expiring(ground: Ground) -> tuple[Finding, ...]:
     async with ground.return_visit() as guest:
         await guest.settle()
         if not guest.count(lasting):
-            return (Finding("expiry", "unknown", "nothing is kept for a client that is away"),)
+            return (Finding("expiry", "unknown", "no message is kept for an absent client"),)
         return (judged("expiry", holds=not guest.count(short)),)
 
 
@@ -211,7 +211,7 @@ async def unsubscribing(ground: Ground) -> tuple[Finding, ...]:
         await guest.publish(topic)
         await guest.settle()
         ended = not guest.count(topic)
-    return (judged("unsubscribe", "" if ended else "answered, and not done", holds=ended),)
+    return (judged("unsubscribe", "" if ended else "answered, but without effect", holds=ended),)
 
 
 async def weighing(ground: Ground) -> tuple[Finding, ...]:

@@ -68,16 +68,16 @@ class Findings:
         such a broker."""
         if self.barred:
             log.warning(
-                "what this broker does could not be tried on topics below %s/: %s; allow this user "
-                "to publish and subscribe there: until then it counts as a broker without shared "
+                "this broker could not be tested on topics below %s/: %s; allow this user to "
+                "publish and subscribe there: until then it counts as a broker without shared "
                 "subscriptions",
                 PREFIX,
                 self.barred,
             )
         if not self.redelivery:
             log.warning(
-                "this broker does not send again what was not acknowledged: what is in hand at a "
-                "crash or a cut connection is lost, whatever its QoS; `dskity doctor` tells more"
+                "this broker does not redeliver unacknowledged messages: messages in "
+                "progress at a crash or a lost connection are lost, at any QoS; see `dskity doctor`"
             )
 
 

@@ -43,7 +43,7 @@ def parse_json(data: bytes | str, *, most: int | None = None) -> Any:
     except ValueError as error:  # UnicodeEncodeError is one
         raise NotJson(str(error)) from error
     if _MAY_OVERFLOW.search(encoded) and not _is_finite(value):
-        raise NotJson("a number is larger than a 64-bit float can tell")
+        raise NotJson("a number is too large for a 64-bit float")
     return value
 
 

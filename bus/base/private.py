@@ -109,8 +109,8 @@ def _own(descriptor: int, path: Path, what: str) -> None:
     if owner != os.geteuid():
         raise StateUnusable(
             f"{what} {path} belongs to the user {owner}, and this is the user {os.geteuid()}: "
-            f"look at what is in it, then `chown {os.geteuid()} {path}`; or set state_dir to a "
-            "folder that is not there yet"
+            f"check its content, then `chown {os.geteuid()} {path}`; or set "
+            "state_dir to a new directory"
         )
 
 
@@ -119,7 +119,7 @@ def _check_folder(folder: int, path: Path, what: str) -> None:
     if mode & _WRITABLE:
         raise StateUnusable(
             f"{what} {path} has mode {mode:04o}, and other users may have put files into it: "
-            f"look at what is in it, then `chmod 700 {path}`, or set another state_dir"
+            f"check its content, then `chmod 700 {path}`, or set another state_dir"
         )
     if mode & _OTHERS:
         _tighten(folder, FOLDER_MODE, path, what)
@@ -129,11 +129,11 @@ def _check_folder(folder: int, path: Path, what: str) -> None:
 def _check_file(file: int, path: Path, what: str, *, writes: bool) -> None:
     status = os.fstat(file)
     if not stat.S_ISREG(status.st_mode):
-        raise StateUnusable(f"{what} {path} is no regular file: remove it, and a new one is made")
+        raise StateUnusable(f"{what} {path} is no regular file: remove it, and DSkity creates one")
     if writes and status.st_nlink > 1:
         raise StateUnusable(
             f"{what} {path} is the same file as another one (a hard link): remove it, and a new "
-            "one is made"
+            "one is created"
         )
 
 
@@ -142,12 +142,12 @@ def _check_mode(file: int, path: Path, what: str, *, secret: bool) -> None:
     if mode & _OTHERS and secret:
         raise StateUnusable(
             f"{what} {path} has mode {mode:04o}, and other users may have read it: remove it, and "
-            "a new one is made"
+            "a new one is created"
         )
     if mode & _WRITABLE:
         raise StateUnusable(
             f"{what} {path} has mode {mode:04o}, and other users may have written into it: remove "
-            f"it, and a new one is made; or look at it, then `chmod 600 {path}`"
+            f"it, and a new one is created; or check its content, then `chmod 600 {path}`"
         )
     if mode & _OTHERS:
         _logger.warning("%s %s had mode %04o: it is now 0600", what, path, mode)
@@ -165,15 +165,15 @@ def _tighten(descriptor: int, mode: int, path: Path, what: str) -> None:
 def _cannot(path: Path, what: str, error: OSError) -> StateUnusable:
     if path.is_symlink():  # ELOOP for a file, ENOTDIR for a folder
         return StateUnusable(
-            f"{what} {path} is a symbolic link, which could lead to somebody else's file: remove "
-            "it, or have the settings name the place itself"
+            f"{what} {path} is a symbolic link, which could lead to a file of another user: remove "
+            "it, or set the path itself in the settings"
         )
     if error.errno in {errno.EEXIST, errno.ENOTDIR}:
-        return StateUnusable(f"{what} {path} is not a folder: remove it, or set another state_dir")
+        return StateUnusable(f"{what} {path} is no directory: remove it, or set another state_dir")
     return StateUnusable(f"{what} {path} cannot be used: {error.strerror}; {_what_to_do(error)}")
 
 
 def _what_to_do(error: OSError) -> str:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return "free some space, or set state_dir to a folder on another disk"
-    return "make it writable, or set state_dir to a folder that is"
+    return "make it writable, or set state_dir to a writable directory"

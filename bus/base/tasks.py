@@ -139,7 +139,7 @@ class _Kept(asyncio.Task[T]):
         """See `asyncio.Task`."""
         if _users_code.get() and not _is_ours(sys._getframe(1)):  # noqa: SLF001  # who calls
             _logger.warning(
-                "%s goes on, though code of a module cancelled it: cancel your own tasks only",
+                "%s continues although module code cancelled it: cancel only your own tasks",
                 self.get_name(),
             )
             return False
@@ -170,7 +170,7 @@ async def _keep(
             record.failed(name, error)
             if clock.monotonic() - started >= STEADY_AFTER:
                 pause = SHORTEST_PAUSE
-            _log(name, error, f"; it starts again in {pause:g} s")
+            _log(name, error, f"; it restarts in {pause:g} s")
             await clock.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
     finally:

@@ -50,13 +50,13 @@ class Inbound:
             _logger,
             clock,
             "{count} message(s) matched no handler here and were acknowledged, the latest on "
-            "{topic}: a filter of an earlier start, or of a handler that has gone",
+            "{topic}: the session has a filter of an earlier start, or of a removed handler",
         )
         self._dropped = Tally(
             _logger,
             clock,
-            "{count} message(s) of QoS 0 were dropped, the latest on {topic}: more came than can "
-            "be held while the broker owes an answer",
+            "{count} message(s) of QoS 0 were dropped, the latest on {topic}: too many arrived "
+            "to hold while the broker had not answered",
         )
 
     def receive(self, delivery: Delivery) -> None:
@@ -114,14 +114,14 @@ class Inbound:
             return False
         if left < -OLDEST:
             self._throttled.warn(
-                f"what came on {delivery.topic} seems to have expired {-left:.0f} s ago and is "
-                "handled all the same: the clock of its sender or of this machine must be wrong"
+                f"the message on {delivery.topic} seems to have expired {-left:.0f} s ago "
+                "and is handled anyway: the clock of its sender or of this machine must be wrong"
             )
             return False
         self._counters.expired += 1
         self._throttled.warn(
-            f"what came on {delivery.topic} expired {-left:.0f} s ago and is not handled; where it "
-            "had just been sent, the clock of the sender or of this machine is wrong"
+            f"the message on {delivery.topic} expired {-left:.0f} s ago and is not handled; if "
+            "it was just sent, the clock of the sender or of this machine is wrong"
         )
         return True
 

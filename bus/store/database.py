@@ -21,7 +21,7 @@ from dskity.bus.base.threads import blocking
 from dskity.bus.errors import StateUnusable, StoreUnavailable
 
 T = TypeVar("T")
-_MAKE_WRITABLE = "make the folder writable and see that the disk has room"
+_MAKE_WRITABLE = "make the directory writable and check the free space of the disk"
 _MORE_THREADS = "let this user have more processes (ulimit -u, TasksMax), or free memory"
 _MOST_TOGETHER = 2000  # pieces of work in one commit, so that nobody waits for ever
 _Work = tuple[Callable[[sqlite3.Connection], Any], "asyncio.Future[Any]"]
@@ -133,7 +133,7 @@ class Database:
         if found > self._version:
             raise StateUnusable(
                 f"{self._what} ({self._path}) is of version {found}, written by a newer DSkity: "
-                f"update this one, which knows {self._version}, or move the file away"
+                f"update this one, which knows {self._version}, or move the file to another place"
             )
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {self._synchronous}")
@@ -150,7 +150,7 @@ class Database:
         if isinstance(error, sqlite3.OperationalError):
             mend = _MAKE_WRITABLE
         else:
-            mend = "it is damaged; move it away to begin with an empty one, nothing deletes it"
+            mend = "it is damaged; move it to another place to start with an empty one"
         return StateUnusable(f"{self._what} ({self._path}) cannot be used: {error}: {mend}")
 
     def _gather(self) -> list[_Work] | None:

@@ -105,7 +105,7 @@ class DedupStore:
             self._not_written(error)
 
     def _not_written(self, error: BaseException) -> None:
-        self._throttled.warn(f"{self._what}: what comes again will not be recognised: {error}")
+        self._throttled.warn(f"{self._what}: duplicates will not be recognised: {error}")
 
     def _write(self, rows: Sequence[_Row]) -> asyncio.Future[None]:
         prune_before = None

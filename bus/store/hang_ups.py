@@ -16,12 +16,12 @@ from dskity.bus.store.quarantine import Quarantine, Verdict
 from dskity.bus.store.rows import Stored
 
 HANGS_UP: Final = (
-    "the broker closes the connection each time it is sent; is it larger than the broker takes, "
-    "or a topic that it forbids?"
+    "the broker closes the connection each time it is sent; check the size limit and "
+    "the ACL of the broker"
 )
 UNANSWERED: Final = "the broker acknowledges others, and never this one"
 MAYBE: Final = (
-    "each connection ends with it, but nothing else passes either: it is tried again at a start"
+    "each connection ends with it, but no other message passes: it is sent again at the next start"
 )
 
 

@@ -10,7 +10,7 @@ from dskity.config.sections.connections import DEFAULT
 from dskity.handlers import Declaration, RoutePolicy, declared
 from dskity.modules.lifecycle.discovered import DiscoveredModule
 
-_BY_US = "kept by DSkity itself"
+_BY_US = "guaranteed by DSkity itself"
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,12 +50,12 @@ def pub(
     if as_json:
         print_json(asdict(receipt))
     else:
-        nobody = "; nobody is subscribed" if receipt.matched is False else ""
+        nobody = "; no client is subscribed" if receipt.matched is False else ""
         print_line(f"{topic}: QoS {receipt.qos}, {_HOW[receipt.accepted]}{nobody}")
 
 
 _HOW = {
-    "broker": "the broker has it",
+    "broker": "acknowledged by the broker",
     "outbox": "kept until the broker is back",
     "sent": "sent without confirmation",
 }

@@ -50,7 +50,7 @@ def sub(
     show = _show_json if as_json else _show_text
     printed = asyncio.run(_print(settings, filter, qos, count, timeout, show))
     if count is not None and printed < count:
-        note(f"{printed} of {count} messages came in time")
+        note(f"{printed} of {count} messages arrived in time")
         raise typer.Exit(FAILED)
 
 

@@ -86,8 +86,8 @@ class Stopping:
                     raise
                 task.uncancel()
                 _logger.warning(
-                    "code of a module has cancelled the main task of the runtime, which goes on: "
-                    "cancel your own tasks only"
+                    "module code cancelled the main task of the runtime, which continues: "
+                    "cancel only your own tasks"
                 )
 
     async def unless_told(self, work: Coroutine[Any, Any, T]) -> T | None:
@@ -109,7 +109,7 @@ class Stopping:
 def cut_off(runtime: Runtime | None) -> Iterator[str]:
     """What an end at this moment leaves undone, a sentence each."""
     if runtime is None:
-        yield "the start had not ended"
+        yield "the start was not complete"
         return
     connections = runtime.core.connections.values()
     handlers = [
@@ -158,7 +158,7 @@ def _end(sentences: list[str]) -> None:
 
 def _report(sentences: list[str]) -> None:
     with contextlib.suppress(Exception):  # as above
-        _logger.warning("ended at once by a second Ctrl-C")
+        _logger.warning("stopped at once by a second Ctrl-C")
         for sentence in sentences:
             _logger.warning("cut off: %s", sentence)
         sys.stdout.flush()

@@ -79,7 +79,7 @@ def _hint(rest: str, root: Node) -> str:
     if rest.startswith("modules_") and rest.count("_") > 1:
         return (
             ": put __ between the keys, as in DSKITY_MODULES__<NAME>__<KEY>, "
-            "so that the module's name can be told from the key"
+            "to separate the module's name from the key"
         )
     names = {"_".join(path).lower(): env_name(path) for path, _ in leaves(root)}
     meant = nearest(rest.replace("__", "_"), names)

@@ -12,8 +12,8 @@ from dskity.notices.unknown_modules import BUILT_IN, no_modules
 
 _LOOPBACK = (
     "calls from this machine need no token if they come from this user or root; a proxy or tunnel "
-    "that runs as one of these, speaks HTTP/1.1 and adds no header cannot be told apart: with one, "
-    "set `security.loopback: closed`"
+    "that runs as one of these, speaks HTTP/1.1 and adds no header cannot be distinguished: with "
+    "one, set `security.loopback: closed`"
 )
 
 
@@ -33,7 +33,7 @@ def banner(
     if runtime.grpc is not None:
         yield f"gRPC on {settings.grpc.host}:{runtime.grpc.port}"
     if token_file is not None:
-        yield f"a token was made in {token_file}; calls from other machines need it"
+        yield f"a token was created in {token_file}; calls from other machines need it"
     if loopback_open and (runtime.http is not None or runtime.grpc is not None):
         yield f"note: {_LOOPBACK}"
     yield from _modules(runtime)

@@ -16,7 +16,7 @@ BUILT_IN = tuple(sorted(path.parent.name.replace("_", "-") for path in _FOLDER.g
 
 def no_modules(settings: DSkitySettings) -> str:
     """What is said where only the built-in modules are there."""
-    return f"no modules in {', '.join(settings.modules_search_paths)}; `dskity init` makes one"
+    return f"no modules in {', '.join(settings.modules_search_paths)}; `dskity init` creates one"
 
 
 def unknown_modules(settings: DSkitySettings, found: Iterable[str]) -> list[str]:
@@ -29,7 +29,7 @@ def unknown_modules(settings: DSkitySettings, found: Iterable[str]) -> list[str]
         if name not in names
     ]
     unread = [
-        f"modules.{name}.{key}: nothing reads it; of a module of ours only enabled is set here"
+        f"modules.{name}.{key}: it has no effect; only enabled can be set for a built-in module"
         for name in BUILT_IN
         if name in settings.modules
         for key in sorted(settings.modules[name].model_fields_set - {"enabled"})

@@ -42,7 +42,7 @@ def run_to_the_end(work: Coroutine[Any, Any, None]) -> None:
     if not left:
         runner.close()
         return
-    _logger.warning("the process ends without what does not end: %s", ", ".join(left))
+    _logger.warning("the process exits although this code still runs: %s", ", ".join(left))
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -46,9 +46,7 @@ async def published(state_dir: Path, running: Running) -> AsyncIterator[None]:
         content = json.dumps(asdict(running)).encode() + b"\n"
         lock = await blocking(_write, path, content)
     except OSError as error:
-        _logger.warning(
-            "%s cannot be written (%s): the verbs of the command go by the settings", path, error
-        )
+        _logger.warning("%s cannot be written (%s): commands use the settings instead", path, error)
         yield
         return
     try:

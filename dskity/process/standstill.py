@@ -82,7 +82,7 @@ class Standstill:
         if self._reported:
             self._reported = 0.0
             _logger.warning(
-                "the event loop goes on, after %.0f s in which it stood still",
+                "the event loop runs again, after it was blocked for %.0f s",
                 self._turned - self._asked,
             )
 
@@ -90,7 +90,7 @@ class Standstill:
         frame = sys._current_frames().get(self._thread)  # noqa: SLF001  # there is no other way
         lines = traceback.format_list(traceback.extract_stack(frame)[-_FRAMES:])
         _logger.error(  # one text: the line breaks of an argument would be escaped
-            f"the event loop has stood still for {stood:.0f} s in {_place(frame)}: no message, "  # noqa: G004
+            f"the event loop has been blocked for {stood:.0f} s in {_place(frame)}: no message, "  # noqa: G004
             "no HTTP call and no keep-alive is served until that returns; await, or make the "
             f"handler a plain function, which runs in a thread\n{''.join(lines)}"
         )
@@ -100,12 +100,12 @@ class Standstill:
         if told is None:
             return
         if stood and now - told >= self._grace + PATIENCE:
-            reason = "the event loop stands still"
+            reason = "the event loop is blocked"
         elif now - told >= 2 * self._grace + LONGEST:
-            reason = "its end takes too long"
+            reason = "the shutdown takes too long"
         else:
             return
-        _logger.error("the process ends undrained: %s", reason)
+        _logger.error("the process exits without draining: %s", reason)
         with contextlib.suppress(Exception):  # it must end, whatever can be said about it
             for sentence in self._left():
                 _logger.error("cut off: %s", sentence)

@@ -69,7 +69,7 @@ class StateDir:
         with contextlib.suppress(FileNotFoundError):
             if found := _printable(read_private(file, "the client id")):
                 return found
-            _logger.warning("%s has no client id: a new one is made", file)
+            _logger.warning("%s has no client id: a new one is created", file)
         host = "".join(c for c in socket.gethostname() if c.isalnum() or c in "-_.")[:32]
         client_id = f"dskity-{host or 'host'}-{secrets.token_hex(4)}"
         write_private(file, f"{client_id}\n".encode(), "the client id")

@@ -61,7 +61,7 @@ async def test_an_error_of_one_undoes_it_alone(tmp_path: Path) -> None:
 async def test_a_damaged_file_is_named_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     path.write_bytes(b"this is no database" * 100)
-    with pytest.raises(StateUnusable, match=r"a\.db.*damaged; move it away"):
+    with pytest.raises(StateUnusable, match=r"a\.db.*damaged; move it to another place"):
         await database(path).open()
     assert path.read_bytes().startswith(b"this is no database")
 

@@ -239,6 +239,6 @@ async def test_only_our_own_code_ends_a_loop_from_the_context_of_a_users(
     assert not await asyncio.create_task(users())
     await asyncio.sleep(0)
     assert (task.done(), runs) == (False, [1])
-    assert "loop goes on, though code of a module cancelled it" in caplog.text
+    assert "loop continues although module code cancelled it" in caplog.text
     assert task.cancel()
     await asyncio.wait((task,))

@@ -107,9 +107,9 @@ def test_pub_publishes_nothing_but_its_message(
 @pytest.mark.parametrize(
     ("args", "line"),
     [
-        ((), "a: QoS 1, the broker has it; nobody is subscribed\n"),
+        ((), "a: QoS 1, acknowledged by the broker; no client is subscribed\n"),
         (("--qos", "0"), "a: QoS 0, sent without confirmation\n"),
-        (("--qos", "2", "--retain"), "a: QoS 2, the broker has it"),
+        (("--qos", "2", "--retain"), "a: QoS 2, acknowledged by the broker"),
     ],
 )
 @pytest.mark.usefixtures("broker")
@@ -196,7 +196,7 @@ def test_sub_ends_after_the_time_out(dskity: Dskity) -> None:
     assert (result.exit_code, result.stdout) == (0, "")
     result = dskity("sub", "silent", "--timeout", "0.1", "--count", "1")
     assert result.exit_code == 1
-    assert "0 of 1 messages came in time" in result.stderr
+    assert "0 of 1 messages arrived in time" in result.stderr
 
 
 def test_request_prints_the_reply_of_a_foreign_client(dskity: Dskity, client: paho.Client) -> None:
@@ -218,7 +218,7 @@ def test_a_request_that_nobody_answers(dskity: Dskity, client: paho.Client) -> N
     """At once where nobody is subscribed, else after the time-out."""
     result = dskity("request", "nobody", "--timeout", "10")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "error: nobody is subscribed to 'nobody'\n"
+    assert result.stderr == "error: no client is subscribed to 'nobody'\n"
     subscribe(client, "mute", lambda _: None)
     result = dskity("request", "mute", "--timeout", "0.2", "--json")
     assert result.exit_code == 1

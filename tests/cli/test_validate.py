@@ -69,13 +69,13 @@ def test_a_key_of_a_module_of_ours_in_the_wrong_place_is_a_warning(
     module("vents")
     (folder / "settings.yaml").write_text("modules: {kv: {store: redis}, ops: {enabled: false}}")
     (line,) = dskity("validate").stderr.splitlines()
-    assert line.startswith("warning: modules.kv.store: nothing reads it; of a module of ours only")
+    assert line.startswith("warning: modules.kv.store: it has no effect; only enabled can be set")
 
 
 def test_no_modules_at_all_is_a_warning(dskity: Dskity) -> None:
     """The built-in ones run all the same."""
     assert parsed(dskity("validate", "--json"))["warnings"] == [
-        "no modules in modules; `dskity init` makes one"
+        "no modules in modules; `dskity init` creates one"
     ]
 
 
@@ -97,7 +97,7 @@ ROUTES = {
     "an impossible group": ("@on('a', group='b/c')", "self, x", "group 'b/c'"),
     "an unknown order": ("@on('a/{b}', order_by='c')", "self, x", "order_by='c'"),
     "too long a window": ("@on('a', dedupe=Dedupe('x', window=1e9))", "self, x", "are kept for"),
-    "replies": ("@on('dskity/reply/#')", "self, x", "the bus's own"),
+    "replies": ("@on('dskity/reply/#')", "self, x", "reserved for replies"),
 }
 DECLARATIONS = {
     "a bad filter": ("@on('a/#/b')", "self, x", "'#' must be the last level"),

@@ -227,7 +227,7 @@ async def test_who_asks_again_with_the_key_can_wait_for_the_end(
 async def test_without_a_responder_it_fails_only_if_that_was_asked(
     commands: CommandService,
 ) -> None:
-    """The memory broker says when nobody is subscribed, as MQTT 5 brokers do."""
+    """The memory broker reports missing subscribers, as MQTT 5 brokers do."""
     assert (await commands.execute("ghost", "open")).state == "sent"
     with pytest.raises(NoResponder, match="devices/ghost/commands/open"):
         await commands.execute("ghost", "open", require_responder=True)

@@ -79,7 +79,7 @@ async def test_a_wrong_password_is_told_with_the_setting_and_once(
             await until(lambda: "common.mqtt.username" in caplog.text, "the warning")
         await right.start()
         await right.up()
-        assert "does not let the user 'box' in" in caplog.text
+        assert "rejects the user 'box'" in caplog.text
         assert "guess-42" not in caplog.text
         assert caplog.text.count("common.mqtt.username") == 1
         assert wrong.ups == []

@@ -103,7 +103,7 @@ async def test_by_best_effort_it_is_plain(caplog: pytest.LogCaptureFixture) -> N
         assert not subscription.shared
         await house.bus.publish("work/item", b"1")
         await until(lambda: handled, "the message")
-    assert "every member of the group 'crew' gets every message" in caplog.text
+    assert "every member of the group 'crew' receives every message" in caplog.text
 
 
 async def test_best_effort_shares_where_it_can() -> None:
@@ -186,7 +186,7 @@ class Modest(Module):
         self.handled.append(item)
 
 
-QOS_MEND = "does not keep to qos=2, 1 is the most: declare qos=1, write best_effort=True"
+QOS_MEND = "does not support qos=2, its maximum is 1: declare qos=1, write best_effort=True"
 
 
 @pytest.mark.parametrize("broker_runs", [True, False])
@@ -204,7 +204,7 @@ async def test_a_qos_that_the_broker_does_not_keep_to(
         refused = "failed" if broker_runs else "quarantined"
         await until(lambda: state(stage, "exact")[0] == refused, "the refusal")
         assert QOS_MEND in state(stage, "exact")[1]
-        await until(lambda: "by best effort it is qos=1" in caplog.text, "the warning")
+        await until(lambda: "by best effort, qos=1 is used" in caplog.text, "the warning")
         assert state(stage, "modest") == ("started", "")
         await stage.house.bus.publish("work/item", b"1")
         await until(lambda: modest.handled, "the message")
@@ -252,6 +252,6 @@ async def test_a_broker_that_does_not_send_again_is_warned_of(
     await transport.start(Delivery.done, Link())
     try:
         await until(lambda: transport.connected, "it connects")
-        assert caplog.text.count("does not send again what was not acknowledged") == 1
+        assert caplog.text.count("does not redeliver unacknowledged messages") == 1
     finally:
         await transport.close()

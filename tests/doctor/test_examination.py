@@ -50,7 +50,7 @@ async def test_an_amqtt_as_it_comes(examine: Examine, untamed: int) -> None:
         for name, verdict in (ALL_YES | OLD | faults | {"dollar_wildcards": "unknown"}).items()
         if name != "unsubscribe"
     }
-    assert found["shared"].detail == "granted, and nothing is delivered"
+    assert found["shared"].detail == "granted, but nothing is delivered"
     assert found["overlap"].detail == "each"
     assert found["dollar_publish"].detail == "the session was killed"
 
@@ -60,7 +60,7 @@ async def test_an_amqtt_as_it_comes(examine: Examine, untamed: int) -> None:
     [
         ("max_queued_messages 300", "persistent", "yes", "300 of 1,200 messages"),
         ("max_queued_messages 1000", "persistent", "yes", "1,000 of 1,200 messages"),
-        ("retain_available false", "retained", "no", "the broker says that it keeps none"),
+        ("retain_available false", "retained", "no", "the broker declares that it keeps none"),
         ("max_qos 1", "qos2", "no", "QoS 1 is granted in its place"),
         ("message_size_limit 2000", "max_packet", "no", r"takes 1 KiB, \w+(s up on)? 128 KiB"),
     ],

@@ -180,7 +180,7 @@ class Witness:
         eye.publish("w/shared")
         came = eye.seen()
         eye.leave()
-        lost = "refused" if refused else "granted, and nothing is delivered"
+        lost = "refused" if refused else "granted, but nothing is delivered"
         return _fact(came > 0, lost)
 
     def _retained(self) -> bool:

@@ -58,7 +58,7 @@ def test_the_choice(
         ("mosquitto", None, EngineError, "apt-get install mosquitto"),
         ("none", None, InvalidSettings, "set common.mqtt.url"),
         ("rumqttd", None, EngineError, r"pip install 'dskity\[rumqttd\]'"),
-        ("amqtt", THERE, InvalidSettings, "leave out one of the two"),
+        ("amqtt", THERE, InvalidSettings, "remove one of the two"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_mend(

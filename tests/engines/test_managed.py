@@ -107,7 +107,7 @@ async def test_a_killed_one_is_reported_and_back_on_the_same_port(make: Make) ->
         assert await speaks_mqtt(HOST, port, version=5)
         await until(lambda: not group(first), "nothing left of the first")
     assert len(crashes) == 1
-    assert crashes[0].reason == f"{engine.name} ended by itself (signal 9)"
+    assert crashes[0].reason == f"{engine.name} exited unexpectedly (signal 9)"
     assert 0 <= crashes[0].restart_in <= 0.2
 
 
@@ -146,5 +146,5 @@ async def test_a_port_in_use_is_named_with_the_setting_and_the_mend(make: Make) 
 async def test_a_state_dir_that_cannot_be_written_is_named(make: Make, tmp_path: Path) -> None:
     engine = make(Listen(port=0))
     (tmp_path / engine.name).write_text("a file where the folder goes")
-    with pytest.raises(EngineError, match="set state_dir to a folder"):
+    with pytest.raises(EngineError, match="set state_dir to a writable directory"):
         await engine.start()

@@ -223,7 +223,7 @@ async def test_a_message_above_16_mib_ends_the_connection(house: House) -> None:
     knowing = await house.connected("knowing", limits=ManagedRumqttd.limits)
     with pytest.raises(TooLarge, match="at most 16777216"):
         await knowing.publish("work", bytes(16 * MIB))
-    with pytest.raises(Unsupported, match="does not keep to qos=2, 1 is the most"):
+    with pytest.raises(Unsupported, match="does not support qos=2, its maximum is 1"):
         await knowing.publish("work", b"", qos=2)
     await knowing.publish("work", bytes(16 * MIB - 100))
     assert knowing.downs == []

@@ -34,7 +34,8 @@ def _newer(file: Path) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize(
-    ("spoil", "mend"), [(_corrupt, "move it away"), (_newer, "written by a newer DSkity")]
+    ("spoil", "mend"),
+    [(_corrupt, "move it to another place"), (_newer, "written by a newer DSkity")],
 )
 async def test_a_start_refuses_a_file_that_it_cannot_read(
     tmp_path: Path, name: str, spoil: Any, mend: str

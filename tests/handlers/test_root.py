@@ -73,7 +73,7 @@ async def test_streams_and_the_mqtt_client_know_it_too(bus: Bus) -> None:
 
 
 async def test_the_bus_s_own_topics_stay_its_own(bus: Bus) -> None:
-    with pytest.raises(InvalidTopic, match="the bus's own"):
+    with pytest.raises(InvalidTopic, match="reserved for replies"):
         await bus.subscribe("{root}/reply/#", Sessions().expired)
 
 

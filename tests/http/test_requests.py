@@ -47,7 +47,7 @@ async def test_nobody_subscribed_is_404(door: Door) -> None:
     """Where the broker says so."""
     response = await door.client.post("/requests/nobody")
     assert response.status_code == 404
-    assert "nobody is subscribed" in response.json()["detail"]
+    assert "no client is subscribed" in response.json()["detail"]
 
 
 async def test_no_reply_is_504(door: Door) -> None:

@@ -42,4 +42,4 @@ async def test_a_start_says_what_an_open_loopback_cannot_tell_apart(
     with caplog.at_level("INFO"):
         async with started(tmp_path, broker={"engine": "amqtt"}, security={"loopback": loopback}):
             pass
-    assert caplog.text.count("cannot be told apart") == told
+    assert caplog.text.count("cannot be distinguished") == told

@@ -63,9 +63,9 @@ MODULE = """
 NAMED = {
     "plain": "handler stuck.Stuck.plain on plain/.* is left in 40 thread",
     "slow": "handler stuck.Stuck.slow on slow/.* is left in 40 thread",
-    "executor": "the process ends without what does not end: .*thread asyncio_0",
+    "executor": "the process exits although this code still runs: .*thread asyncio_0",
     "swallow": "handler stuck.Stuck.swallow ignores its cancellation",
-    "child": "the process ends without what does not end: .*task Task-",
+    "child": "the process exits although this code still runs: .*task Task-",
 }
 
 

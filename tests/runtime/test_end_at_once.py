@@ -45,7 +45,7 @@ def test_it_reports_once_though_it_interrupts_a_log_line(interrupts: int) -> Non
     status, lines = _interrupted(interrupts, outside="time.sleep(20)")
     assert (status, lines.splitlines()) == (
         130,
-        ["ended at once by a second Ctrl-C", "cut off: the start had not ended"],
+        ["stopped at once by a second Ctrl-C", "cut off: the start was not complete"],
     )
 
 
@@ -57,4 +57,4 @@ def test_its_status_stays_where_the_drain_ends_first() -> None:
     """Who pressed it twice has not seen a drained end."""
     status, lines = _interrupted(2)
     assert status == 130
-    assert "ended at once by a second Ctrl-C" in lines
+    assert "stopped at once by a second Ctrl-C" in lines

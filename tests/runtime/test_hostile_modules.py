@@ -51,7 +51,7 @@ REACHING = {
         "asyncio.get_running_loop().stop()",
         "code that no handler awaits failed: RuntimeError",
     ),
-    "cancellation of all tasks": (CANCEL, "has cancelled the main task of the runtime"),
+    "cancellation of all tasks": (CANCEL, "cancelled the main task of the runtime"),
 }
 
 
@@ -112,10 +112,10 @@ async def test_a_handler_that_keeps_the_loop_is_named_and_sigterm_ends_the_proce
             with dskity_run(tmp_path, settings) as run:
                 run.wait_for(READY)
                 await it.publish("bad", b"")
-                run.wait_for(r"the event loop has stood still for \d+ s in \S*bad\.py:20")
+                run.wait_for(r"the event loop has been blocked for \d+ s in \S*bad\.py:20")
                 run.tell(signal.SIGTERM)
                 assert run.ended(8) == 1, run.output
-                run.wait_for("the process ends undrained: the event loop stands still", 0)
+                run.wait_for("the process exits without draining: the event loop is blocked", 0)
                 run.wait_for(r"cut off: handlers still running.*bad\.Bad\.bad \(1\)", 0)
 
 
@@ -129,10 +129,10 @@ async def test_a_register_that_keeps_the_loop_is_named_too(tmp_path: Path) -> No
 """,
     )
     with dskity_run(tmp_path, {"shutdown_grace_seconds": "0.3"}) as run:
-        run.wait_for(r"the event loop has stood still for \d+ s in \S*bad\.py:\d+")
+        run.wait_for(r"the event loop has been blocked for \d+ s in \S*bad\.py:\d+")
         run.tell(signal.SIGTERM)
         assert run.ended(8) == 1, run.output
-        run.wait_for("cut off: the start had not ended", 0)
+        run.wait_for("cut off: the start was not complete", 0)
 
 
 async def test_sigterm_ends_a_start_that_waits_for_a_hook(tmp_path: Path) -> None:
@@ -149,4 +149,4 @@ async def test_sigterm_ends_a_start_that_waits_for_a_hook(tmp_path: Path) -> Non
         run.wait_for("^waits")
         run.tell(signal.SIGTERM)
         assert run.ended(8) == 0, run.output
-        run.wait_for("told to stop before the start had ended", 0)
+        run.wait_for("stopped before the start was complete", 0)

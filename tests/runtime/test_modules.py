@@ -135,7 +135,7 @@ async def test_a_folder_without_modules_is_told_as_list_tells_it(tmp_path: Path)
     """One who started in the wrong folder sees why nothing happens."""
     async with started(tmp_path, broker={"engine": "amqtt"}) as house:
         told = no_modules(house.runtime.settings)
-        assert told == f"no modules in {tmp_path / 'modules'}; `dskity init` makes one"
+        assert told == f"no modules in {tmp_path / 'modules'}; `dskity init` creates one"
         assert told in list(banner(house.runtime, "1", None))
     write_module(tmp_path, "counter.py", COUNTER)
     async with started(tmp_path, broker={"engine": "amqtt"}) as house:

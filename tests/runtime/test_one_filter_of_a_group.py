@@ -21,7 +21,7 @@ from tests.runtime.house import started, write_module
 from tests.servers import need_rumqttd
 from tests.waiting import until
 
-MEND = "name each group another way, or write best_effort=True"
+MEND = "use a different name for each group, or write best_effort=True"
 WORKER = """
     from dskity.modules import Module, ModuleMeta, on
 

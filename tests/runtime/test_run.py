@@ -134,7 +134,7 @@ async def test_a_second_ctrl_c_ends_at_once_and_says_what_it_cut_off(
         await observer.publish("work", b"1")
         await until(lambda: _heard(observer, "work/begun"), "the handler has begun")
         it.tell(signal.SIGINT)
-        it.wait_for("told to stop: draining; Ctrl-C")
+        it.wait_for("stopping: draining; Ctrl-C")
         it.tell(signal.SIGINT)
         assert it.ended() == 130, it.output
         it.wait_for(r"cut off: handlers still running.*: stuck\.Stuck\.work \(1\)", 0)
@@ -153,7 +153,7 @@ def test_a_second_ctrl_c_ends_a_loop_that_is_blocked(tmp_path: Path) -> None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 assert it.ended(0.1) == 130, it.output
                 break
-        it.wait_for("cut off: the start had not ended", 0)
+        it.wait_for("cut off: the start was not complete", 0)
 
 
 def test_a_second_sigterm_lets_it_drain(tmp_path: Path) -> None:

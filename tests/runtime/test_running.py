@@ -120,7 +120,7 @@ async def test_a_folder_that_cannot_be_written_is_a_warning(
     """The runtime works without the file."""
     async with published(tmp_path / "absent", Running(1)):
         pass
-    assert "the verbs of the command go by the settings" in caplog.text
+    assert "commands use the settings instead" in caplog.text
 
 
 async def test_the_url_of_the_settings_leads_and_the_port_of_the_settings_is_the_last_resort(

@@ -149,7 +149,9 @@ def test_a_planted_token_opens_no_door(state: Path) -> None:
 def test_a_token_that_others_could_read_is_no_secret(state: Path, bits: int) -> None:
     """It is refused; without the file a new one is made."""
     (state / "token").chmod(bits)
-    with pytest.raises(InvalidSettings, match="may have read it: remove it, and a new one is made"):
+    with pytest.raises(
+        InvalidSettings, match="may have read it: remove it, and a new one is created"
+    ):
         guarding(SecuritySettings(), state)
 
 

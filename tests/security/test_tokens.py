@@ -164,5 +164,5 @@ def test_a_token_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         load_or_create_token(empty)
     with pytest.raises(InvalidSettings, match="is no regular file"):
         load_or_create_token(tmp_path)
-    with pytest.raises(InvalidSettings, match=r"is not a folder: .* set another state_dir"):
+    with pytest.raises(InvalidSettings, match=r"is no directory: .* set another state_dir"):
         load_or_create_token(empty / "token")

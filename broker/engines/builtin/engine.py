@@ -64,7 +64,7 @@ class BuiltinBroker:
     async def start(self) -> None:
         """Open the port; `EngineError` where it is taken."""
         if self._listener is not None:
-            raise EngineError("this broker runs already: stop it first, or make a second one")
+            raise EngineError("this broker is already running: stop it, or create another one")
         users, tcp, web = await blocking(self._prepare)
         self._port = tcp[0].getsockname()[1]
         if web:
