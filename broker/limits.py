@@ -1,4 +1,4 @@
-"""What a broker of ours cannot do and does not tell, so that nobody has to run into it."""
+"""What a bundled broker cannot do and does not announce."""
 
 from __future__ import annotations
 

@@ -168,7 +168,7 @@ class Bus:
     # Several connections
 
     def add_connection(self, name: str, bus: Bus) -> None:
-        """Make another bus reachable by name; whoever made it starts and closes it."""
+        """Make another bus reachable by name; its creator starts and closes it."""
         self._others[name] = bus
 
     def connection(self, name: str | None) -> Bus:
@@ -264,7 +264,7 @@ class Bus:
         return await self.connection(connection)._outbound.safely(message)  # noqa: SLF001  # our kind
 
     async def send(self, message: Message) -> Receipt:
-        """Publish a message as it stands, all its fields; `publish` is the convenient form.
+        """Publish a message unchanged, with all its fields; `publish` is the convenient form.
 
         `InvalidInput` where one of them has text that may not travel (`text.py`).
         """
@@ -297,7 +297,7 @@ class Bus:
         """Publish and wait for the reply.
 
         Raises `RequestTimeout` after `timeout` seconds, `NoResponder` at once where the broker
-        says that nobody is subscribed, `RemoteError` where the reply is an error. The deadline
+        says that no client is subscribed, `RemoteError` where the reply is an error. The deadline
         travels as the message's expiry; a request is never kept in the outbox.
         """
         topics.check_topic(topic)
@@ -465,8 +465,8 @@ class Bus:
     ) -> AsyncIterator[MessageStream]:
         """The matching messages as an async iterator, for as long as the block lasts.
 
-        They come on the control lane: a handler that waits for one does not wait behind messages
-        that wait for handlers.
+        They come on the control connection: a handler that waits for one does not wait behind
+        messages that wait for handlers.
         """
         if limit < 1:
             raise InvalidInput(f"limit {limit}: a stream holds at least one message")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Counters:
-    """`unrouted` arrived and was for nobody here; `expired` arrived too late, in an envelope;
+    """`unrouted` arrived and matched no route; `expired` arrived too late, in an envelope;
     `dropped` is what came at QoS 0 while neither handlers nor memory had room for it;
     `consumer_errors` are exceptions that consumers let out (a handler's are not among them);
     `replies_refused` had an address that no reply may go to."""

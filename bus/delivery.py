@@ -1,4 +1,4 @@
-"""One message as it came off the wire, until everybody who got it is done with it."""
+"""One message as it arrived, until every consumer is done with it."""
 
 from __future__ import annotations
 

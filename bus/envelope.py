@@ -39,7 +39,7 @@ def reply_address(payload: bytes) -> str | None:
 
 
 def plain(payload: bytes) -> bytes:
-    """The same JSON, which nobody takes for an envelope: a space goes before it."""
+    """The same JSON, which is not taken for an envelope: a space goes before it."""
     return b" " + payload if payload.startswith(PREFIX) else payload
 
 

@@ -9,7 +9,7 @@
     ├── Unauthenticated                no token, or one nobody knows
     ├── Forbidden                      known, but not allowed this
     ├── NotFound (LookupError)         no such key, service, module, execution
-    │   └── NoResponder                nobody is subscribed to the request topic
+    │   └── NoResponder                no client is subscribed to the request topic
     ├── Conflict                       the state is not the one the caller named
     ├── TooLarge                       over a limit, which the message names
     ├── Unsupported                    this broker or engine cannot promise it
@@ -87,11 +87,11 @@ class NotFound(DSkityError, LookupError):
 
 
 class NoResponder(NotFound):
-    """The broker said that nobody is subscribed (MQTT 5 reason code 0x10)."""
+    """The broker said that no client is subscribed (MQTT 5 reason code 0x10)."""
 
 
 class Conflict(DSkityError):
-    """The thing's state is not the one the caller expected."""
+    """The state of the object is not the one that the caller expected."""
 
 
 class TooLarge(DSkityError):
@@ -162,7 +162,7 @@ class StateUnusable(DSkityError):
 class ModuleFailed(DSkityError):
     """One module could not be imported, registered or started; `module` names it.
 
-    `at` is the file and line to look at, where the traceback does not tell it.
+    `at` is the file and line to look at, if the traceback does not have it.
     """
 
     def __init__(self, module: str, message: str, at: tuple[str, int] | None = None) -> None:

@@ -108,7 +108,7 @@ class Event:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def encode(self, source: str, time: float) -> bytes:
-        """The bytes on the wire; `InvalidPayload` where a field is or holds what JSON cannot."""
+        """The payload as bytes; `InvalidPayload` where a field is or holds what JSON cannot."""
         try:
             return write_json(self.envelope(source, time))
         except NotJson as error:
@@ -118,8 +118,8 @@ class Event:
 @dataclass(frozen=True, slots=True)
 class KvChanged(Event):
     """The fields that all key events have; `previous_version` is the one that a write replaced (0:
-    there was none), and where a key ended its last one; `store` tells one life of a store's data
-    from the next (a store that was emptied begins at version 1 again)."""
+    there was none), and where a key ended its last one; `store` distinguishes one lifetime of a
+    store's data from the next (a store that was emptied begins at version 1 again)."""
 
     key: str
     version: int
@@ -174,8 +174,8 @@ class KvExpired(KvEnded):
 
 @dataclass(frozen=True, slots=True)
 class ServiceEvent(Event):
-    """The fields that both service events have; `incarnation` tells one life of an instance from
-    the next (the Unix time of its registration)."""
+    """The fields that both service events have; `incarnation` distinguishes one life of an instance
+    from the next (the Unix time of its registration)."""
 
     service: str
     instance: str

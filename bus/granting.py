@@ -14,7 +14,7 @@ _logger = logging.getLogger(__name__)
 
 class Granting:
     """Asked for each subscription. While there is no connection everything is granted, because
-    nobody knows yet what the broker can do; `Bus.unserved` tells when there is one."""
+    it is not known yet what the broker can do; `Bus.unserved` says when there is one."""
 
     def __init__(self, transport: Transport, subscriptions: Subscriptions) -> None:
         self._transport = transport

@@ -143,7 +143,7 @@ _MAX_TEXT = 65_535  # bytes of a text in MQTT (spec 1.5.4)
 
 
 def check_fields(headers: Headers | None, content_type: str | None) -> None:
-    """Refuse what may not travel (`text.py`), while there is somebody to tell it to."""
+    """Refuse what may not travel (`text.py`), while there is a caller to report it to."""
     if content_type is not None:
         _check_text("content_type", content_type)
     for name, value in (headers or NO_HEADERS).items():
@@ -154,7 +154,7 @@ def check_fields(headers: Headers | None, content_type: str | None) -> None:
 def check_message(message: Message) -> None:
     """`check_fields`, and that topic and reply topic have no text that a broker may close the
     connection on; `InvalidInput` says what is wrong. MQTT's other rules for topics are for
-    whoever chooses one."""
+    the part that chooses one."""
     for what, topic in (("topic", message.topic), ("reply topic", message.reply_to)):
         fault = topic and fault_in(topic)
         if fault:
@@ -182,10 +182,9 @@ class Receipt:
     """Proof of a publish.
 
     `accepted` says who keeps the message now: `broker` (it acknowledged), `outbox` (on our disk
-    until the broker is back) or `sent` (QoS 0: handed to the writer, nobody keeps it). `matched`
-    is False where the broker said that nobody is subscribed (MQTT 5 reason code 0x10), True where
-    it said that somebody is, None where it cannot say. `id` is the message's id on our side.
-    """
+    until the broker is back) or `sent` (QoS 0: handed to the writer, not kept). `matched` is False
+    where the broker said that no client is subscribed (MQTT 5 reason code 0x10), True where it said
+    that one is, None where it cannot say. `id` is the message's id on our side."""
 
     id: str
     topic: str

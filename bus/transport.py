@@ -40,7 +40,7 @@ class Capabilities:
     """User properties, content type, response topic and correlation data."""
     expiry: bool = False
     reports_no_match: bool = False
-    """PUBACK says when nobody is subscribed (reason code 0x10)."""
+    """PUBACK says when no client is subscribed (reason code 0x10)."""
     retained: bool = True
     shared: bool = False
     shares_filters: bool = True
@@ -179,7 +179,7 @@ class Transport(Protocol):
         ...
 
     def renew(self) -> None:
-        """Make the intake lane's connection again: what it has brought and nobody acknowledges is
+        """Make the intake lane's connection again: its unacknowledged messages are
         to come once more, retained messages too. From this call on nothing more comes from the old
         one."""
         ...

@@ -1,4 +1,4 @@
-"""The composition root: real things by default, other ones by keyword, no container.
+"""The composition root: real parts by default, other ones by keyword, no container.
 
 `start` reads top to bottom as the runtime starts: broker and bus (`core.py`), services and modules
 (`assembly.py`), doors. What each step began is ended in reverse order.
@@ -144,7 +144,7 @@ async def start(
 
 
 def _running(runtime: Runtime) -> Running:
-    """Its addresses, with the ports it got; what serves an app of somebody else has others."""
+    """Its addresses, with the ports it got; another server of the app has others."""
     settings, engine, http = runtime.settings, runtime.core.engine, runtime.http
     scheme = "https" if settings.http.tls.cert_file else "http"
     return Running(

@@ -113,7 +113,7 @@ def bind(
             if parameter.default is not _EMPTY:
                 break  # it and those behind it keep their defaults
             raise InvalidHandler(
-                f"{name}: {payload!r} and {parameter.name!r} are both left for the payload; name a "
+                f"{name}: {payload!r} and {parameter.name!r} are both possible payloads; name a "
                 f"capture {{{parameter.name}}} in the filter {pattern.text!r}, or annotate it with "
                 f"one of {names_of(provided, Message, Bus)}{why_not(provided, annotation)}"
             )

@@ -57,7 +57,7 @@ class _ThreadCall(Call):
 
 def _calls(frame: Frame, *, in_thread: bool) -> Callable[[Captures, int], Call]:
     """Makes the `Call` of each attempt. Captures may be shared with other messages of the topic,
-    so nobody may change them."""
+    so they may not be changed."""
     route, module, filter = frame.route, frame.module, frame.filter
     attempts, timeout = frame.attempts, frame.timeout
     plain = Call(route, module, filter, MappingProxyType({}), 1, attempts, timeout)

@@ -75,8 +75,8 @@ def on_event(
         return on(event.pattern(narrow), connection=connection, event=event, **policy)
     except DSkityError as error:
         raise InvalidHandler(
-            f"on_event({event.__name__}): {error}; its events have {', '.join(named)}, beside the "
-            "words of @on"
+            f"on_event({event.__name__}): {error}; its events have {', '.join(named)}, besides the "
+            "options of @on"
         ) from error
 
 

@@ -79,7 +79,7 @@ class Deduplication:
             try:
                 await self._seen.add(scope, key)
             except StoreUnavailable as error:
-                self._throttled.warn(f"{scope}: a key was handled and is not remembered: {error}")
+                self._throttled.warn(f"{scope}: a handled key could not be recorded: {error}")
         finally:
             job = self._threads.unfinished(asyncio.current_task())
             if job is None:

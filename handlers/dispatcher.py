@@ -113,7 +113,7 @@ class Dispatcher:
         if not stored:
             return route
         if self._inbox is None:
-            raise Unsupported("ack='stored' needs the disk inbox, and this bus has none")
+            raise Unsupported("ack='stored' requires the disk inbox, and this bus has none")
         return StoredRoute(
             route, pattern, self._inbox, self.in_flight, in_flight, bus.clock, self._stored
         )
@@ -128,7 +128,7 @@ class Dispatcher:
 
     def _need_seen(self, dedupe: Dedupe) -> DedupStore:
         if self._seen is None:
-            raise Unsupported("dedupe needs the file of seen keys, and this bus has none")
+            raise Unsupported("dedupe requires the file of handled keys, and this bus has none")
         if dedupe.window > self._seen.keep:
             raise InvalidHandler(
                 f"Dedupe(window={dedupe.window:g}): keys are kept for {self._seen.keep:g} s, which "
@@ -144,7 +144,7 @@ class Dispatcher:
         for lane, count in (await self._inbox.lanes()).items():
             if lane not in self._live:
                 _logger.warning(
-                    "%s keeps %d messages for %r, which is no handler now",
+                    "%s has %d messages for %r, which is no longer a handler",
                     self._inbox.what,
                     count,
                     lane,
@@ -179,7 +179,7 @@ class Dispatcher:
         for owner, count in Counter(job.owner for job in left).items():
             longest = max(job.seconds for job in left if job.owner == owner)
             _logger.warning(
-                "%s is left in %d thread(s), the longest for %.1f s", owner, count, longest
+                "%s still runs in %d thread(s), the longest for %.1f s", owner, count, longest
             )
 
 

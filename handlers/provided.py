@@ -44,7 +44,7 @@ class Explained(Protocol):
 
 
 def why_not(provided: Mapping[type, Any], kind: Any) -> str:
-    """Why nobody provides `kind`, to be appended to an error; empty where unknown."""
+    """Why no module provides `kind`, to be appended to an error; empty where unknown."""
     explain = getattr(provided, "why_not", None)
     text = "" if explain is None else explain(kind)
     return f". {text}" if text else ""

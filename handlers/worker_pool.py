@@ -223,5 +223,5 @@ class WorkerPool:
             for worker in workers & self.running.keys():
                 rest = self.running[worker]
                 if not rest.abandoned:
-                    _logger.warning("%s ignores its cancellation, and is left", rest.name)
+                    _logger.warning("%s ignores its cancellation and is abandoned", rest.name)
                     rest.abandoned = True

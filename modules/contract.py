@@ -210,7 +210,7 @@ class Commands(Protocol):
         ...
 
     async def get(self, execution: str) -> Execution:
-        """`NotFound` where nobody knows it."""
+        """`NotFound` where it is not known."""
         ...
 
     async def list(self, target: str | None = None, state: str | None = None) -> list[Execution]:
@@ -342,12 +342,12 @@ class TransportClients:
 
     def get(self, kind: type[T]) -> T:
         """What this or an earlier module provides for the type `kind`; name that module in
-        `meta.depends_on`, so that it is an earlier one. `Unavailable` where nobody provides it.
+        `meta.depends_on`, so that it is an earlier one. `Unavailable` if no module provides it.
         """
         return self.providers.get(kind)
 
     def find(self, kind: type[T]) -> T | None:
-        """As `get`; None where nobody provides it."""
+        """As `get`; None if no module provides it."""
         return self.providers.find(kind)
 
     def all(self, kind: type[T]) -> Mapping[str, T]:

@@ -42,7 +42,7 @@ class Principal:
         return self.admin or any(covers(allowed, filter) for allowed in self.subscribe)
 
     def require_publish(self, topic: str) -> None:
-        """`Forbidden` unless it may publish to the topic; `InvalidTopic` where nobody could."""
+        """`Forbidden` unless it may publish to the topic; `InvalidTopic` where no client could."""
         topics.check_topic(topic)
         self._require("publish", topic, self.may_publish(topic))
 

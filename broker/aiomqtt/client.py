@@ -235,7 +235,7 @@ class HookedClient:
             self._hooks.answered(mid, [code])
 
     def _released(self, header: int, body: bytes) -> None:
-        """PUBREL; paho leaves the answer to us, and none is due for one that nobody knows."""
+        """PUBREL; paho leaves the answer to us, and none is due for an unknown one."""
         mid = int.from_bytes(body[:2], "big")
         known = self._hooks.knows(mid)
         self._give_to_paho(header, body)

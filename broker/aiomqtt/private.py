@@ -34,7 +34,7 @@ PAHO = Library(
         {
             "_create_socket_connection": "takes a socket that was connected without a thread",
             "_ssl_wrap_socket": "takes a socket that was encrypted without a thread",
-            "_sock_close": "lets go of a socket, at whatever stage it is",
+            "_sock_close": "releases a socket, at any stage",
             "_in_packet": "takes a packet that was read in one piece, not byte by byte",
             "_packet_handle": "handles that packet",
             "_packet_queue": "sends many PUBACKs in one piece",
@@ -79,7 +79,7 @@ def heard(paho: Client) -> None:
 
 
 def forgive_ping(paho: Client) -> None:
-    """Take PINGRESP as received: nobody has read."""
+    """Take PINGRESP as received: reading was paused."""
     paho._ping_t = 0.0
     heard(paho)
 

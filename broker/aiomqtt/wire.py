@@ -118,7 +118,7 @@ class AiomqttWire:
         return welcome
 
     def _on_last_tick(self, ticking: asyncio.Task[None]) -> None:
-        """Without ticks nobody would see that the broker is silent: the connection ends, too."""
+        """Without ticks a silent broker would not be noticed: the connection ends, too."""
         if not ticking.cancelled() and (error := ticking.exception()) is not None:
             self.ended(f"keep alive failed: {error!r}")
 
@@ -274,7 +274,7 @@ class AiomqttWire:
             waiter.set_result(codes)
 
     def ended(self, reason: str, code: int | None = None) -> None:
-        """See `Hooks`. Whoever waits for the broker learns it now."""
+        """See `Hooks`. Every caller that waits for the broker learns it now."""
         if self._end.done():
             return
         self._taken_over = code == TAKEN_OVER

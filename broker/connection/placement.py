@@ -71,7 +71,7 @@ class Placement:
 
     async def renew(self, wire: Wire) -> bool:
         """Subscribe once more to all that the session has, so that what is retained comes again,
-        one after the other and behind what waits: nobody needs the answers soon. False where the
+        one after the other and behind what waits: no caller needs the answers soon. False where the
         connection is lost before the last answer."""
         for entry in self._subscriptions.of(self._lane):
             if entry.shared or not self._held.has(entry):

@@ -27,7 +27,7 @@ class State(StrEnum):
     UP = "up"
     """Connected, with all subscriptions in place."""
     MOVING = "moving"
-    """Up, and about to be left for the node of the other lane."""
+    """Up, and about to move to the node of the other connection."""
     DISCARDING = "discarding"
     """Up, and about to be made again; what still arrives is dropped, for it is sent again."""
     ABANDONED = "abandoned"
@@ -46,7 +46,7 @@ class Event(StrEnum):
     PLACED = "placed"
     """All subscriptions are in place."""
     FOLLOW = "follow"
-    """The other lane is at another node."""
+    """The other connection is at another node."""
     RENEW = "renew"
     """More messages came than can be held: the broker is to send them again."""
     RENEWED = "renewed"
@@ -63,7 +63,7 @@ class Aim(StrEnum):
     """What the next connection has to do, beyond being one."""
 
     FOLLOW = "follow"
-    """Come up at the node of the other lane."""
+    """Connect at the node of the other connection."""
     RENEW = "renew"
     """Ask once more for all that is retained."""
 

@@ -65,7 +65,7 @@ class Engine(Protocol):
 
 
 class ExternalBroker:
-    """A broker, or a cluster, that somebody else runs: nothing to start, and its health is the
+    """A broker, or a cluster, that is not started here: nothing to start, and its health is the
     connection's."""
 
     name = "external"

@@ -50,7 +50,7 @@ class Outgoing:
         self._window.begin(window)
 
     def end(self, reason: str) -> None:
-        """The connection is gone: whoever waits for the broker learns it now."""
+        """The connection is gone: every caller that waits for the broker learns it now."""
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_result(None)

@@ -94,7 +94,7 @@ def writer(client: AsyncClient) -> Any:
 
 
 def forgive_ping(client: AsyncClient) -> None:
-    """Take PINGRESP as received: nobody has read."""
+    """Take PINGRESP as received: reading was paused."""
     client._ping_pending = False
 
 

@@ -16,7 +16,7 @@ from dskity.bus.message import Message
 from dskity.bus.topics import quote
 
 PREFIX = "dskity-trial"
-"""Visits keep to topics below it, which nobody else has."""
+"""Visits keep to topics below it, which no other client has."""
 # An answer that takes longer than this does not come: an ACL, say, drops the question in silence.
 # In seconds, or in times the duration of connecting, which is two round trips; a busy mosquitto on
 # loopback answers within 0.1 s.

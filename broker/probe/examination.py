@@ -29,8 +29,8 @@ CLEARING = 2.0  # seconds for what it leaves to be cleared
 
 
 async def examine(settings: ConnectionSettings, make_wire: WireFactory) -> Examination:
-    """Examine the broker of `settings`, of several the first one that is there; nobody else may be
-    using the client id.
+    """Examine the broker of `settings`, of several the first one that is there; no other client may
+    be using the client id.
 
     Raises `NotConnected` or `BrokerRefused` where it does not let us in.
     """

@@ -67,7 +67,7 @@ async def sharing(ground: Ground) -> tuple[Finding, ...]:
 
 
 async def retaining(ground: Ground) -> tuple[Finding, ...]:
-    """Whoever subscribes later gets the retained message."""
+    """A later subscriber receives the retained message."""
     if not ground.welcome.retained:
         return (judged("retained", "the broker declares that it keeps none", holds=False),)
     topic = ground.retained("retained")
@@ -268,7 +268,7 @@ async def dollar(ground: Ground) -> tuple[Finding, ...]:
 
 
 async def matching(ground: Ground) -> tuple[Finding, ...]:
-    """PUBACK says when nobody is subscribed."""
+    """PUBACK says when no client is subscribed."""
     if not ground.five:
         return (judged("reports_no_match", _NO_MQTT_5, holds=False),)
     async with ground.visit() as guest:

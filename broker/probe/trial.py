@@ -1,6 +1,6 @@
 """What a broker does that its CONNACK does not tell, found out by trying, once for each transport.
 
-Whether it says that nobody is subscribed takes one publish. MQTT 3.1.1 needs more: a short
+Whether it says that no client is subscribed takes one publish. MQTT 3.1.1 needs more: a short
 connection of its own subscribes to overlapping filters and to a shared one, on topics nobody else
 has, publishes, and counts; then it comes back to see whether the session has kept what was not
 acknowledged. 20 ms on loopback.
@@ -47,7 +47,7 @@ class Findings:
     redelivery: bool = True
     """What was not acknowledged comes again."""
     max_qos: int = 2
-    """What it grants to whoever asks for QoS 2."""
+    """What it grants to a request for QoS 2."""
     final: bool = True
     """The broker has answered; what it was too slow for, or hung up on, it may do another time."""
     barred: str = ""
@@ -109,7 +109,7 @@ async def try_out(opening: ConnectRequest, make_wire: WireFactory) -> Findings:
 
 
 async def tells_no_match(wire: Wire, client_id: str) -> bool | None:
-    """Whether a PUBACK says that nobody is subscribed to a topic that nobody else has; None where
+    """Whether a PUBACK says that no client is subscribed to a topic that is new; None where
     none came.
 
     There are brokers that end the connection over a publish that an ACL forbids. So that is a no:

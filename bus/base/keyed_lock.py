@@ -1,4 +1,4 @@
-"""One at a time for each key: a lock a key, kept only while somebody holds or wants it."""
+"""One at a time for each key: a lock a key, kept only while a task holds or wants it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A count of one thing that should not happen, told in the log once a minute."""
+"""A count of an event that should not happen, logged once a minute."""
 
 from __future__ import annotations
 

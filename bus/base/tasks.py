@@ -48,7 +48,7 @@ class TaskHealth:
         self.failing: dict[str, str] = {}
 
     def failed(self, name: str, error: BaseException) -> None:
-        """An error that nobody foresaw has ended a task, or one run of its loop."""
+        """An unexpected error has ended a task, or one run of its loop."""
         self.count(name)
         self.failing[name] = in_words(error)
 
@@ -94,7 +94,7 @@ def keep_running(
 
 def spawn(work: Coroutine[Any, Any, T], *, name: str, awaited: bool = False) -> asyncio.Task[T]:
     """Run `work` once, as a task. An error is logged and counted, unless the task is `awaited`:
-    then it is for whoever awaits it.
+    then it is for the task that awaits it.
 
     What would end more than the task (`SystemExit`, `KeyboardInterrupt`), or end it as if somebody
     had cancelled it, becomes `TaskEnded`.
@@ -120,7 +120,7 @@ def call(name: str, callback: Callable[..., object], *args: Any, **named: Any) -
 
 
 def report(name: str, error: BaseException) -> None:
-    """Log at ERROR, with its traceback, and count an error that nobody foresaw, where the work goes
+    """Log at ERROR, with its traceback, and count an unexpected error, where the work goes
     on all the same."""
     health().count(name)
     _log(name, error, "")

@@ -31,7 +31,7 @@ _Result = tuple[Any, BaseException | None]
 
 class Job:
     """One call in a thread. `owner` names who asked; `ended` is set when the thread is done with
-    it, and `overdue` when nobody waits for its result any more."""
+    it, and `overdue` when no task waits for its result any more."""
 
     def __init__(self, owner: Hashable, call: Callable[[], Any]) -> None:
         self.owner = owner

@@ -53,7 +53,7 @@ class Allowance:
 
 
 class ThrottledLog:
-    """The log of one thing that may fail again and again."""
+    """The log of an operation that may fail again and again."""
 
     def __init__(self, log: logging.Logger, clock: Clock) -> None:
         self._log = log

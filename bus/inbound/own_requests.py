@@ -60,7 +60,7 @@ class OwnRequest:
         self._owner.ended(self, early=self._early)
 
     def take_copy(self, delivery: Delivery, found: Found) -> Found:
-        """The broker's copy: as `take`, and whoever gets it can tell who asks."""
+        """The broker's copy: as `take`, and its receiver can see who asks."""
         if delivery.meta is not None and not self.ended:
             delivery.meta = replace(delivery.meta, asker=self._asker)
         return self.take(found)

@@ -1,4 +1,4 @@
-"""Where a reply may go: its address comes from whoever asked, and gives them no rights.
+"""Where a reply may go: its address comes from the requester, and gives it no rights.
 
 Otherwise whoever may publish to one handler could have it publish, with the runtime's rights, to
 any topic: an actuator's, or `{root}/commands/execute`. So a reply never goes into `{root}/` outside

@@ -212,7 +212,7 @@ class Database:
 
 def _text(data: bytes) -> str:
     """A text column. Where the file is damaged it may be no UTF-8: an error here would fail the
-    query for the sake of one row, so whoever reads the row sees surrogates in it instead."""
+    query for the sake of one row, so a reader of the row sees surrogates in it instead."""
     return data.decode(errors="surrogateescape")
 
 

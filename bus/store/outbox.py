@@ -102,7 +102,7 @@ class Outbox:
         )
 
     def release(self) -> None:
-        """Begin to send: whoever is to receive it here is subscribed now."""
+        """Begin to send: the receivers in this process are subscribed now."""
         self._step(Event.RELEASE)
         if not self.empty:
             self._step(Event.PUT)

@@ -41,7 +41,7 @@ class Event(StrEnum):
     OPEN = "open"
     """The file is open."""
     RELEASE = "release"
-    """Whoever is to receive the messages in this process is subscribed."""
+    """The receivers of the messages in this process are subscribed."""
     CONNECT = "connect"
     """The broker is there."""
     DISCONNECT = "disconnect"

@@ -103,7 +103,7 @@ async def test_a_warm_reading_opens_the_vent(
     await dskity_runtime()
     async with record(bus, "devices/d1/vent") as vents:
         await bus.publish("devices/d1/telemetry", {"celsius": celsius})
-        await until(lambda: vents, "what the vent is told")
+        await until(lambda: vents, "the message to the vent")
     assert vents[0].json() == {"open": opens}
 '''
 

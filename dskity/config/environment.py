@@ -173,7 +173,7 @@ def _named(rest: str, node: Node, known: Mapping[str, Any]) -> Iterator[_Reading
 
 
 def _guessed(rest: str, node: Node, known: set[str]) -> Iterator[_Reading]:
-    """Readings with a name that nobody mentioned, where a declared key follows it."""
+    """Readings with a name that is not mentioned, where a declared key follows it."""
     if node.each is None:
         return
     for index, character in enumerate(rest):

@@ -13,7 +13,7 @@ class CheckFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`count` things happened; `latencies` are in seconds, where there is something to time.
+    """`count` events happened; `latencies` are in seconds, where there is something to time.
 
     They compare moments of different processes, by the wall clock: where that is set back
     meanwhile, one that comes out below zero counts as none.

@@ -1,4 +1,4 @@
-"""Keys of a module's settings that nobody reads: pydantic ignores what a model does not name.
+"""Keys of a module's settings that are not read: pydantic ignores what a model does not name.
 
 Looked for before the module's model has taken its part of the settings, for then they are gone.
 """

@@ -1,4 +1,4 @@
-"""What stands below `modules` in the settings and is read by nobody: a slip would go unseen."""
+"""Keys below `modules` in the settings that are not read: a slip would go unseen."""
 
 from __future__ import annotations
 

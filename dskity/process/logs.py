@@ -24,7 +24,7 @@ _NOISY = ("amqtt", "transitions", "httpx", "httpcore", "mqtt", "asyncio", "uvico
 
 class TextFormatter(logging.Formatter):
     """One record is one line, and the lines that the program itself breaks: in the text before its
-    arguments are put in, and in a traceback. Those are indented; whatever begins at the left is a
+    arguments are put in, and in a traceback. Those are indented; text that begins at the left is a
     record."""
 
     def __init__(self) -> None:

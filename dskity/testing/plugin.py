@@ -71,7 +71,7 @@ def dskity_broker(clock: VirtualClock) -> ScriptedBroker:
 
 @_async_fixture
 async def bus(dskity_broker: ScriptedBroker, clock: VirtualClock) -> AsyncIterator[Bus]:
-    """A bus with handlers and no runtime: the thing under test, or a device beside a runtime."""
+    """A bus with handlers and no runtime: the object under test, or a device beside a runtime."""
     from dskity.testing.memory import memory_bus
 
     async with memory_bus(dskity_broker.transport("bus"), clock=clock) as bus:

@@ -86,11 +86,11 @@ class Attempts:
         failure = error
         if isinstance(error, TimeoutError) and rest.limit is not None and rest.limit.expired():
             self._stats.timed_out += 1
-            failure = TimeoutError(f"no end within {self._timeout:g} s")
+            failure = TimeoutError(f"not finished within {self._timeout:g} s")
         elif isinstance(error, Abandoned):
             failure = TimeoutError(
-                f"no end within {self._timeout:g} s, nor within {CLEANUP_SECONDS:g} s after the "
-                "cancellation"
+                f"not finished within {self._timeout:g} s, nor within {CLEANUP_SECONDS:g} s after "
+                "the cancellation"
             )
         elif isinstance(error, asyncio.CancelledError):
             failure = DSkityError(CANCELLED)
@@ -121,8 +121,8 @@ class Attempts:
         self._stats.timed_out += 1
         self._stats.ignored += 1
         _logger.warning(
-            "handler %s goes on %g s after its time-out of %g s cancelled it; it is given up: let "
-            "CancelledError pass",
+            "handler %s still runs %g s after its time-out of %g s cancelled it and is abandoned: "
+            "do not catch CancelledError",
             self.name,
             CLEANUP_SECONDS,
             self._timeout,
@@ -144,8 +144,8 @@ class Attempts:
                 await job.ended.wait()
         except TimeoutError:
             _logger.warning(
-                "handler %s: its thread has run for %.0f s; messages that wait for its key go to "
-                "the dead letter",
+                "handler %s: its thread has run for %.0f s; messages that wait for its key "
+                "become dead letters",
                 self.name,
                 job.seconds,
             )
@@ -155,8 +155,8 @@ class Attempts:
     def _note_overdue(self, job: Job, delivery: Delivery) -> None:
         self._stats.threads_overdue += 1
         _logger.warning(
-            "handler %s goes on in its thread after %.1f s with a message of %s, past its "
-            "time-out; later messages of the key wait for its end",
+            "handler %s still runs in its thread after %.1f s with a message of %s, past "
+            "its time-out; later messages of the key wait for it",
             self.name,
             job.seconds,
             delivery.topic,

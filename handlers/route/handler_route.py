@@ -40,7 +40,7 @@ _DEEPEST = 100  # requests in requests that are looked at; each has a time-out o
 
 class HandlerRoute:
     """A `Consumer`; the dispatcher makes it. `name` is for people; `identity` is what no other
-    live route has, and what it has again in the next process: its things on the disk bear it.
+    live route has, and what it has again in the next process: its rows on the disk bear it.
     `within` is what warnings of a time-out or a held loop add to the name."""
 
     def __init__(
@@ -228,5 +228,5 @@ class HandlerRoute:
 
 
 def _is_unkept(item: Item) -> bool:
-    """Whether nobody keeps it: at QoS 0."""
+    """Whether no component keeps it: at QoS 0."""
     return item[0].qos == 0

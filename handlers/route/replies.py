@@ -55,13 +55,13 @@ class Replies:
         try:
             payload, content_type = encode_payload(self._returned(result))
         except BaseException as error:  # noqa: BLE001  # a user's serializer may raise anything
-            _logger.warning("%s returned what cannot be sent: %s", name, in_words(error))
+            _logger.warning("%s returned a value that cannot be sent: %s", name, in_words(error))
             await self._reply_error(delivery, DSkityError(f"no result: {in_words(error)}"))
             return
         try:
             await self._route.bus.reply(delivery, payload, content_type=content_type)
         except InvalidPayload as error:
-            _logger.warning("%s returned what cannot be sent: %s", name, error)
+            _logger.warning("%s returned a value that cannot be sent: %s", name, error)
             await self._reply_error(delivery, DSkityError(f"no result: {error}"))
         except DSkityError as error:  # the requester's time-out tells it
             _logger.warning("no reply to %s on %s: %s", name, delivery.topic, error)

@@ -92,7 +92,7 @@ class SerialRunner:
             raise fault
         if route.pool.closed:
             raise fault
-        _logger.error("%s: a fault in the processing of a message", route.name, exc_info=fault)
+        _logger.error("%s: an error in the processing of a message", route.name, exc_info=fault)
         await route.pool.recover()
         try:
             await route.pool.through(partial(self._recorder.record, delivery, fault, 1))
@@ -112,7 +112,7 @@ class SerialRunner:
                     self._begin_another()
                 for delivery, _ in self._serializer.take_waiting(key):
                     error = TimeoutError(
-                        f"not begun: an earlier message of its key is in a thread that did not "
+                        f"not started: an earlier message of its key is in a thread that did not "
                         f"end within {THREAD_PATIENCE:g} s"
                     )
                     await self._failures.give_up(delivery, error, 0)

@@ -76,7 +76,7 @@ _FORWARDING_FAMILIES = (
 
 @lru_cache(maxsize=1024)
 def is_forwarding_header(name: str) -> bool:
-    """Whether a header of this lower-case name says that somebody passed the call on.
+    """Whether a header of this lower-case name says that a proxy passed the call on.
 
     Names with underscores count as those with hyphens: servers on the way write both.
     """

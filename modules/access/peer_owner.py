@@ -37,8 +37,8 @@ class Unknown(LookupError):
 
 def owner_of(peer: Address, local: Address) -> int:
     """The user id of the socket at `peer` that is connected to `local`; `Unknown` where it has
-    none. A socket without a process counts as root's in the kernel's tables, and as nobody's here.
-    """
+    none. A socket without a process counts as root's in the kernel's tables, and as having no owner
+    here."""
     ends = _ip(peer[0]), peer[1], _ip(local[0]), local[1]
     try:
         return _asked(*ends)

@@ -29,7 +29,7 @@ def load_or_create_token(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise InvalidSettings(f"token file {path} cannot be read: {error}") from error
     if not token:
-        raise InvalidSettings(f"token file {path} is empty: delete it, and a new one is made")
+        raise InvalidSettings(f"token file {path} is empty: delete it, and a new one is created")
     return token
 
 

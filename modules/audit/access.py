@@ -52,7 +52,7 @@ class Access:
 
     def may_try(self, peer: str | None) -> bool:
         """Whether an open path looks at a token from there: else it would be the place to guess
-        one, for nobody waits there."""
+        one, for no answer is delayed there."""
         return self._wrong.failures(peer, self._clock.monotonic()) < TRIES
 
     async def refused(self, error: Unauthenticated, call: Call) -> None:

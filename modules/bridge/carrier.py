@@ -76,8 +76,8 @@ class Carrier:
         if has_passed(message.headers, self._hop):
             self.counts.looped += 1
             self._throttled.warn(
-                f"{self.rule}: {message.topic!r} came round and is dropped: another runtime's "
-                "bridge brings back what this one carries; narrow a filter, or add a prefix"
+                f"{self.rule}: {message.topic!r} came back and is dropped: another runtime's "
+                "bridge returns the messages of this one; narrow a filter, or add a prefix"
             )
             return None
         name = self.rule.renamed(message.topic)

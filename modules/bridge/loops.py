@@ -18,12 +18,12 @@ def refuse_loops(rules: Sequence[Rule]) -> None:
     named = [f"bridge.{index} ({rules[index]})" for index in min(loops, key=len)]
     if len(named) == 1:
         raise InvalidInput(
-            f"{named[0]} takes what it has published again, for ever: "
+            f"{named[0]} takes its own messages again, without end: "
             "narrow its filter, or choose a prefix that the filter does not match"
         )
     raise InvalidInput(
-        f"{' and '.join(named)} make a loop, what each publishes the next one takes: "
-        "narrow a filter, or add a prefix that the other filter does not match"
+        f"{' and '.join(named)} make a loop, in which each takes the messages of the one "
+        "before: narrow a filter, or add a prefix that the other filter does not match"
     )
 
 

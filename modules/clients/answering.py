@@ -92,7 +92,7 @@ class Answering:
         if topic not in self._refused:
             self._refused.add(topic)
             _logger.warning(
-                "requests to %s/%s are not answered: %s; it is tried again every %g s",
+                "requests to %s/%s are not answered: %s; trying again every %g s",
                 self._bus.root,
                 topic,
                 error,

@@ -45,7 +45,7 @@ class Tasks:
             raise errors[0]
 
     def go_live(self) -> None:
-        """Nobody calls `settle()` any more."""
+        """`settle()` is not called any more."""
         self._live = True
 
     async def close(self) -> None:

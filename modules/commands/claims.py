@@ -79,8 +79,8 @@ class Claims:
                 return await won
         except (NotConnected, TimeoutError) as error:
             self._throttled.warn(
-                f"a request on {request.topic} is left to other runtimes, for it could not be "
-                f"claimed: {str(error) or 'the claim did not come back'}"
+                f"a request on {request.topic} is left to other runtimes, because it could not be "
+                f"claimed: {str(error) or 'the claim was not received'}"
             )
             return False
         finally:

@@ -127,6 +127,4 @@ def _read(value: Any, name: str) -> Execution:
     try:
         return Execution(**value)
     except TypeError as error:
-        raise Conflict(
-            f"the key {name!r} holds something that is no execution: delete it"
-        ) from error
+        raise Conflict(f"the key {name!r} does not contain an execution: delete it") from error

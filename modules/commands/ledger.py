@@ -81,7 +81,7 @@ class Ledger:
         """`NotFound` where it never was, or is forgotten."""
         found = self._store.get(execution)
         if found is None:
-            raise NotFound(f"no execution {execution!r}: it never was, or ended long ago")
+            raise NotFound(f"no execution {execution!r}: it does not exist, or ended long ago")
         return found
 
     def has(self, execution: str) -> bool:

@@ -99,10 +99,10 @@ class CommandService:
         Raises `InvalidInput` on a name or a time that cannot be, `InvalidPayload`, `Conflict` where
         the idempotency key belongs to another command, `Overloaded`, `NotConnected` (a connection
         lost on the way: the device may have got it), `NoResponder` if that was asked for and the
-        broker says that nobody is subscribed, and `Unavailable` while the service is not started.
-        """
+        broker says that no client is subscribed, and `Unavailable` while the service is not
+        started."""
         if not self._running:
-            raise Unavailable("commands are not started: the module 'commands' must run")
+            raise Unavailable("commands are not available: the module 'commands' must run")
         fault = None if idempotency_key is None else fault_in(idempotency_key)
         if fault is not None:
             raise InvalidInput(f"the idempotency key {idempotency_key!r} has {fault}: leave it out")

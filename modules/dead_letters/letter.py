@@ -119,7 +119,7 @@ class DeadLetter:
 
 
 def _number(text: str | None) -> int:
-    """A count in a header; 0 where somebody wrote something else."""
+    """A count in a header; 0 where the header is not a number."""
     return int(text) if text and _COUNT.fullmatch(text) else 0
 
 

@@ -130,7 +130,7 @@ class GrpcServer:
         except asyncio.CancelledError:
             if is_ending():
                 raise
-            _logger.warning("code of a module has cancelled the tasks of the gRPC server")
+            _logger.warning("module code cancelled the tasks of the gRPC server")
         self._server = None
 
     async def _bind(self, server: grpc.aio.Server) -> int:

@@ -62,7 +62,7 @@ def furnish(
     open_paths: Iterable[OpenPath] = OPEN_PATHS,
     cors: Cors | None = None,
 ) -> FastAPI:
-    """Make an app that nobody has called yet one of ours: guarded, bounded, its errors problems.
+    """Make an app that has not been called yet one of ours: guarded, bounded, its errors problems.
 
     Middleware and error handlers that it has stay, and stand outside of ours.
     """

@@ -37,7 +37,7 @@ class Failures:
         try:
             await self._app(scope, receive, noting)
         except ClientDisconnect:
-            _logger.info("%s: the caller left before its body had ended", _called(scope))
+            _logger.info("%s: the caller disconnected before the end of its body", _called(scope))
         except Exception as error:
             id = scope.get("state", {}).get("request_id")
             _logger.exception(

@@ -45,8 +45,8 @@ class Listener(socket.socket):
             if error.errno not in _NO_DESCRIPTOR or not self._turn_away():
                 raise
             self.throttled.warn(
-                f"HTTP connections are closed as they come: {error.strerror}; raise the limit "
-                "(`ulimit -n`, `LimitNOFILE=`), or find what holds so many files"
+                f"new HTTP connections are closed at once: {error.strerror}; raise the limit "
+                "(`ulimit -n`, `LimitNOFILE=`), or find the cause of so many open files"
             )
             raise BlockingIOError from error  # as if nobody had come
         connection = _Accepted(

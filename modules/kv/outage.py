@@ -49,4 +49,4 @@ class Outage:
         if not self._reasons:
             self._said = ""
             self._throttled.settle()
-            log.info("%s can be used again", self._server)
+            log.info("%s is available again", self._server)

@@ -95,13 +95,13 @@ class RedisFeed:
             change = _change(told)
             origin = told["origin"].encode()
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
-            log.warning("somebody else's message on the redis channel %s: ignored", self._channel)
+            log.warning("ignored a message of another program on redis channel %s", self._channel)
             return
         self._tell(change, origin)
 
 
 def _change(told: Any) -> StoreChange:
-    """The change in a message; one of many errors where it is somebody else's."""
+    """The change in a message; one of many errors where it is of another program."""
     kind, key, value = told["kind"], told["key"], told["value"].encode()
     if kind not in _KINDS or not isinstance(key, str):
         raise ValueError("no change of ours")

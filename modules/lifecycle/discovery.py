@@ -87,7 +87,7 @@ def _roots(path: str, *, explicit: bool) -> list[_Root]:
     if _DOTTED.fullmatch(path):
         return [_Root(path, part) for part in _package(path) if not _is_ours(part)]
     raise InvalidSettings(
-        f"modules_search_paths: there is no folder {folder.absolute()}: "
+        f"modules_search_paths: there is no directory {folder.absolute()}: "
         "create it, or correct the path"
     )
 
@@ -108,12 +108,12 @@ def _package(name: str) -> list[Path]:
         ) from error
     if spec is None:
         raise InvalidSettings(
-            f"modules_search_paths: {name!r} is neither a folder in {Path.cwd()} nor an installed "
-            "package: create the folder, or correct the path"
+            f"modules_search_paths: {name!r} is neither a directory in {Path.cwd()} nor an "
+            "installed package: create the directory, or correct the path"
         )
     if spec.submodule_search_locations is None:
         raise InvalidSettings(
-            f"modules_search_paths: {name!r} is one file: name the package that it lies in"
+            f"modules_search_paths: {name!r} is one file: write the package that contains it"
         )
     return [Path(location) for location in spec.submodule_search_locations]
 

@@ -70,7 +70,7 @@ def digest(error: BaseException) -> str:
 
 
 def _at(error: BaseException | None, home: str) -> tuple[str, int] | None:
-    """In the last of the causes that has a place: it is the first thing that went wrong."""
+    """In the last of the causes that has a place: it is the first failure."""
     found = None
     while error is not None:
         found = _told(error) or _innermost(error, home) or found

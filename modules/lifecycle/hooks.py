@@ -58,7 +58,7 @@ class Hooks:
             await self._end(name, task)
             raise ModuleFailed(
                 self._module,
-                f"{name} did not return within {seconds:g} s: begin long work in a task",
+                f"{name} did not return within {seconds:g} s: start long work in a task",
             )
         error = done.result()
         if isinstance(error, Exception):
@@ -87,7 +87,7 @@ class Hooks:
         self.close()
         if (await asyncio.wait((task,), timeout=CLEANUP_SECONDS))[1]:
             _logger.warning(
-                "module %s: %s ignores its cancellation, and is left", self._module, name
+                "module %s: %s ignores its cancellation and is abandoned", self._module, name
             )
 
 
@@ -98,7 +98,7 @@ async def _outcome(call: Callable[[], Any]) -> _Outcome:
     try:
         result = call()
         if inspect.isgenerator(result) or inspect.isasyncgen(result):
-            return InvalidHandler("it has a `yield`, so that a call runs none of it: take it out")
+            return InvalidHandler("it contains `yield`, so a call does not run it: remove `yield`")
         if inspect.isawaitable(result):
             await result
     except BaseException as error:  # noqa: BLE001  # it is the module's failure

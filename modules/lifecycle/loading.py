@@ -68,9 +68,9 @@ def _mend(missing: str, folder: Path | None) -> str:
         return f"it imports {rest!r}, which is not in {shown(folder)}"
     if folder is not None and ((folder / top).is_dir() or (folder / f"{top}.py").is_file()):
         return (
-            f"{top!r} lies beside it in {shown(folder)}: import it relatively "
+            f"{top!r} is next to it in {shown(folder)}: import it relatively "
             f"(from ..{top} import … in a folder, from .{top} import … in a single file)"
         )
     if top in sys.modules or importlib.util.find_spec(top) is not None:
         return f"the package {top!r} is installed, but has no {missing!r}: check its version"
-    return f"the package {top!r} is not installed: install what brings it (pip install {top}?)"
+    return f"the package {top!r} is not installed: install it (pip install {top}?)"

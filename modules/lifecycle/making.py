@@ -18,7 +18,7 @@ from dskity.modules.lifecycle.shape import check_register, claims, meta_of
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where code comes from. `source` is its file, or the package that was installed, for people;
-    `home` the dotted name that it lies under; `promised` whether somebody said that a module is in
+    `home` the dotted name that it lies under; `promised` whether the settings say that a module is in
     it; `file` what errors name."""
 
     name: str
@@ -49,7 +49,7 @@ def modules_in(code: ModuleType, origin: Origin) -> Iterator[DiscoveredModule]:
     makers = _makers(code, origin.home)
     if not makers and declared(code):
         yield origin.fails(
-            f"{origin.file}: nobody calls its @on functions: make them methods of a class "
+            f"{origin.file}: its @on functions are never called: make them methods of a class "
             "Module, or begin the file's name with _ if another module subscribes them"
         )
     elif not makers and origin.promised:

@@ -1,4 +1,4 @@
-"""HTTP routes that nobody can reach, as an earlier one takes their calls."""
+"""HTTP routes that cannot be reached, because an earlier one takes their calls."""
 
 from __future__ import annotations
 

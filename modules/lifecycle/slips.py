@@ -1,4 +1,4 @@
-"""Names in a module that are probably meant for the contract, and that nobody calls."""
+"""Names in a module that are probably meant for the contract, and that are never called."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def slips(module: Any) -> list[str]:
     """
     cls = type(module)
     return [
-        f"{defined_at(function)}: nobody calls `{name}`; did you mean `{hook}`?"
+        f"{defined_at(function)}: `{name}` is never called; did you mean `{hook}`?"
         for name, function in _own(cls)
         if (hook := _meant(name)) is not None
         and not _has_own(cls, hook)

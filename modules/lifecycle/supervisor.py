@@ -137,7 +137,9 @@ class Supervisor:
         async with self._changing:
             unit = self._in_state(name, "disabled", "failed", "stopped")
             if _left_out(unit.found):
-                raise Conflict(f"module {name!r} was not imported, being disabled: restart with it")
+                raise Conflict(
+                    f"module {name!r} was not imported because it was disabled: enable it, restart"
+                )
             await self._start(unit)
 
     def _users_of(self, name: str) -> list[str]:
@@ -150,7 +152,8 @@ class Supervisor:
         ]
 
     def _whose(self, kind: Any) -> str:
-        """Of a type that nobody provides: in which module it is defined, and that one's state."""
+        """Of a type that no module provides: in which module it is defined, and that one's
+        state."""
         home = f"{getattr(kind, '__module__', '')}."
         for unit in self._units.values():
             told = kind in getattr(unit.found.module, "provides", ())
@@ -200,8 +203,8 @@ class Supervisor:
         self._change(unit, "failed", reason, digest(error))
         shown = await blocking(report, error, unit.home, reason)
         _logger.error(  # one text: the line breaks of an argument would be escaped
-            f"module {unit.name} failed: {shown.lstrip()}\n  correct it and restart, or leave it "  # noqa: G004  # one text
-            f"out with modules.{unit.name}.enabled: false"
+            f"module {unit.name} failed: {shown.lstrip()}\n  correct it and restart, or disable "  # noqa: G004  # one text
+            f"it with modules.{unit.name}.enabled: false"
         )
         _logger.debug("module %s failed", unit.name, exc_info=error)
         if self._strict:

@@ -1,4 +1,4 @@
-"""Whether somebody else may write the code that a search path holds, and what follows from it.
+"""Whether another user may write the code that a search path holds, and what follows from it.
 
 Modules run with all rights of the runtime, so whoever may write one has those rights. That is
 warned of, and refused where the runtime is root's.
@@ -30,10 +30,10 @@ def refusal(folder: Path, policy: Policy) -> str | None:
         return None
     if policy == "refuse" or (policy == "auto" and os.geteuid() == 0):
         return (
-            f"{fault}, and whoever that is could run code with the rights of this runtime: change "
+            f"{fault}, so that user could run code with the rights of this runtime: change "
             "it (`chown`, `chmod go-w`), or set modules_writable_by_others to allow"
         )
-    _logger.warning("%s: whoever that is can run code with the rights of this runtime", fault)
+    _logger.warning("%s: that user can run code with the rights of this runtime", fault)
     return None
 
 

@@ -17,7 +17,7 @@ from dskity.modules.contract import Check
 
 CHECK_TIMEOUT = 2.0  # seconds; orchestrators commonly give a probe one to five
 
-_NOT_READY = json_object("Not ready: some check fails.")
+_NOT_READY = json_object("Not ready: at least one check fails.")
 _NOT_READY["content"] |= responses(503)["503"]["content"]
 
 

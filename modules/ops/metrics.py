@@ -52,19 +52,19 @@ def read(bus: Bus, health: TaskHealth) -> Iterator[Metric]:
         "dskity_messages_received_total", "counter", "Messages from the broker.", counters.received
     )
     yield Metric(
-        "dskity_messages_unrouted_total", "counter", "Messages that no route wanted.",
+        "dskity_messages_unrouted_total", "counter", "Messages without a matching route.",
         counters.unrouted,
     )  # fmt: skip
     yield Metric(
         "dskity_messages_dropped_total", "counter",
-        "Messages of QoS 0 that came while there was room for them nowhere.",
+        "QoS 0 messages that were dropped at the limits.",
         counters.dropped,
     )  # fmt: skip
     yield Metric(
         "dskity_messages_published_total", "counter", "Messages published.", counters.published
     )
     yield Metric(
-        "dskity_replies_refused_total", "counter", "Replies that may not go to their address.",
+        "dskity_replies_refused_total", "counter", "Replies whose topic is not allowed.",
         counters.replies_refused,
     )  # fmt: skip
     yield Metric("dskity_broker_connected", "gauge", "1 while connected.", int(bus.connected))
@@ -81,7 +81,7 @@ def read(bus: Bus, health: TaskHealth) -> Iterator[Metric]:
         counters.consumer_errors,
     )  # fmt: skip
     yield Metric(
-        "dskity_task_errors_total", "counter", "Unforeseen errors of tasks, by task.",
+        "dskity_task_errors_total", "counter", "Unexpected errors of tasks, by task.",
         health.errors, "task",
     )  # fmt: skip
     yield Metric(
@@ -89,7 +89,7 @@ def read(bus: Bus, health: TaskHealth) -> Iterator[Metric]:
     )
     yield Metric(
         "dskity_handler_threads_overdue", "gauge",
-        "Threads of plain handlers that run on past their time-out.", bus.threads.overdue,
+        "Threads of plain handlers that exceed their time-out.", bus.threads.overdue,
     )  # fmt: skip
 
 
@@ -100,18 +100,18 @@ def read_access(access: AccessCounters) -> Iterator[Metric]:
         access.wrong_tokens,
     )  # fmt: skip
     yield Metric(
-        "dskity_calls_unauthenticated_total", "counter", "Calls without a token that they needed.",
+        "dskity_calls_unauthenticated_total", "counter", "Calls without the required token.",
         access.unauthenticated,
     )  # fmt: skip
     yield Metric(
         "dskity_calls_denied_total", "counter", "Calls whose token lacks the right.", access.denied
     )
     yield Metric(
-        "dskity_calls_privileged_total", "counter", "Calls that change something of the runtime.",
+        "dskity_calls_privileged_total", "counter", "Calls that change data of the runtime.",
         access.privileged,
     )  # fmt: skip
     yield Metric(
-        "dskity_audit_lines_lost_total", "counter", "Lines that the audit log could not take.",
+        "dskity_audit_lines_lost_total", "counter", "Lines that the audit log could not write.",
         access.audit_lost,
     )  # fmt: skip
 

@@ -54,7 +54,7 @@ class Providers:
     ) -> None:
         """See `TransportClients.provide`."""
         if not self._open:
-            raise Conflict("`provide` is for `register`: what starts later uses what it provides")
+            raise Conflict("call `provide` in `register`: later modules use the provided value")
         _check(kind, factory, close, ping)
         _check_name(kind, name)
         provision = Provision(kind, self._owner, factory, close=close, ping=ping, check=name)
@@ -62,14 +62,14 @@ class Providers:
         self._offered.append(provision)
 
     def get(self, kind: type[T]) -> T:
-        """The value; `Unavailable` where nobody provides it."""
+        """The value; `Unavailable` if no module provides it."""
         value = self.find(kind)
         if value is None:
             name = getattr(kind, "__name__", repr(kind))
             why = self.registry.why_not(kind)
             there = ", ".join(sorted(each.label for each in self.registry))
             raise Unavailable(
-                f"nobody provides {name}; there are {there}" + (f". {why}" if why else "")
+                f"no module provides {name}; there are {there}" + (f". {why}" if why else "")
             )
         return value
 
@@ -77,11 +77,11 @@ class Providers:
         """As `get`, without an import of the type."""
         provision = self.registry.find((module, name))
         if provision is None:
-            raise Unavailable(f"nobody provides {module}.{name}")
+            raise Unavailable(f"no module provides {module}.{name}")
         return provision.get()
 
     def find(self, kind: type[T]) -> T | None:
-        """The value; None where nobody provides it."""
+        """The value; None if no module provides it."""
         provision = self.registry.find(kind, "" if self._owner == RUNTIME else self._owner)
         return None if provision is None else provision.get()
 
@@ -105,7 +105,7 @@ def _check_name(kind: object, name: str | None) -> None:
             f"provide({getattr(kind, '__name__', kind)}): pass name=, which is what it is known by"
         )
     if name in _OWN_CHECKS or (name or "").startswith(("mqtt:", "module:")):
-        raise InvalidInput(f"provide(name={name!r}): readiness has a check of that name already")
+        raise InvalidInput(f"provide(name={name!r}): readiness already has a check with this name")
 
 
 def _check(kind: object, factory: object, close: object, ping: object) -> None:
@@ -114,7 +114,7 @@ def _check(kind: object, factory: object, close: object, ping: object) -> None:
         raise InvalidInput(f"provide({name}): pass a class, as handlers annotate it")
     if kind in _RESERVED or getattr(kind, "__module__", "") == "builtins":
         raise InvalidInput(
-            f"provide({name}): handlers get {name} from the message: define a class of your own"
+            f"provide({name}): handlers receive {name} from the message: define your own class"
         )
     for word, value in (("factory", factory), ("close", close), ("ping", ping)):
         if not callable(value) and (value is not None or word == "factory"):

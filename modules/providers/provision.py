@@ -159,7 +159,7 @@ def _is_checkable(kind: type | NamedType) -> TypeGuard[type]:
 
 
 def _discard(value: Any) -> None:
-    """A coroutine that nobody awaits is a warning unless it is closed."""
+    """A coroutine that is not awaited is a warning unless it is closed."""
     close = getattr(value, "close", None)
     if close is not None:
         close()

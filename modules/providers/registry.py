@@ -40,7 +40,7 @@ class ProviderRegistry:
                 raise Conflict(_twice(provision, other))
             if provision.ping and other.ping and other.check == provision.check:
                 raise Conflict(
-                    f"the readiness check {provision.check!r} is there twice, by {_by(other)} and "
+                    f"two modules define the readiness check {provision.check!r}, {_by(other)} and "
                     f"{_by(provision)}: pass another name="
                 )
         self._provisions[provision.key] = provision
@@ -83,7 +83,8 @@ class ProviderRegistry:
         return {user for p, users in self._users.items() if p.owner == owner for user in users}
 
     def why_not(self, kind: Any) -> str:
-        """What is known of a type that nobody provides, as a clause; empty where it is nothing."""
+        """What is known of a type that no module provides, as a clause; empty where it is
+        nothing."""
         return self.explain(kind)
 
     def seen_by(self, owner: str) -> Mapping[type, Any]:

@@ -68,7 +68,7 @@ class OwnInstances:
         return True
 
     def cleared(self, key: Key, now: float) -> None:
-        """Somebody has cleared an entry. If it was ours, and no newer one of ours follows, it is
+        """A client has cleared an entry. If it was ours, and no newer one of ours follows, it is
         restored; our own farewell to a former life is followed by one."""
         own = self._own.get(key)
         if own is not None and own.announced:

@@ -24,8 +24,8 @@ FILE = "webhooks.db"
 _DOCUMENTATION = {
     "requestBody": {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}},
     "responses": {
-        "200": json_object("It came before, or its sender only tries the address."),
-        "202": json_object("It is safe on the bus."),
+        "200": json_object("A duplicate, or a test request of the sender."),
+        "202": json_object("The message is safe on the bus."),
         **responses(404, 502),
     },
 }

@@ -62,8 +62,9 @@ def _in_pages(known: list[Rule]) -> Iterator[str]:
 def _in_program(known: list[Rule]) -> Iterator[str]:
     for path in program(ROOT):
         for text in source.texts(path.read_text(encoding="utf-8")):
+            setting = text.place == "fields" and "config" in path.parts
             for rule in known:
-                if text.place in rule.places:
+                if ("messages" if setting else text.place) in rule.places:
                     for match in rule.found(text.prose):
                         yield _finding(path, text.line, match, rule)
 

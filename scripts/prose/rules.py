@@ -10,8 +10,9 @@ from pathlib import Path
 
 from scripts.reference.markdown import table
 
-PLACES = ("docs", "messages", "docstrings")
-"""Pages; string literals of the program that contain a space; first paragraphs of docstrings."""
+PLACES = ("docs", "messages", "docstrings", "fields")
+"""Pages; string literals of the program that contain a space, and descriptions of settings; first
+paragraphs of docstrings; descriptions of other fields."""
 _FILE = Path(__file__).parent / "words.toml"
 
 

@@ -1,6 +1,6 @@
 """The prose of a Python file: first paragraphs of docstrings, and strings that a person reads.
 
-A docstring below a field counts as a message: it describes a setting.
+A string below a field describes it: a setting where it is in `config/`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _CODE = re.compile(r"`[^`]+`")
-_SQL = re.compile(r"\s*(?:SELECT|INSERT|UPDATE|DELETE|CREATE|DROP|ALTER|PRAGMA|WITH|BEGIN)\b")
+_NO_PROSE = re.compile(r"\s*(?:SELECT|INSERT|UPDATE|DELETE|CREATE|DROP|FROM|WITH|local)\b")
+"""How SQL and Lua begin."""
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A piece of prose, the line that it begins in, and its place: `docstrings` or `messages`."""
+    """A piece of prose, the line that it begins in, and its place: `docstrings`, `fields` or
+    `messages`."""
 
     line: int
     place: str
@@ -32,7 +34,7 @@ def texts(source: str) -> Iterator[Text]:
             continue
         place = docstrings.get(id(node), "messages")
         text = node.value.split("\n\n")[0] if place == "docstrings" else node.value
-        if " " in text and not _SQL.match(text):
+        if " " in text and not _NO_PROSE.match(text):
             yield Text(node.lineno, place, _CODE.sub(" ", text))
 
 
@@ -44,4 +46,4 @@ def _docstrings(tree: ast.AST) -> Iterator[tuple[ast.Constant, str]]:
             continue
         for position, statement in enumerate(body):
             if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
-                yield statement.value, "messages" if position else "docstrings"
+                yield statement.value, "fields" if position else "docstrings"

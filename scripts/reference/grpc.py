@@ -32,7 +32,7 @@ In Python the stubs are in `dskity.modules.grpc.v1`, for `grpc` and `grpc.aio` a
 MESSAGES = """
 ## Messages
 
-A field that is `optional` can be told from one that is zero or empty.
+A field that is `optional` differs from one that is zero or empty.
 """
 Place: TypeAlias = tuple[int, ...]
 

@@ -57,7 +57,7 @@ FOR_USERS = {
 INTRODUCTION = """
 `from dskity import …` gives these names, and `dskity.__version__`. They change with the major
 version only. Everything else, except `dskity.testing` and `dskity.bootstrap`, is internal.
-Durations are in seconds, times are Unix seconds, sizes are bytes. Each example runs as it stands:
+Durations are in seconds, times are Unix seconds, sizes are bytes. Each example runs unchanged:
 `python -m examples.api.a_bus`, from a checkout.
 """
 

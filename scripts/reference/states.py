@@ -14,9 +14,10 @@ from dskity.bus.store import outbox_states as outbox
 from scripts.reference.markdown import code, page, table
 
 INTRODUCTION = """
-What a lane's connection to the broker and the disk outbox may be, and what leads from one state to
-the next. An event that is missing in a table leaves the state as it is, or cannot come there: then
-it is an error in the log. The states of a command are in [Commands](commands.md).
+The states of the intake or control connection to the broker and of the disk outbox, and the events
+that lead from one state to the next. An event that is missing in a table leaves the state as it is,
+or cannot occur there: then it is an error in the log. [Commands](commands.md) has the states of a
+command.
 """
 
 
@@ -25,7 +26,7 @@ def render() -> str:
     return page(
         "States",
         INTRODUCTION,
-        *_section("A lane's connection", connection, connection.NEXT),
+        *_section("A connection to the broker", connection, connection.NEXT),
         *_section("The outbox", outbox, outbox.NEXT),
     )
 

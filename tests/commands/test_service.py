@@ -337,7 +337,7 @@ async def test_open_commands_are_bounded(bus: Bus) -> None:
 
 
 async def test_of_ended_commands_the_newest_are_kept(bus: Bus) -> None:
-    """Open ones are never forgotten, and a forgotten key can be used again."""
+    """Open ones are never forgotten, and a forgotten key is available again."""
     commands = CommandService(bus, store=MemoryExecutions(keep=2))
     await commands.start()
     still_open = await commands.execute("vent", "open")

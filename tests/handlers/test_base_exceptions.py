@@ -380,7 +380,7 @@ async def test_a_fault_of_ours_is_a_dead_letter_and_what_waits_goes_on(
             await house.bus.publish("t", number)
         letters = [(await asyncio.wait_for(anext(dead), 10)).payload for _ in range(3)]
         assert letters == [b"0", b"1", b"2"]
-        assert "a fault in the processing" in caplog.text
+        assert "an error in the processing" in caplog.text
 
 
 # Handlers that do not end when they are told to

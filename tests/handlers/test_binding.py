@@ -130,7 +130,7 @@ async def strange(payload: Bus | Store) -> None: ...
 @pytest.mark.parametrize(
     ("handler", "hint"),
     [
-        (two_left, "'first' and 'second' are both left for the payload"),
+        (two_left, "'first' and 'second' are both possible payloads"),
         (star, "*args"),
         (words, "**kwargs"),
         (only, "keyword-only"),

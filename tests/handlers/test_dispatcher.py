@@ -140,7 +140,7 @@ async def test_a_handler_without_end_is_cut_off_and_its_message_is_a_dead_letter
 
         await house.bus.subscribe("t", handler, timeout=0.01, retry=ONCE)
         await house.bus.publish("t", b"")
-        assert "no end within 0.01 s" in (await anext(dead)).headers["dskity-error"]
+        assert "not finished within 0.01 s" in (await anext(dead)).headers["dskity-error"]
 
 
 async def test_messages_of_one_key_are_handled_in_order_and_keys_in_parallel() -> None:

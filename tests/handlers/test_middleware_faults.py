@@ -78,7 +78,7 @@ async def test_one_that_never_ends_is_ended_by_the_time_out_of_the_route(place: 
             await until(lambda attempt=attempt: stats.timed_out == attempt, "the time-out")  # type: ignore[misc]
             await clock.advance(0)
         letter = await asyncio.wait_for(anext(dead), 10)
-        assert letter.headers["dskity-error"] == "TimeoutError: no end within 5 s"
+        assert letter.headers["dskity-error"] == "TimeoutError: not finished within 5 s"
         await until(lambda: stats.handled == 1, "the next of its key")
         await is_empty(house)
 

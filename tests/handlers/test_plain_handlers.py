@@ -82,7 +82,7 @@ async def test_a_retry_waits_for_the_thread_of_the_attempt_before_and_so_do_late
         blocker.opened.set()
         await until(lambda: blocker.ended == ["bad", "bad", "1", "2"], "the retry, then the others")
         assert (blocker.most, stats.threads_overdue, stats.retried) == (1, 0, 1)
-        assert "Blocker goes on in its thread after" in caplog.text
+        assert "Blocker still runs in its thread after" in caplog.text
         assert "with a message of t, past its time-out" in caplog.text
         await is_empty(house)
 
@@ -135,7 +135,7 @@ async def test_a_thread_that_never_ends_holds_up_neither_the_flow_nor_the_acknow
         await until(lambda: not session.unacked, "all acknowledged")
         assert house.dispatcher.in_flight.messages == 0
         assert blocker.begun == ["bad", "3"]
-        assert "messages that wait for its key go to the dead letter" in caplog.text
+        assert "messages that wait for its key become dead letters" in caplog.text
         blocker.opened.set()
         await until(lambda: not house.dispatcher.routes[0]._serializer.busy, "the key is free")
         assert house.dispatcher.routes[0]._serializer.concurrency == 1
@@ -244,7 +244,7 @@ async def test_closing_waits_for_no_thread_beyond_the_grace_and_names_those_that
         session = house.transport._session
         assert session is not None
         assert len(session.unacked) == 5
-        assert "handler Blocker on t/+ is left in 5 thread(s), the longest for" in caplog.text
+        assert "handler Blocker on t/+ still runs in 5 thread(s), the longest for" in caplog.text
 
 
 async def test_the_end_of_a_thread_is_told(

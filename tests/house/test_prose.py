@@ -57,7 +57,7 @@ def run(name):
     assert sorted(found) == [
         (1, "docstrings", "Purpose of the file."),
         (5, "docstrings", "A section."),
-        (7, "messages", "TCP port of  ."),
+        (7, "fields", "TCP port of  ."),
         (9, "messages", "at the port"),
         (9, "messages", "opened"),
         (10, "messages", "no such file"),

@@ -64,7 +64,8 @@ async def test_an_upload_that_is_aborted_is_no_error(caplog: pytest.LogCaptureFi
             await until(lambda: door.server._server.server_state.tasks, "the call")  # type: ignore[union-attr]
             writer.transport.abort()
             await until(
-                lambda: "POST /topics/a: the caller left" in caplog.text, "the line of the log"
+                lambda: "POST /topics/a: the caller disconnected" in caplog.text,
+                "the line of the log",
             )
     assert "Traceback" not in caplog.text
     assert not [one for one in caplog.records if one.levelno > logging.INFO]

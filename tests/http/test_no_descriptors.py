@@ -52,7 +52,7 @@ async def test_a_process_without_descriptors_turns_connections_away_and_says_so_
                 each.close()
         said = [r.getMessage() for r in caplog.records]
         assert len(said) == 1
-        assert "HTTP connections are closed as they come: Too many open files" in said[0]
+        assert "new HTTP connections are closed at once: Too many open files" in said[0]
         with socket.create_connection(("127.0.0.1", server.port)) as client:
             client.setblocking(False)
             client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")

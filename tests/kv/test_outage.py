@@ -56,7 +56,7 @@ async def test_a_redis_that_dies_is_told_and_one_that_comes_back_too(
     (warning, end) = lines
     assert warning[0] == "WARNING"
     assert warning[1].endswith("; trying again")
-    assert end == ("INFO", "redis (kv.redis.url) can be used again")
+    assert end == ("INFO", "redis (kv.redis.url) is available again")
 
 
 async def test_a_redis_that_was_never_there_is_told() -> None:
@@ -88,6 +88,6 @@ async def test_it_is_said_once_a_minute_and_tried_ever_more_rarely(
     outage.works("sweep")
     outage.works("sweep")
     assert outage.reason == ""
-    assert [r.getMessage() for r in caplog.records[2:]] == ["the server can be used again"]
+    assert [r.getMessage() for r in caplog.records[2:]] == ["the server is available again"]
     assert outage.failed("feed", "reason 9") == 0.5
     assert caplog.records[-1].getMessage() == "reason 9; trying again"

@@ -31,7 +31,7 @@ def beside_a_healthy_one(folder: Folder, file: str, source: str) -> DiscoveredMo
         ),
         ("import json.nothing\n", "'json' is installed, but has no 'json.nothing'"),
         ("from .nothing import x\n", "it imports 'bad.nothing', which is not in"),
-        ("import healthy\n", "'healthy' lies beside it in"),
+        ("import healthy\n", "'healthy' is next to it in"),
         ("x = 1\ny = x / 0\n", "its import failed: ZeroDivisionError: division by zero"),
         ("raise SystemExit(3)\n", "its import failed: SystemExit: 3"),
         ("raise ModuleNotFoundError('by hand')\n", "its import failed: ModuleNotFoundError"),

@@ -185,10 +185,10 @@ def test_a_missing_default_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("path", "says"),
     [
-        ("no_such_folder", "'no_such_folder' is neither a folder"),
-        ("no_such.package", "'no_such.package' is neither a folder"),
-        ("./no/such", "there is no folder"),
-        ("json.decoder", "'json.decoder' is one file: name the package"),
+        ("no_such_folder", "'no_such_folder' is neither a directory"),
+        ("no_such.package", "'no_such.package' is neither a directory"),
+        ("./no/such", "there is no directory"),
+        ("json.decoder", "'json.decoder' is one file: write the package"),
     ],
 )
 def test_a_missing_search_path_is_an_error_that_names_it(path: str, says: str) -> None:

@@ -210,7 +210,7 @@ async def test_the_log_of_a_failure_begins_with_the_line_of_the_module(
     assert (report.levelname, trace.levelname) == ("ERROR", "DEBUG")
     text = report.getMessage()
     assert text.startswith(f"module bad failed: {folder.path}/{REPORTS[way]}")
-    assert text.endswith("leave it out with modules.bad.enabled: false")
+    assert text.endswith("disable it with modules.bad.enabled: false")
     assert trace.exc_info is not None
 
 

@@ -135,7 +135,7 @@ async def test_an_on_shutdown_that_swallows_its_cancellation_is_left(
             await stage.supervisor.stop()
         release(stage)
         assert {s.state for s in stage.supervisor.states().values()} == {"stopped"}
-    assert "module bad: on_shutdown ignores its cancellation, and is left" in caplog.text
+    assert "module bad: on_shutdown ignores its cancellation and is abandoned" in caplog.text
 
 
 @pytest.mark.parametrize("place", ["register", "startup"])

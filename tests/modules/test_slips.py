@@ -31,7 +31,7 @@ def test_a_method_that_is_nearly_a_hook_is_named(name: str, hook: str) -> None:
     def method(self: Any, clients: Any) -> None: ...
 
     (line,) = slips(type("Odd", (Module,), {name: method})())
-    assert line.endswith(f": nobody calls `{name}`; did you mean `{hook}`?")
+    assert line.endswith(f": `{name}` is never called; did you mean `{hook}`?")
     assert "test_slips.py:" in line
 
 
@@ -126,4 +126,4 @@ async def test_a_hook_under_another_name_is_told_at_the_start(
     async with staged(folder.path) as stage:
         await stage.supervisor.start()
         assert stage.supervisor.states()["odd"].state == "started"
-    assert "odd.py:7: nobody calls `on_start`; did you mean `on_startup`?" in caplog.text
+    assert "odd.py:7: `on_start` is never called; did you mean `on_startup`?" in caplog.text

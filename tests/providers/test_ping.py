@@ -119,7 +119,7 @@ async def test_a_name_of_the_runtime_s_own_checks_is_refused(name: str) -> None:
     async with staged(builtins=(offers(well, name),)) as stage:
         await stage.supervisor.start()
         reason = stage.supervisor.states()["limits"].reason
-        assert f"provide(name={name!r}): readiness has a check of that name already" in reason
+        assert f"provide(name={name!r}): readiness already has a check with this name" in reason
 
 
 async def test_two_checks_of_one_name_are_an_error_that_names_both_modules() -> None:
@@ -130,6 +130,6 @@ async def test_two_checks_of_one_name_are_an_error_that_names_both_modules() -> 
     async with staged(builtins=(offers(well, "db"), other)) as stage:
         await stage.supervisor.start()
         assert (
-            "the readiness check 'db' is there twice, by module 'limits' and module 'other'"
+            "two modules define the readiness check 'db', module 'limits' and module 'other'"
             in stage.supervisor.states()["other"].reason
         )

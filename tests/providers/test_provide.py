@@ -255,7 +255,7 @@ async def test_provide_after_register_is_refused() -> None:
 
     async with staged(builtins=(Late(),)) as stage:
         await stage.supervisor.start()
-        assert "`provide` is for `register`" in reason(stage, "late")
+        assert "call `provide` in `register`" in reason(stage, "late")
 
 
 async def test_a_type_that_nobody_provides_is_an_error_that_says_what_there_is() -> None:

@@ -61,8 +61,8 @@ MODULE = """
 
 
 NAMED = {
-    "plain": "handler stuck.Stuck.plain on plain/.* is left in 40 thread",
-    "slow": "handler stuck.Stuck.slow on slow/.* is left in 40 thread",
+    "plain": "handler stuck.Stuck.plain on plain/.* still runs in 40 thread",
+    "slow": "handler stuck.Stuck.slow on slow/.* still runs in 40 thread",
     "executor": "the process exits although this code still runs: .*thread asyncio_0",
     "swallow": "handler stuck.Stuck.swallow ignores its cancellation",
     "child": "the process exits although this code still runs: .*task Task-",

@@ -84,7 +84,7 @@ async def test_a_handler_that_wants_a_disabled_built_in_is_told_so(
     assert {name for name, unit in states.items() if unit.state == "failed"} == {"counts"}
     told = "It is of module 'kv', which is disabled: set modules.kv.enabled to true"
     assert told in states["counts"].reason
-    with pytest.raises(Unavailable, match="nobody provides KV"):
+    with pytest.raises(Unavailable, match="no module provides KV"):
         _ = runtime.clients.kv
     async with http_client(runtime.app) as client:
         assert (await client.get("/kv/a")).status_code == 404

@@ -77,12 +77,12 @@ class Door:
             self._servers.append(server)
 
     def shut(self) -> None:
-        """Accept nobody any more."""
+        """Accept no client any more."""
         for server in self._servers:
             server.close()
 
     async def clear(self) -> None:
-        """Cut whoever is still here, and return when all are gone."""
+        """Cut every client that is still here, and return when all are gone."""
         for _ in range(_TURNS_TO_ACCEPT):
             await asyncio.sleep(0)
         for task, abort in self._connections.items():

@@ -87,7 +87,7 @@ class Fanout(Broker):
             self.room.clear()
 
     async def _broadcast_loop(self) -> None:
-        """amqtt's, which nobody looks after there."""
+        """amqtt's, which it does not supervise."""
         await tasks.keep_running(super()._broadcast_loop, name="amqtt broadcast")
 
     async def _session_monitor(self) -> None:

@@ -17,7 +17,7 @@ AMQTT = Library(
                 "_sessions": "resumes a session ([MQTT-3.1.2-4])",
                 "_delete_session": "discards a session ([MQTT-3.1.2-6])",
                 "_client_message_loop": "handles what came before DISCONNECT",
-                "_handle_subscription": "tells a SUBSCRIBE from a connect",
+                "_handle_subscription": "distinguishes a SUBSCRIBE from a connect",
                 "_del_subscription": "replaces a subscription ([MQTT-3.8.4-3])",
                 "_publish_retained_messages_for_subscription": "leaks none to other clients",
                 "_subscriptions": "finds the filters of a topic among ten thousand",

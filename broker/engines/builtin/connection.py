@@ -83,7 +83,7 @@ class Connection:
     # What the broker says
 
     def shut_down(self) -> None:
-        """The broker goes away. No will: nobody is left to get it."""
+        """The broker goes away. No will: no client is left to receive it."""
         self._end(_SHUTTING_DOWN, with_will=False)
 
     def admit(self, known: bool) -> None:  # a verdict

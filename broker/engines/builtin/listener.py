@@ -31,7 +31,7 @@ class Acceptor(Protocol):
     """A server on one or more ports."""
 
     def close(self) -> None:
-        """Accept nobody any more."""
+        """Accept no client any more."""
         ...
 
     async def wait_closed(self) -> None:

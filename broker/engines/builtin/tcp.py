@@ -82,7 +82,7 @@ class TcpClient(asyncio.Protocol):
             self._transport.abort()
 
     def _read(self, reason: str, *, on: bool) -> None:
-        """Read while nobody wants to wait."""
+        """Read while no part asks to wait."""
         if self._transport is None or self._transport.is_closing():
             return
         held = bool(self._held)

@@ -26,7 +26,7 @@ MAX_WAIT = 300.0  # seconds that one call may hold its connection
 _UNDER_WAY = frozenset({"accepted", "sent", "in_progress"})
 _ANY = TypeAdapter[Any](Any)
 _EXECUTION = TypeAdapter(Execution)
-_ACCEPTED = json_object("Under way; `Location` is where it can be followed.") | {
+_ACCEPTED = json_object("In progress; `Location` is the URL of the execution.") | {
     "headers": {"Location": {"schema": {"type": "string"}}}
 }
 

@@ -30,7 +30,7 @@ class Options(BaseModel):
 
 
 _DEFAULTS = Options()
-_ACCEPTED = json_object("Safe, or for QoS 0 on its way.")
+_ACCEPTED = json_object("The message is safe, or sent with QoS 0.")
 
 
 def add_routes(app: FastAPI, bus: Bus) -> None:
