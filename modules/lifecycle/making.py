@@ -18,8 +18,8 @@ from dskity.modules.lifecycle.shape import check_register, claims, meta_of
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where code comes from. `source` is its file, or the package that was installed, for people;
-    `home` the dotted name that it lies under; `promised` whether the settings say that a module is in
-    it; `file` what errors name."""
+    `home` the dotted name that it lies under; `promised` whether the settings say that a module is
+    in it; `file` what errors name."""
 
     name: str
     source: str

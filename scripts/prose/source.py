@@ -29,13 +29,30 @@ def texts(source: str) -> Iterator[Text]:
     """All prose of a file, without what backticks mark as code."""
     tree = ast.parse(source)
     docstrings = {id(node): place for node, place in _docstrings(tree)}
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
-            continue
+    for node in _strings(tree):
         place = docstrings.get(id(node), "messages")
-        text = node.value.split("\n\n")[0] if place == "docstrings" else node.value
+        whole = _text(node)
+        text = whole.split("\n\n")[0] if place == "docstrings" else whole
         if " " in text and not _NO_PROSE.match(text):
             yield Text(node.lineno, place, _CODE.sub(" ", text))
+
+
+def _strings(node: ast.AST) -> Iterator[ast.expr]:
+    """The string literals below `node`; an f-string is one, without those in its braces."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.JoinedStr | ast.Constant):
+            yield child
+        else:
+            yield from _strings(child)
+
+
+def _text(node: ast.expr) -> str:
+    """The literal, with `…` for each value that is filled in at run time."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_text(part) for part in node.values)
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else ""
+    return "…"
 
 
 def _docstrings(tree: ast.AST) -> Iterator[tuple[ast.Constant, str]]:

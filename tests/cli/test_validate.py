@@ -158,7 +158,7 @@ def test_a_hook_under_another_name_is_a_warning(dskity: Dskity, folder: Path) ->
     """It would never be called."""
     _write(folder, "    async def on_start(self, clients) -> None: ...\n")
     assert dskity("validate").stderr == (
-        "warning: module vents: modules/vents.py:4: nobody calls `on_start`; "
+        "warning: module vents: modules/vents.py:4: `on_start` is never called; "
         "did you mean `on_startup`?\n"
     )
 

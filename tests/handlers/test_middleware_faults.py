@@ -128,7 +128,7 @@ async def test_one_that_ignores_its_time_out_is_named_and_given_up(
         stats = house.dispatcher.routes[0].stats
         await until(lambda: stats.handled == 1, "the next of its key")
         assert stats.ignored == 2
-    assert "stubborn) goes on 0.05 s after its time-out" in caplog.text
+    assert "stubborn) still runs 0.05 s after its time-out" in caplog.text
 
 
 async def test_a_warning_of_a_held_loop_names_the_middleware_too(

@@ -128,7 +128,7 @@ async def test_a_thread_that_never_ends_holds_up_neither_the_flow_nor_the_acknow
         await pass_time(clock, THREAD_PATIENCE + 1)
         letters = [await asyncio.wait_for(anext(dead), 10) for _ in range(2)]
         assert [letter.payload for letter in letters] == [b"1", b"2"]
-        assert "not begun" in letters[0].headers["dskity-error"]
+        assert "not started" in letters[0].headers["dskity-error"]
         await until(lambda: blocker.ended == ["3"], "another key has the place")
         session = house.transport._session
         assert session is not None

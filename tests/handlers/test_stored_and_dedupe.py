@@ -293,7 +293,7 @@ async def test_a_missing_key_is_a_dead_letter(tmp_path: Path, payload: object) -
         ({"ack": "never"}, InvalidHandler, "'handled' or 'stored'"),
         ({"ack": "stored", "qos": 0}, InvalidHandler, "qos=0"),
         ({"ack": "stored"}, Unsupported, "inbox"),
-        ({"dedupe": Dedupe("id")}, Unsupported, "seen keys"),
+        ({"dedupe": Dedupe("id")}, Unsupported, "handled keys"),
     ],
 )
 async def test_what_cannot_be_promised_is_refused(

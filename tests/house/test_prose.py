@@ -58,7 +58,6 @@ def run(name):
         (1, "docstrings", "Purpose of the file."),
         (5, "docstrings", "A section."),
         (7, "fields", "TCP port of  ."),
-        (9, "messages", "at the port"),
-        (9, "messages", "opened"),
+        (9, "messages", "opened … at the port"),
         (10, "messages", "no such file"),
     ]

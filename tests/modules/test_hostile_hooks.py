@@ -144,7 +144,7 @@ async def test_a_hook_with_a_yield_is_refused(folder: Folder, place: str) -> Non
     broken(folder, PLACES[place], "yield")
     async with staged(folder.path) as stage:
         await stage.supervisor.start()
-        assert "it has a `yield`" in stage.supervisor.states()["bad"].reason
+        assert "it contains `yield`" in stage.supervisor.states()["bad"].reason
 
 
 async def test_a_hook_that_cancels_its_task_cancels_nobody_else(folder: Folder) -> None:

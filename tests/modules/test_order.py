@@ -39,7 +39,7 @@ def test_a_missing_dependency_is_named_with_the_nearest() -> None:
     assert result.faults == {
         "web": "its dependency 'stoer' was not found (web → stoer): did you mean 'store'?"
     }
-    assert "drop it" in order({"web": ("xyz",)}).faults["web"]
+    assert "remove it" in order({"web": ("xyz",)}).faults["web"]
 
 
 @given(st.lists(st.sets(st.integers(0, 7)), min_size=8, max_size=8))

@@ -222,8 +222,8 @@ async def test_a_factory_of_something_else_is_refused(factory: Any, expected: st
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ((str, str), "provide(str): handlers get str from the message"),
-        ((Bus, object), "provide(Bus): handlers get Bus from the message"),
+        ((str, str), "provide(str): handlers receive str from the message"),
+        ((Bus, object), "provide(Bus): handlers receive Bus from the message"),
         (("Limiter", Limiter), "provide('Limiter'): pass a class"),
         ((Limiter, Limiter()), "provide(Limiter): factory is <"),
     ],
@@ -268,7 +268,7 @@ async def test_a_type_that_nobody_provides_is_an_error_that_says_what_there_is()
     async with staged(builtins=(offers, Uses())) as stage:
         await stage.supervisor.start()
         assert "annotate it with one of Bus, Message, Other" in reason(stage, "uses")
-        with pytest.raises(Unavailable, match="nobody provides Limiter; there are Other"):
+        with pytest.raises(Unavailable, match="no module provides Limiter; there are Other"):
             stage.clients.get(Limiter)
 
 

@@ -21,8 +21,8 @@ class KvEventsSettings(Section):
     """The events of keys."""
 
     value: bool = False
-    """Have the events of a deleted and an expired key carry its last value, up to 256 KiB and what
-    the broker takes. Whoever may subscribe to `{root}/kv/#` reads it."""
+    """Include the last value in the events of deleted and expired keys, up to 256 KiB and the limit
+    of the broker. Every client that may subscribe to `{root}/kv/#` can read it."""
 
 
 class RedisSettings(Section):
