@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -9,6 +10,7 @@ import httpx
 
 from dskity.bootstrap import start
 from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
+from dskity.bus.middleware import Middleware
 from dskity.composition.presence import state_message
 from dskity.composition.runtime import Runtime
 from dskity.config import DSkitySettings
@@ -30,18 +32,22 @@ class Runtimes:
         name: str = "runtime",
         settings: DSkitySettings | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        middleware: Iterable[Middleware] = (),
     ) -> Runtime:
         """Start one with these modules beside the built-in ones.
 
         `name` is its client id and its folder in `state_dir`: another name is another runtime on
         the same broker, the same name again, after `close`, the next process of the same one. With
         a virtual `clock` expiries, heartbeats and time-outs wait until the test moves it.
+        `middleware` runs round every handler.
         """
         settings = settings or self._settings
         own = settings.model_copy(update={"state_dir": settings.state_dir / name})
         will = state_message(settings.bus.root, name, "lost", 0)
         transport = self._broker.transport(name, will)
-        runtime = await start(own, modules=modules, transport=transport, clock=clock)
+        runtime = await start(
+            own, modules=modules, transport=transport, clock=clock, middleware=middleware
+        )
         self._stack.push_async_callback(runtime.close)
         return runtime
 

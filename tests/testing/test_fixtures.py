@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from dskity.bus.base.clock import VirtualClock
 from dskity.bus.bus import Bus
 from dskity.bus.errors import InvalidSettings
 from dskity.bus.message import Message
+from dskity.bus.middleware import Call, Next
 from dskity.config import DSkitySettings
 from dskity.handlers import RetryPolicy
 from dskity.modules import Module, ModuleMeta, TransportClients, on
@@ -49,6 +51,19 @@ async def test_a_module_runs_in_memory_and_a_device_talks_to_it(
         await bus.publish("echo/a", "hello")
         await until(lambda: echoed, "the echo")
     assert (echoed[0].topic, echoed[0].payload) == ("echoed/a", b"hello")
+
+
+async def test_a_runtime_has_the_middleware_that_the_test_gives_it(
+    dskity_runtime: Runtimes, bus: Bus
+) -> None:
+    async def loud(call: Call, message: Message, next: Next) -> Any:
+        return await next(call, replace(message, payload=message.payload.upper()))
+
+    await dskity_runtime(Echo(), middleware=[loud])
+    async with record(bus, "echoed/#") as echoed:
+        await bus.publish("echo/a", "hello")
+        await until(lambda: echoed, "the echo")
+    assert echoed[0].payload == b"HELLO"
 
 
 async def test_the_app_serves_the_modules_of_the_project(
