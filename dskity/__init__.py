@@ -83,6 +83,7 @@ if TYPE_CHECKING:
         TransportClients,
     )
     from dskity.modules.extensions import Metric, Metrics
+    from dskity.modules.kv.store import KvStore, KvStoreChange
 
     __version__: str
 
@@ -107,6 +108,7 @@ _HOMES = {
     "dskity.handlers.outcome": "Drop Reject Retry",
     "dskity.handlers.policy": "RetryPolicy",
     "dskity.modules.extensions": "Metric Metrics",
+    "dskity.modules.kv.store": "KvStore KvStoreChange",
     "dskity.modules.contract": (
         "KV Change Commands Entry Events Execution GrpcClient Instance Module ModuleMeta "
         "MqttClient Registry TransportClients"
@@ -144,6 +146,8 @@ __all__ = [
     "KvDeleted",
     "KvExpired",
     "KvSet",
+    "KvStore",
+    "KvStoreChange",
     "Message",
     "MessageStream",
     "Metric",

@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
@@ -47,6 +48,7 @@ from dskity.modules.http.app import Cors, HttpLimits, create_app, furnish
 from dskity.modules.http.connections import Bounds, TimeOuts
 from dskity.modules.http.guard import OPEN_PATHS, OpenPath
 from dskity.modules.http.server import HttpServer
+from dskity.modules.lifecycle.discovered import built_in
 from dskity.modules.lifecycle.lifecycle import HookTimeouts
 from dskity.modules.lifecycle.supervisor import Supervisor
 from dskity.notices.banner import banner
@@ -207,12 +209,14 @@ def _supervisor(
     found = discovered(settings)
     for line in unknown_keys(settings, found):
         _logger.warning(line)
+    others = [*modules]
+    names = {entry.name for entry in [*found, *map(built_in, others)]}
     supervisor = Supervisor(
         clients,
         settings,
         found,
         events=events,
-        builtins=[*built_in_modules(given), *modules],
+        builtins=[*built_in_modules(replace(given, found=names)), *others],
         strict=settings.strict,
         limits=HookTimeouts(drain=settings.shutdown_grace_seconds),
     )

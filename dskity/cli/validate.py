@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -60,11 +60,21 @@ def _check(config: Path | None, assignments: list[str] | None) -> Findings:
     rows = seen.rows
     findings.modules = [asdict(row) for row in rows]
     findings.faults = [f"module {r.name}: {r.reason}" for r in rows if r.state == "broken"]
+    findings.faults += _store_faults(settings, {row.name for row in rows})
     findings.faults += _webhook_faults(settings)
     findings.warnings = unknown_modules(settings, [row.name for row in rows]) + seen.warnings
     if not rows:
         findings.warnings.append(no_modules(settings))
     return findings
+
+
+def _store_faults(settings: DSkitySettings, modules: Collection[str]) -> Iterator[str]:
+    from dskity.config.nearest import mend
+    from dskity.modules.kv.module import STORES
+
+    store, known = settings.kv.store, {*STORES, *modules}
+    if store not in known:
+        yield f"kv.store {store!r}: no such store, and no module of that name: {mend(store, known)}"
 
 
 def _webhook_faults(settings: DSkitySettings) -> Iterator[str]:

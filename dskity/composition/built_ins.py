@@ -6,8 +6,9 @@ settings outside `modules.<name>` are for it, a function that makes it of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 from dskity.bus.base.clock import Clock
@@ -24,7 +25,7 @@ from dskity.modules.contract import Check, TransportClients
 from dskity.modules.dead_letters.bounds import Bounds
 from dskity.modules.dead_letters.module import DeadLettersModule
 from dskity.modules.http.module import HttpModule
-from dskity.modules.kv.module import SHARED_STORES, KvModule, build_kv
+from dskity.modules.kv.module import SHARED_STORES, STORES, KvModule, build_kv, provided_kv
 from dskity.modules.ops.module import OpsModule
 from dskity.modules.registry.module import RegistryModule
 from dskity.modules.registry.service import ServiceRegistry
@@ -35,7 +36,8 @@ from dskity.modules.webhooks.options import WebhookOptions
 @dataclass(frozen=True, slots=True)
 class Given:
     """What a built-in module may be made of. `enabled` tells the modules that are enabled now,
-    `checks` what readiness asks, `health` the errors of tasks, `access` the refused calls."""
+    `found` are the names of all that are not built in, `checks` what readiness asks, `health` the
+    errors of tasks, `access` the refused calls."""
 
     settings: DSkitySettings
     bus: Bus
@@ -43,6 +45,7 @@ class Given:
     checks: Mapping[str, Check]
     health: TaskHealth
     access: AccessCounters
+    found: Collection[str] = ()
 
     @property
     def clock(self) -> Clock:
@@ -70,12 +73,18 @@ def dead_letters(given: Given) -> Iterator[Any]:
 
 def kv(given: Given) -> Iterator[Any]:
     """The store that `kv.store` names."""
-    settings = given.settings.kv
+    settings, bus = given.settings.kv, given.bus
+    store, ttl = settings.store, settings.default_ttl_seconds
+    if store not in STORES and store in given.found:
+        values = settings.events.value
+        make = partial(provided_kv, store, bus=bus, default_ttl_seconds=ttl, last_values=values)
+        yield KvModule(make, depends_on=(store,))
+        return
     yield KvModule(
         build_kv(
-            settings.store,
-            bus=given.bus,
-            default_ttl_seconds=settings.default_ttl_seconds,
+            store,
+            bus=bus,
+            default_ttl_seconds=ttl,
             last_values=settings.events.value,
             redis_url=settings.redis.url,
             redis_key_prefix=settings.redis.key_prefix,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
@@ -48,24 +49,61 @@ def build_kv(
             clock=clock,
         )
     else:
-        raise InvalidSettings(f"kv.store {store!r}: there are {' and '.join(STORES)}")
+        raise InvalidSettings(
+            f"kv.store {store!r}: there are {' and '.join(STORES)}; a module of its name may "
+            "provide it"
+        )
     return KeyValue(made, bus, default_ttl_seconds=default_ttl_seconds, last_values=last_values)
 
 
-class KvModule(Module):
-    """Starts and stops the store that is `clients.kv`, and opens it to the bus."""
+def provided_kv(
+    store: str,
+    clients: TransportClients,
+    *,
+    bus: Bus,
+    default_ttl_seconds: float = 60.0,
+    last_values: bool = False,
+) -> KeyValue:
+    """`clients.kv` over the store that the module of that name provides under its name."""
+    found = clients.all(Store).get(store)
+    if found is None:
+        raise InvalidSettings(
+            f"kv.store {store!r}: the module {store!r} provides no such store: "
+            f"clients.provide(KvStore, factory, name={store!r}) in its `register` does"
+        )
+    return KeyValue(found, bus, default_ttl_seconds=default_ttl_seconds, last_values=last_values)
 
-    meta: ClassVar[ModuleMeta] = ModuleMeta(name="kv", base_path="/kv")
+
+class KvModule(Module):
+    """Starts and stops the store that is `clients.kv`, and opens it to the bus.
+
+    `kv` is the service, or makes it when the module is registered, after those of `depends_on`.
+    """
+
+    meta: ModuleMeta  # type: ignore[misc]  # of each instance
     provides: ClassVar[tuple[type, ...]] = (KV,)
 
-    def __init__(self, kv: KeyValue) -> None:
-        self._kv = kv
+    def __init__(
+        self,
+        kv: KeyValue | Callable[[TransportClients], KeyValue],
+        depends_on: tuple[str, ...] = (),
+    ) -> None:
+        self.meta = ModuleMeta(name="kv", base_path="/kv", depends_on=depends_on)
+        self._make = None if isinstance(kv, KeyValue) else kv
+        self._service = kv if isinstance(kv, KeyValue) else None
         self._tasks = Tasks(log)
 
     def register(self, clients: TransportClients, config: Any) -> None:
         """Provide it."""
         del config  # all that it needs came to the constructor
+        if self._make is not None:
+            self._service = self._make(clients)
         clients.provide(KV, lambda: self._kv, ping=_ping, name="kv")
+
+    @property
+    def _kv(self) -> KeyValue:
+        assert self._service is not None  # noqa: S101  # since `register`, at the latest
+        return self._service
 
     async def on_startup(self, clients: TransportClients) -> None:
         """Start the store; take requests as soon as there is a broker."""

@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 from dskity.bus.errors import Conflict
 from dskity.modules.contract import Entry
 from dskity.modules.kv.values import Frozen
+from dskity.modules.providers.provision import extension_point
 
 
 class StoreChange(NamedTuple):
@@ -45,9 +46,11 @@ Pace: TypeAlias = Callable[[], Awaitable[None]]
 """Returns, after a turn of the event loop, when more expired keys can be reported."""
 
 
+@extension_point
 class Store(Protocol):
     """Keys and values somewhere. Keys, times and versions were checked; values are not yet.
 
+    A module may provide one for `kv.store`, under its own name: see `KvStore` in `dskity`.
     Constructing opens nothing. Every method may raise `StoreUnavailable`.
     """
 
@@ -95,3 +98,7 @@ def conflict(key: str, present: int, wanted: int) -> Conflict:
     """The error of a compare-and-set that does not fit."""
     there = f"is at version {present}" if present else "does not exist"
     return Conflict(f"key {key!r} {there}, not at {wanted}: read it again, then decide")
+
+
+KvStore, KvStoreChange = Store, StoreChange
+"""Their public names."""

@@ -29,7 +29,7 @@ NAMES = {
     "Modules": """
         Module ModuleMeta TransportClients on on_event DSkitySettings load_settings MqttClient
         GrpcClient Events""",
-    "What modules provide": "Metrics Metric",
+    "What modules provide": "Metrics Metric KvStore KvStoreChange",
     "What a handler decides": "RetryPolicy Dedupe Drop Reject Retry",
     "Middleware": "Middleware Call Next",
     "Services": """

@@ -182,3 +182,18 @@ def test_a_middleware_that_is_none_is_a_fault(dskity: Dskity, folder: Path) -> N
     result = dskity("validate")
     assert result.exit_code == 1
     assert "module vents: Vents.middleware: print is not an async function" in result.stderr
+
+
+def test_a_key_value_store_that_nobody_has_is_a_fault(
+    dskity: Dskity, folder: Path, module: Write
+) -> None:
+    """It may be that of a module, which has its name."""
+    module("shelf")
+    (folder / "settings.yaml").write_text("kv: {store: shelv}\n")
+    result = dskity("validate")
+    assert result.exit_code == 1
+    assert "kv.store 'shelv': no such store, and no module of that name: did you mean shelf?" in (
+        result.stderr
+    )
+    (folder / "settings.yaml").write_text("kv: {store: shelf}\n")
+    assert dskity("validate").exit_code == 0

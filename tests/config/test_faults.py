@@ -43,7 +43,7 @@ def test_the_origin_is_that_of_the_source_that_won(
 ) -> None:
     """Not of the line below it."""
     write("kv:\n  store: redis\n")
-    monkeypatch.setenv("DSKITY_KV", '{"store": "paper"}')
+    monkeypatch.setenv("DSKITY_KV", '{"store": "sqlite"}')
     assert refused().endswith("(environment variable DSKITY_KV)")
 
 

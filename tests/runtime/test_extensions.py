@@ -8,8 +8,17 @@ from typing import Any
 
 import pytest
 
-from dskity import Metric, Metrics, Module, ModuleMeta, TransportClients
+from dskity import (
+    InvalidSettings,
+    KvStore,
+    Metric,
+    Metrics,
+    Module,
+    ModuleMeta,
+    TransportClients,
+)
 from dskity.composition.runtime import Runtime
+from dskity.modules.kv.memory_store import MemoryStore
 from dskity.testing import Runtimes, ScriptedBroker, http_client, isolated_settings
 from tests.providers.stage import Offers
 
@@ -105,3 +114,52 @@ async def test_one_name_of_an_extension_point_is_there_once(runtimes: Runtimes) 
         in states["same"].reason
     )
     assert "provide(Metrics): pass name=" in states["nameless"].reason
+
+
+class Shelf(Module):
+    """Provides a store under its own name."""
+
+    meta = ModuleMeta("shelf")
+
+    def __init__(self, *, works: bool = True) -> None:
+        self.store = MemoryStore()
+        self.works = works
+
+    def register(self, clients: TransportClients, config: Any) -> None:
+        if self.works:
+            clients.provide(KvStore, lambda: self.store, name="shelf")
+
+
+async def test_a_store_of_a_module_is_the_key_value_store(
+    runtimes: Runtimes, tmp_path: Path
+) -> None:
+    """`kv.store` is the module's name; the module `kv` starts after it, and stops before."""
+    shelf = Shelf()
+    settings = isolated_settings(tmp_path, kv={"store": "shelf", "default_ttl_seconds": 0})
+    runtime = await runtimes(shelf, settings=settings)
+    await runtime.clients.kv.put("a", 1)
+    assert await shelf.store.get("a", None) == 1
+    states = runtime.supervisor.states()
+    assert states["kv"].depends_on == ("shelf",)
+    assert list(states).index("shelf") < list(states).index("kv")
+    async with http_client(runtime.app) as client:
+        assert (await client.get("/kv/a")).json()["value"] == 1
+
+
+async def test_a_store_that_its_module_does_not_provide_fails_the_module_kv(
+    runtimes: Runtimes, tmp_path: Path
+) -> None:
+    """The error says what to write; the others run."""
+    settings = isolated_settings(tmp_path, kv={"store": "shelf"})
+    runtime = await runtimes(Shelf(works=False), settings=settings)
+    states = runtime.supervisor.states()
+    assert {name for name, unit in states.items() if unit.state == "failed"} == {"kv"}
+    assert "clients.provide(KvStore, factory, name='shelf')" in states["kv"].reason
+
+
+async def test_a_store_that_no_module_is_named_after_is_refused_at_the_start(
+    runtimes: Runtimes, tmp_path: Path
+) -> None:
+    settings = isolated_settings(tmp_path, kv={"store": "shelv"})
+    with pytest.raises(InvalidSettings, match=r"kv\.store 'shelv': there are inmemory and redis"):
+        await runtimes(Shelf(), settings=settings)

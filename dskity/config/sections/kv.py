@@ -1,6 +1,6 @@
 """`kv`: the key-value store."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, SecretStr
 
@@ -59,8 +59,8 @@ class RingSettings(Planned):
 class KvSettings(Section):
     """The key-value store."""
 
-    store: Annotated[Literal["inmemory", "redis"], BeforeValidator(_built)] = "inmemory"
-    """Where keys are stored: in this process, or on a server."""
+    store: Annotated[str, BeforeValidator(_built)] = "inmemory"
+    """Where keys are stored: inmemory, redis, or the name of a module that provides a store."""
     default_ttl_seconds: float = Field(default=60, ge=0)
     """Seconds until a key without its own TTL expires; 0 means never."""
     events: KvEventsSettings = KvEventsSettings.defaults()
