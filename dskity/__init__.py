@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from dskity.bus.middleware import Call, Middleware, Next
     from dskity.bus.routing.subscriptions import Subscription
     from dskity.bus.stream import MessageStream
-    from dskity.config import DSkitySettings, load_settings
+    from dskity.config import DSkitySettings, ModuleConfig, load_settings
     from dskity.handlers.declare import on, on_event
     from dskity.handlers.dedupe import Dedupe
     from dskity.handlers.outcome import Drop, Reject, Retry
@@ -102,7 +102,7 @@ _HOMES = {
     "dskity.bus.middleware": "Call Middleware Next",
     "dskity.bus.stream": "MessageStream",
     "dskity.bus.routing.subscriptions": "Subscription",
-    "dskity.config": "DSkitySettings load_settings",
+    "dskity.config": "DSkitySettings ModuleConfig load_settings",
     "dskity.handlers.declare": "on on_event",
     "dskity.handlers.dedupe": "Dedupe",
     "dskity.handlers.outcome": "Drop Reject Retry",
@@ -155,6 +155,7 @@ __all__ = [
     "Middleware",
     "Module",
     "ModuleChanged",
+    "ModuleConfig",
     "ModuleFailed",
     "ModuleMeta",
     "MqttClient",

@@ -7,11 +7,13 @@ a convenience, never a condition: it brings empty methods for the rest of the co
 from __future__ import annotations
 
 import logging
+import typing
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
+from typing_extensions import TypeVar as TypeVarWithDefault
 
 from dskity.bus.bus import Bus
 from dskity.bus.message import Message
@@ -19,6 +21,8 @@ from dskity.bus.middleware import Middleware
 from dskity.modules.providers.handle import Providers
 
 T = TypeVar("T")
+S = TypeVarWithDefault("S", bound=BaseModel, default=Any)
+"""The model of a module's settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,12 @@ class HasMeta(Protocol):
         ...
 
 
-class Module:
-    """A convenient base: set `meta`, mark handlers with `@on`, override what you need."""
+class Module(Generic[S]):
+    """A convenient base: set `meta`, mark handlers with `@on`, override what you need.
+
+    `class Thermostat(Module[ThermostatSettings])` has its `additional_settings` validated as that
+    model; with `config: ModuleConfig[ThermostatSettings]` in `register`, `config.settings` is it.
+    """
 
     meta: ClassVar[ModuleMeta]
     middleware: ClassVar[Sequence[Middleware]] = ()
@@ -55,15 +63,28 @@ class Module:
     def register(self, clients: TransportClients, config: Any) -> None:
         """Add routes and handlers beyond those that `@on` marks."""
 
-    def additional_settings_model(self) -> type[BaseModel] | None:
-        """The model of `modules.<name>.additional_settings`, or None for a free mapping."""
-        return None
+    def additional_settings_model(self) -> type[S] | None:
+        """The model of `modules.<name>.additional_settings`: that of `Module[Model]`; None, where
+        there is none, for a free mapping."""
+        return _model_of(type(self))
 
     async def on_startup(self, clients: TransportClients) -> None:
         """Runs after registration, before the module counts as started."""
 
     async def on_shutdown(self, clients: TransportClients) -> None:
         """Runs after the module's handlers have drained."""
+
+
+def _model_of(cls: type) -> type[Any] | None:
+    """The model in the brackets of `Module[…]`, wherever among the bases it stands."""
+    for base in cls.__mro__:
+        for written in base.__dict__.get("__orig_bases__", ()):
+            origin = typing.get_origin(written)
+            if isinstance(origin, type) and issubclass(origin, Module):
+                for argument in typing.get_args(written):
+                    if isinstance(argument, type) and issubclass(argument, BaseModel):
+                        return argument
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,11 +25,9 @@ modules:
 _MODULE = '''\
 """Opens the vent of a device that reports a warm reading."""
 
-from typing import Any
-
 from pydantic import BaseModel
 
-from dskity import Bus, Module, ModuleMeta, TransportClients, on
+from dskity import Bus, Module, ModuleConfig, ModuleMeta, TransportClients, on
 
 
 class Reading(BaseModel):
@@ -40,14 +38,11 @@ class Limits(BaseModel):
     warm_above: float = 28.0
 
 
-class $cls(Module):
+class $cls(Module[Limits]):
     meta = ModuleMeta(name="$package", base_path="/$package")
 
-    def additional_settings_model(self) -> type[Limits]:
-        return Limits
-
-    def register(self, clients: TransportClients, config: Any) -> None:
-        self.limits: Limits = config.modules.$package.additional_settings
+    def register(self, clients: TransportClients, config: ModuleConfig[Limits]) -> None:
+        self.limits = config.settings
 
     @on("devices/{device}/telemetry")
     async def telemetry(self, reading: Reading, device: str, bus: Bus) -> None:

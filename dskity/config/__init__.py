@@ -9,11 +9,11 @@ Layout, lowest first:
     yaml_files.py YAML, lines of keys        files.py     the settings file, YAML or TOML
     environment.py  DSKITY_… variables
     faults.py     all faults in one error    sources.py    precedence
-    settings.py   DSkitySettings, load_settings
+    settings.py   DSkitySettings, ModuleConfig, load_settings
     descriptions.py  the text below a key  reference.py  docs/reference/settings.md
 """
 
 from dskity.config.sections.modules import Modules, ModuleSettings
-from dskity.config.settings import DSkitySettings, load_settings
+from dskity.config.settings import DSkitySettings, ModuleConfig, load_settings
 
-__all__ = ["DSkitySettings", "ModuleSettings", "Modules", "load_settings"]
+__all__ = ["DSkitySettings", "ModuleConfig", "ModuleSettings", "Modules", "load_settings"]

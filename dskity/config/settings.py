@@ -2,10 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, Self, cast
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from typing_extensions import TypeVar
 
 from dskity.config.decoding import decode
 from dskity.config.faults import invalid_settings
@@ -29,6 +37,9 @@ from dskity.config.sources import collect
 
 ENV_FILE = ".env"
 _WILDCARD_HOSTS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  # compared with, not bound
+
+
+S = TypeVar("S", default=Any)
 
 
 class DSkitySettings(BaseSettings):
@@ -159,6 +170,10 @@ class DSkitySettings(BaseSettings):
             self.__dict__["advertise_url"] = f"{scheme}://{self.host}:{self.port}"
         return self
 
+    def for_module(self, name: str, /) -> "ModuleConfig[Any]":
+        """These settings as `register` of one module gets them."""
+        return ModuleConfig.of(self, name)
+
     def masked(self) -> dict[str, Any]:
         """All settings as JSON values, with passwords, tokens, secrets and URL userinfo masked."""
         shown: dict[str, Any] = mask(self.model_dump(mode="json", by_alias=True, fallback=str))
@@ -167,6 +182,32 @@ class DSkitySettings(BaseSettings):
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         for name, value in super().__repr_args__():
             yield name, mask(value, name or "")
+
+
+class ModuleConfig(DSkitySettings, Generic[S]):
+    """All settings, as one module gets them in `register`: `settings` is the module's own part."""
+
+    model_config = SettingsConfigDict(defer_build=True)
+
+    _module: str = PrivateAttr()
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, _: Any) -> type[Self]:
+            """For annotations: pydantic would make and check another model of all settings."""
+            return cls
+
+    @classmethod
+    def of(cls, settings: DSkitySettings, module: str) -> "ModuleConfig[Any]":
+        """The same values, not copied and not read again."""
+        config = cls.model_construct(settings.model_fields_set, **settings.__dict__)
+        config._module = module  # noqa: SLF001  # of our kind
+        return config
+
+    @property
+    def settings(self) -> S:
+        """`modules.<name>.additional_settings`, an instance of the module's model."""
+        return cast("S", self.modules.entry(self._module).additional_settings)
 
 
 def load_settings(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from dskity import Bus, DSkitySettings, Module, ModuleMeta, TransportClients, on
+from dskity import Bus, Module, ModuleConfig, ModuleMeta, TransportClients, on
 from dskity.testing import Runtimes, ScriptedBroker, http_client, isolated_settings
 
 
@@ -22,18 +22,14 @@ class Reading(BaseModel):
     celsius: float
 
 
-class Vents(Module):
+class Vents(Module[Limits]):
     """Opens the vent of a device that is warm."""
 
     meta = ModuleMeta(name="vents", base_path="/vents")
 
-    def additional_settings_model(self) -> type[Limits]:
-        """What `additional_settings` is validated as."""
-        return Limits
-
-    def register(self, clients: TransportClients, config: DSkitySettings) -> None:
+    def register(self, clients: TransportClients, config: ModuleConfig[Limits]) -> None:
         """Add routes; the handlers marked with `@on` are added after it."""
-        self.limits = config.modules["vents"].additional_settings
+        self.limits = config.settings
         self.opened: set[str] = set()
         clients.http.add_api_route(f"{self.meta.base_path}/open", lambda: sorted(self.opened))
 

@@ -24,7 +24,7 @@ class StoreChange(NamedTuple):
     """One change. `version` is the new one of a `set`, and the last one of a key that has ended;
     `previous` is the one before, 0 where there was none. `store` is the identity of the data: what
     begins at version 1 again has another one. `value` is that of a `set`; where a key has ended it
-    is the last one if the store tells it (None: it does not; JSON's null is `b"null"`).
+    is the last one if the store knows it (None: it does not; JSON's null is `b"null"`).
 
     A named tuple, because one is made for every write: a frozen dataclass costs 1 µs more.
     """
@@ -55,7 +55,7 @@ class Store(Protocol):
     """
 
     def listen(self, made: Listener, seen: Listener, pace: Pace) -> None:
-        """Tell `made` what this object changed (it publishes the event), and `seen` every change
+        """Report to `made` what this object changed (it publishes the event), and `seen` every change
         of the data, also by others, in the order in which the store made them. `pace` is awaited
         after every bunch of expired keys."""
         ...

@@ -39,6 +39,10 @@ class Config(Protocol):
         """The section of each module."""
         ...
 
+    def for_module(self, name: str, /) -> Any:
+        """The settings as `register` of one module gets them."""
+        ...
+
 
 def enabled(name: str, config: Config) -> bool:
     """A module is enabled unless `modules.<name>.enabled` is false."""

@@ -136,7 +136,7 @@ class ModuleLifecycle:
         seconds = self._limits.startup
         await self._hooks.run("its settings", partial(hydrate, module, self.name, config), seconds)
         scope.clients.bus.use(*own_middleware(module, self.name))
-        register = partial(module.register, scope.clients, config)
+        register = partial(module.register, scope.clients, config.for_module(self.name))
         await self._hooks.run("register", register, seconds)
         await self._make_provisions(scope, seconds)
         for declaration in declared(module):

@@ -27,8 +27,8 @@ GROUPS = {
 NAMES = {
     "The bus": "Bus Message Receipt Subscription MessageStream",
     "Modules": """
-        Module ModuleMeta TransportClients on on_event DSkitySettings load_settings MqttClient
-        GrpcClient Events""",
+        Module ModuleMeta TransportClients on on_event DSkitySettings ModuleConfig load_settings
+        MqttClient GrpcClient Events""",
     "What modules provide": "Metrics Metric KvStore KvStoreChange",
     "What a handler decides": "RetryPolicy Dedupe Drop Reject Retry",
     "Middleware": "Middleware Call Next",

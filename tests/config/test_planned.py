@@ -43,6 +43,14 @@ def test_what_is_not_built_is_refused_with_the_mend(values: dict[str, Any], faul
     assert fault in str(caught.value)
 
 
+@pytest.mark.parametrize("bound", [{"audit_max_bytes": "1MB"}, {"audit_files": 4}])
+def test_bounds_of_the_audit_file_need_the_file(bound: dict[str, Any], tmp_path: Path) -> None:
+    """Also where it is the default that is written out: whoever writes it expects the file."""
+    with pytest.raises(InvalidSettings, match=r"no effect without audit_file: set audit_file, or"):
+        DSkitySettings.isolated(security=bound)
+    DSkitySettings.isolated(security=bound | {"audit_file": tmp_path / "audit.jsonl"})
+
+
 def test_the_seed_s_own_file_is_accepted() -> None:
     """Its keys, written out with their defaults, ask for nothing that is missing."""
     kv = {

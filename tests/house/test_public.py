@@ -39,7 +39,8 @@ PUBLIC = {
     *("Reject", "RemoteError", "RequestTimeout", "Retry", "RetryPolicy", "ServiceDown"),
     *("ServiceUp", "StateUnusable", "StoreUnavailable", "Subscription", "TooLarge"),
     *("TransportClients", "Unauthenticated", "Unavailable", "Unsupported", "__version__"),
-    *("load_settings", "on", "on_event", "Metric", "Metrics", "KvStore", "KvStoreChange"),
+    *("ModuleConfig", "load_settings", "on", "on_event", "Metric", "Metrics", "KvStore"),
+    *("KvStoreChange",),
 }
 """A name that goes from here, or changes its meaning, is a new major version."""
 

@@ -54,3 +54,13 @@ class SecuritySettings(Section):
     """Size of the file in bytes at which it is renamed to `audit_file.1`."""
     audit_files: int = Field(default=4, ge=0, le=1000)
     """Number of renamed files to keep."""
+
+    @model_validator(mode="after")
+    def _bounds_need_the_file(self) -> Self:
+        if self.audit_file is None:
+            for name in ("audit_max_bytes", "audit_files"):
+                if name in self.model_fields_set:
+                    raise ValueError(
+                        f"{name} has no effect without audit_file: set audit_file, or remove {name}"
+                    )
+        return self

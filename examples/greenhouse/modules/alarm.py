@@ -6,11 +6,19 @@ expires, and the event that says so clears the alarm.
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel
 
-from dskity import KV, Bus, KvExpired, Module, ModuleMeta, TransportClients, on, on_event
+from dskity import (
+    KV,
+    Bus,
+    KvExpired,
+    Module,
+    ModuleConfig,
+    ModuleMeta,
+    TransportClients,
+    on,
+    on_event,
+)
 
 
 class Warmth(BaseModel):
@@ -26,19 +34,15 @@ class Settings(BaseModel):
     clear_after: float = 4.0
 
 
-class Alarm(Module):
+class Alarm(Module[Settings]):
     """Publishes `greenhouse/{zone}/alarm`, `raised` or `cleared`."""
 
     meta = ModuleMeta(name="alarm", depends_on=("kv",))
 
-    def additional_settings_model(self) -> type[BaseModel]:
-        """See `Settings`."""
-        return Settings
-
-    def register(self, clients: TransportClients, config: Any) -> None:
+    def register(self, clients: TransportClients, config: ModuleConfig[Settings]) -> None:
         """Keep the settings."""
         del clients
-        self.settings: Settings = config.modules.alarm.additional_settings
+        self.settings = config.settings
 
     @on("greenhouse/{zone}/state", order_by="zone")
     async def warm(self, state: Warmth, zone: str, kv: KV, bus: Bus) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel, Field
 
-from dskity import Bus, Module, ModuleMeta, NotFound, Reject, TransportClients, on
+from dskity import Bus, Module, ModuleConfig, ModuleMeta, NotFound, Reject, TransportClients, on
 
 
 class Reading(BaseModel):
@@ -24,18 +22,14 @@ class Settings(BaseModel):
     zones: list[str] = ["north", "south"]
 
 
-class Climate(Module):
+class Climate(Module[Settings]):
     """Handles telemetry, answers requests, and adds an HTTP route."""
 
     meta = ModuleMeta(name="climate", base_path="/climate")
 
-    def additional_settings_model(self) -> type[BaseModel]:
-        """See `Settings`."""
-        return Settings
-
-    def register(self, clients: TransportClients, config: Any) -> None:
+    def register(self, clients: TransportClients, config: ModuleConfig[Settings]) -> None:
         """Add `GET /climate`."""
-        self.settings: Settings = config.modules.climate.additional_settings
+        self.settings = config.settings
         self.zones: dict[str, Reading] = {}
         clients.http.add_api_route(self.meta.base_path, self.climate)
 

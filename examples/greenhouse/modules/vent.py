@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel
 
-from dskity import Commands, Module, ModuleMeta, Retry, TransportClients, on
+from dskity import Commands, Module, ModuleConfig, ModuleMeta, Retry, TransportClients, on
 
 ANSWER_WITHIN = 2.0  # seconds; the device answers in milliseconds when it is there
 
@@ -23,19 +23,15 @@ class Settings(BaseModel):
     vents: dict[str, str] = {"north": "vent-1"}
 
 
-class Vent(Module):
+class Vent(Module[Settings]):
     """Tracks each command until the device has answered."""
 
     meta = ModuleMeta(name="vent", depends_on=("commands",))
 
-    def additional_settings_model(self) -> type[BaseModel]:
-        """See `Settings`."""
-        return Settings
-
-    def register(self, clients: TransportClients, config: Any) -> None:
+    def register(self, clients: TransportClients, config: ModuleConfig[Settings]) -> None:
         """Keep the settings."""
         del clients
-        self.settings: Settings = config.modules.vent.additional_settings
+        self.settings = config.settings
 
     @on("greenhouse/{zone}/alarm", order_by="zone")
     async def move(self, alarm: Alarm, zone: str, commands: Commands) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel
 
-from dskity import Module, ModuleMeta, TransportClients
+from dskity import Module, ModuleConfig, ModuleMeta, TransportClients
 
 from .areas import Area, Geofences
 
@@ -17,18 +15,14 @@ class Settings(BaseModel):
     areas: list[Area] = [Area(name="depot", latitude=52.52, longitude=13.405, radius=500)]
 
 
-class GeofencesModule(Module):
+class GeofencesModule(Module[Settings]):
     """Provides `Geofences`; readiness fails while there are no areas."""
 
     meta = ModuleMeta("geofences")
 
-    def additional_settings_model(self) -> type[BaseModel]:
-        """See `Settings`."""
-        return Settings
-
-    def register(self, clients: TransportClients, config: Any) -> None:
+    def register(self, clients: TransportClients, config: ModuleConfig[Settings]) -> None:
         """The one line."""
-        areas = config.modules.geofences.additional_settings.areas
+        areas = config.settings.areas
         clients.provide(Geofences, lambda: Geofences(areas), ping=has_areas, name="geofences")
 
 
