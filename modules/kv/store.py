@@ -55,9 +55,9 @@ class Store(Protocol):
     """
 
     def listen(self, made: Listener, seen: Listener, pace: Pace) -> None:
-        """Report to `made` what this object changed (it publishes the event), and `seen` every change
-        of the data, also by others, in the order in which the store made them. `pace` is awaited
-        after every bunch of expired keys."""
+        """Call `made` with what this object changed (it publishes the event), and `seen` with every
+        change of the data, also by others, in the order in which the store made them. `pace` is
+        awaited after every bunch of expired keys."""
         ...
 
     @property
