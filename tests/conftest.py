@@ -1,12 +1,16 @@
 """Rules that every test lives under, beside those in pyproject.toml.
 
-There: warnings are errors, a test has 60 seconds, asyncio runs in debug mode. Here: no setting of
-the machine leaks in, no task outlives its test, and the loop is never blocked by our code.
+There: warnings are errors, a test has 60 seconds. Here: no setting of the machine leaks in, no task
+outlives its test, the loop is never blocked by our code and never called from another thread.
+
+asyncio's debug mode checks the last one too, and takes four fifths of the suite's processor time to
+keep a stack for each future: `scripts/test -o asyncio_debug=true` shows where a task was created.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import os
 from typing import TYPE_CHECKING, Any
@@ -17,12 +21,27 @@ from hypothesis import HealthCheck, settings
 from pydantic import TypeAdapter
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Generator
+    from collections.abc import AsyncIterator, Callable, Generator
 
 # Two shared cores make single examples slow at times, which says nothing about the code.
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
 TypeAdapter(int)  # pydantic looks for its plugins on the disk, once, before any loop is watched
+
+
+def _on_its_own_thread(call: Callable[..., Any]) -> Callable[..., Any]:
+    """A method of the loop that raises RuntimeError on another thread than the loop's."""
+
+    @functools.wraps(call)
+    def checked(loop: asyncio.BaseEventLoop, *args: Any, **fields: Any) -> Any:
+        loop._check_thread()  # type: ignore[attr-defined]
+        return call(loop, *args, **fields)
+
+    return checked
+
+
+for _name in ("call_soon", "call_at"):
+    setattr(asyncio.BaseEventLoop, _name, _on_its_own_thread(getattr(asyncio.BaseEventLoop, _name)))
 
 
 @pytest.hookimpl(wrapper=True)

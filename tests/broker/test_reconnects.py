@@ -44,7 +44,6 @@ async def test_500_reconnects_leave_nothing_behind(
 ) -> None:
     """Tasks, files and objects are as many as after the first 50; the subscriptions are in place,
     and what is published arrives."""
-    asyncio.get_running_loop().set_debug(False)  # its timers keep their stacks, ten objects each
     caplog.set_level(logging.CRITICAL, "dskity.mqtt")  # pytest keeps each line of a loss
     clock, got = VirtualClock(), []
 
