@@ -10,7 +10,7 @@ import pytest
 from dskity.composition.client_library import choose_client
 from dskity.notices.banner import banner
 from tests.house.checkout import text
-from tests.http.test_tls import certificate
+from tests.http.strangers.test_tls import certificate
 from tests.runtime.house import started
 
 

@@ -14,7 +14,7 @@ from fastapi import FastAPI, Request, WebSocket
 
 from dskity.modules.http import TimeOuts
 from tests.http.conftest import serving
-from tests.http.test_time_outs import HOST, LONG, app, peer
+from tests.http.strangers.test_time_outs import HOST, LONG, app, peer
 from tests.waiting import until
 
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\n" + HOST + b"\r\n"

@@ -15,7 +15,7 @@ from starlette.responses import StreamingResponse
 from dskity.modules.access.security import Guard
 from dskity.modules.http import HttpServer, TimeOuts, create_app
 from tests.http.conftest import serving
-from tests.http.test_tls import certificate
+from tests.http.strangers.test_tls import certificate
 from tests.waiting import until
 
 LONG = 1000.0
