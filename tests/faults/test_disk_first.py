@@ -23,9 +23,9 @@ from dskity.bus.bus import Bus
 from dskity.bus.store.outbox import Outbox
 from dskity.bus.store.spool import Spool
 from dskity.handlers import Dispatcher
+from tests.broker.hostile.test_oddities import PROTOCOLS
 from tests.broker.odd import PUBACK, OddBroker, mid_of
 from tests.broker.raw import WIRES, publish
-from tests.broker.test_oddities import PROTOCOLS
 from tests.faults import frames
 from tests.faults.held import HeldDisk, rows
 from tests.runtime.house import on_broker, started
