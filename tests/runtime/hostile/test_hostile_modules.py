@@ -13,7 +13,7 @@ import pytest
 
 from tests.engines.device import device
 from tests.runtime.house import write_module
-from tests.runtime.test_run import READY, dskity_run
+from tests.runtime.process.test_run import READY, dskity_run
 from tests.servers import HOST, mosquitto
 
 HEAD = """

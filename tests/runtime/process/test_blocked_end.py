@@ -10,7 +10,7 @@ import pytest
 
 from tests.engines.device import device
 from tests.runtime.house import started, write_module
-from tests.runtime.test_run import READY, dskity_run
+from tests.runtime.process.test_run import READY, dskity_run
 from tests.servers import HOST, mosquitto
 from tests.waiting import until
 
