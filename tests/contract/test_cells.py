@@ -41,8 +41,10 @@ LEFT_OUT = {
 
 
 def _modules() -> list[ModuleType]:
-    names = sorted(path.stem for path in Path(__file__).parent.glob("test_*.py"))
-    return [importlib.import_module(f"tests.contract.{name}") for name in names]
+    here = Path(__file__).parent
+    files = (path.relative_to(here) for path in sorted(here.rglob("test_*.py")))
+    names = (".".join(("tests.contract", *path.with_suffix("").parts)) for path in files)
+    return [importlib.import_module(name) for name in names]
 
 
 def _needs(made: object) -> list[str]:
