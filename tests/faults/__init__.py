@@ -5,11 +5,11 @@
     misbehaviour.py  what its handlers do wrong
     publisher.py  a device that counts PUBACKs
     frames.py     packets in a byte stream    tap.py       who forgot a message
-    hostile.py    a network that cuts         surroundings.py, clocks.py  disks and clocks
-    held.py       a disk that hangs           siege.py     strangers at the door
+    hostile.py    a network that cuts         surroundings.py  small and read-only disks
+    siege.py      strangers at the HTTP API
     watching.py   waiting for journals        outcome.py   what was lost, and what came twice
     scenarios/    one file a cause            suite.py     all of them, with their sizes
-    soak.py       all faults for a long time  site.py, troubles.py  where, and which
+    soaking/      all faults for a long time  one_runtime/  a hanging disk, a set clock, bad input
     tables.py     what is printed
 
 `python -m tests.faults` is `scripts/faults`.

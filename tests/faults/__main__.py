@@ -14,7 +14,7 @@ from rich.console import Console
 
 from tests.faults import tables
 from tests.faults.outcome import Outcome, Pause, Size
-from tests.faults.soak import soak
+from tests.faults.soaking.soak import soak
 from tests.faults.suite import SUITE, Scenario
 
 

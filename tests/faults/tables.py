@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.faults.outcome import Outcome
-from tests.faults.soak import Figures, Row
+from tests.faults.soaking.soak import Figures, Row
 
 _COUNTS = ("accepted", "handled", "dead", "lost", "forgotten", "duplicates")
 _PAUSE = ("longest pause", "allowed", "stood still")  # seconds

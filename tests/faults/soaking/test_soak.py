@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.soak import soak
-from tests.faults.troubles import KILLING, STANDING, deck
+from tests.faults.soaking.soak import soak
+from tests.faults.soaking.troubles import KILLING, STANDING, deck
 
 _ALL = {trouble.__name__ for trouble in (*KILLING, *STANDING)}
 
@@ -35,8 +35,8 @@ async def test_the_soak_notices_losses_and_pauses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Handlers acknowledge before they are done, and no pause is allowed."""
-    monkeypatch.setattr("tests.faults.soak.ALLOWED", 1.0)
-    monkeypatch.setattr("tests.faults.soak._PATIENCE", 2.0)
+    monkeypatch.setattr("tests.faults.soaking.soak.ALLOWED", 1.0)
+    monkeypatch.setattr("tests.faults.soaking.soak._PATIENCE", 2.0)
     outcomes = [row.outcome for row in await soak(tmp_path, 20, seed=7, careless=True)]
     assert all(outcome.lost for outcome in outcomes)
     assert all(outcome.pause.stood_still for outcome in outcomes)

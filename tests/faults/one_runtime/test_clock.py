@@ -14,7 +14,7 @@ from dskity.bus.message import Message
 from dskity.bus.store.dedup_store import DedupStore
 from dskity.bus.store.outbox import Outbox
 from dskity.handlers import Dispatcher
-from tests.faults.clocks import SetClock
+from tests.faults.one_runtime.clocks import SetClock
 from tests.waiting import until
 
 DAY = 86_400.0

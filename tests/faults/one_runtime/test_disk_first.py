@@ -27,7 +27,7 @@ from tests.broker.hostile.test_oddities import PROTOCOLS
 from tests.broker.odd import PUBACK, OddBroker, mid_of
 from tests.broker.raw import WIRES, publish
 from tests.faults import frames
-from tests.faults.held import HeldDisk, rows
+from tests.faults.one_runtime.held import HeldDisk, rows
 from tests.runtime.house import on_broker, started
 from tests.servers import HOST, free_port
 from tests.waiting import until

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from tests.faults.process import Worker
 from tests.faults.scenarios.starts import FILTERS
 from tests.faults.siege import Attack, answers, half_head, laid, trailers_without_end
-from tests.faults.site import Site
+from tests.faults.soaking.site import Site
 
 _WHILE = 3.0  # seconds for which a broker is frozen, or strangers stay
 _SOON = 2.0  # seconds at most until a runtime that was killed is killed again

@@ -18,8 +18,8 @@ from pathlib import Path
 from tests.faults.outcome import Outcome, longest_pause, reckon
 from tests.faults.process import Worker
 from tests.faults.siege import answers
-from tests.faults.site import Site, site
-from tests.faults.troubles import deck
+from tests.faults.soaking.site import Site, site
+from tests.faults.soaking.troubles import deck
 from tests.faults.watching import reaches, settles
 
 ALLOWED = 20.0
