@@ -45,9 +45,9 @@ from dskity.modules.clients.tasks import Tasks
 from dskity.modules.contract import TransportClients
 from dskity.modules.grpc.client import GrpcClients
 from dskity.modules.http.app import Cors, HttpLimits, create_app, furnish
-from dskity.modules.http.connections import Bounds, TimeOuts
 from dskity.modules.http.guard import OPEN_PATHS, OpenPath
 from dskity.modules.http.server import HttpServer
+from dskity.modules.http.wire.connections import Bounds, TimeOuts
 from dskity.modules.lifecycle.discovered import built_in
 from dskity.modules.lifecycle.lifecycle import HookTimeouts
 from dskity.modules.lifecycle.supervisor import Supervisor

@@ -5,7 +5,6 @@ Layout, lowest first:
     request_id.py  a call's id               security_headers.py  what a browser may do
     problems.py  errors as problem+json      failures.py  what a failed call leaves in the log
     limits.py      bounds on bodies and streams
-    connections.py who may hold a connection, and for how long
     guard.py       who calls, before anything else runs  path_text.py  no line break in a path
     caller.py      what a route asks of its request
     headers.py     message headers as HTTP headers        sse.py  a stream of events as a response
@@ -13,19 +12,16 @@ Layout, lowest first:
     openapi.py     errors in the OpenAPI document
     routes/        one file for each thing that can be called: decode, bus, encode
     app.py         puts these together       module.py    the module that adds the routes
-    reserve.py     the app as the reserve of connections sees it
-    listener.py    the listening socket      protocol.py  time-outs and bounds on the wire,
-    over_httptools.py, over_h11.py           over each of uvicorn's parsers
-    private.py     the private names of uvicorn that these use
+    wire/          sockets, and uvicorn's parsers with bounds
     server.py      listens, serves and stops
 """
 
 from dskity.modules.access.server_tls import ServerTls
 from dskity.modules.http.app import Cors, HttpLimits, create_app, furnish
-from dskity.modules.http.connections import Bounds, TimeOuts
 from dskity.modules.http.guard import OPEN_PATHS, OpenPath
 from dskity.modules.http.module import HttpModule
 from dskity.modules.http.server import HttpServer
+from dskity.modules.http.wire.connections import Bounds, TimeOuts
 
 __all__ = [
     "OPEN_PATHS",

@@ -15,8 +15,8 @@ from dskity.bus.errors import Unauthenticated
 from dskity.modules.access.loopback import belongs_to_us, is_forwarding_header
 from dskity.modules.access.security import Guard
 from dskity.modules.audit.call import Call
-from dskity.modules.http.connections import PLACE, Place
 from dskity.modules.http.problems import respond
+from dskity.modules.http.wire.connections import PLACE, Place
 from dskity.modules.rights import Principal
 
 _READ = frozenset({"GET", "HEAD"})

@@ -17,8 +17,8 @@ from dskity.bus.base.clock import SYSTEM_CLOCK
 from dskity.bus.base.tasks import keep_running
 from dskity.bus.errors import EngineError
 from dskity.modules.access.server_tls import ServerTls
-from dskity.modules.http.connections import Bounds, Connections, TimeOuts
-from dskity.modules.http.listener import (
+from dskity.modules.http.wire.connections import Bounds, Connections, TimeOuts
+from dskity.modules.http.wire.listener import (
     AT_ONCE,
     BACKLOG,
     Listener,
@@ -26,7 +26,7 @@ from dskity.modules.http.listener import (
     listen,
     refusal,
 )
-from dskity.modules.http.protocol import http_protocol
+from dskity.modules.http.wire.protocol import http_protocol
 
 _SWEEP_EVERY = 0.25  # seconds; a time-out is late by this at most
 _NO_BOUNDS, _NO_TIME_OUTS = Bounds(), TimeOuts()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dskity.broker.aiomqtt import private as aiomqtt
 from dskity.broker.engines.amqtt import private as amqtt
 from dskity.broker.mqttium import private as mqttium
-from dskity.modules.http import private as uvicorn
+from dskity.modules.http.wire import private as uvicorn
 from scripts.reference.markdown import code, page, table
 
 INTRODUCTION = """
@@ -20,7 +20,7 @@ FILES = {
     "broker/aiomqtt/private.py": aiomqtt.LIBRARIES,
     "broker/mqttium/private.py": mqttium.LIBRARIES,
     "broker/engines/amqtt/private.py": amqtt.LIBRARIES,
-    "modules/http/private.py": uvicorn.LIBRARIES,
+    "modules/http/wire/private.py": uvicorn.LIBRARIES,
 }
 
 

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from dskity.bus.errors import EngineError
 from dskity.modules.access.security import Guard
 from dskity.modules.http import HttpServer, create_app
-from dskity.modules.http.listener import descriptors_for
+from dskity.modules.http.wire.listener import descriptors_for
 from tests.http.conftest import serving
 
 GUARD = Guard(loopback_open=True)

@@ -17,7 +17,7 @@ from dskity.bus.base import tasks
 from dskity.bus.base.clock import VirtualClock
 from dskity.bus.errors import RemoteError
 from dskity.modules.clients.answering import Answering
-from dskity.modules.http.connections import Connections
+from dskity.modules.http.wire.connections import Connections
 from dskity.testing import Runtimes, ScriptedBroker, http_client, isolated_settings, memory_bus
 from tests.breaking import Broken, errors_of
 from tests.runtime.house import started

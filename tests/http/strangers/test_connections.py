@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dskity.modules.http.connections import Bounds, Connections, Place, TimeOuts
+from dskity.modules.http.wire.connections import Bounds, Connections, Place, TimeOuts
 
 BOUNDS = Bounds(connections=4, per_address=2, reserve=1)
 TIME_OUTS = TimeOuts(head=10, body=60, idle=30)

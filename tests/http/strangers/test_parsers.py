@@ -12,9 +12,9 @@ from typing import cast
 import pytest
 
 from dskity.bus.base.foreign import names_of
-from dskity.modules.http import private
-from dskity.modules.http.listener import Listener
-from dskity.modules.http.protocol import http_protocol
+from dskity.modules.http.wire import private
+from dskity.modules.http.wire.listener import Listener
+from dskity.modules.http.wire.protocol import http_protocol
 
 LISTENER = cast("Listener", None)
 """Asked for a place when a connection is made, and not before."""
@@ -34,7 +34,7 @@ def test_a_uvicorn_that_does_not_fit_the_faster_parser_is_told_and_h11_is_used(
     owner = private.HTTPTOOLS.names[0].owner
     renamed = replace(private.HTTPTOOLS, names=names_of(owner, {"_renamed": "a test"}))
     monkeypatch.setattr(private, "HTTPTOOLS", renamed)
-    monkeypatch.delitem(sys.modules, "dskity.modules.http.over_httptools", raising=False)
+    monkeypatch.delitem(sys.modules, "dskity.modules.http.wire.over_httptools", raising=False)
     with caplog.at_level(logging.WARNING):
         assert http_protocol(LISTENER, 65_536).__name__ == "OverH11"
     assert "httptools cannot be used, h11 is: uvicorn " in caplog.text

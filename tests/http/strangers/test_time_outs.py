@@ -26,7 +26,7 @@ HOST = b"Host: 127.0.0.1\r\n"
 def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Every test here runs over both."""
     if request.param == "h11":
-        monkeypatch.setitem(sys.modules, "dskity.modules.http.over_httptools", None)
+        monkeypatch.setitem(sys.modules, "dskity.modules.http.wire.over_httptools", None)
     return str(request.param)
 
 

@@ -19,10 +19,10 @@ from starlette.types import ASGIApp
 
 from dskity.bus.base.foreign import MissingPrivateName
 from dskity.bus.problem import PROBLEM_TYPE
-from dskity.modules.http.connections import LINGER, PLACE, Place, TimeOuts
-from dskity.modules.http.listener import Listener
-from dskity.modules.http.reserve import health_only
 from dskity.modules.http.security_headers import STRICT
+from dskity.modules.http.wire.connections import LINGER, PLACE, Place, TimeOuts
+from dskity.modules.http.wire.listener import Listener
+from dskity.modules.http.wire.reserve import health_only
 
 log = logging.getLogger(__name__)
 
@@ -153,10 +153,10 @@ def is_websocket(method: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bool:
 def http_protocol(listener: Listener, head_bytes: int) -> type[asyncio.Protocol]:
     """The faster HTTP protocol of uvicorn, over httptools; where that cannot be used, over h11."""
     try:
-        from dskity.modules.http.over_httptools import OverHttptools as Found  # noqa: PLC0415  # a compiled library, and another release of uvicorn may not fit
+        from dskity.modules.http.wire.over_httptools import OverHttptools as Found  # noqa: PLC0415  # a compiled library, and another release of uvicorn may not fit
     except (ImportError, MissingPrivateName) as error:
         log.warning("httptools cannot be used, h11 is: %s", error)
-        from dskity.modules.http.over_h11 import (  # type: ignore[assignment]  # noqa: PLC0415
+        from dskity.modules.http.wire.over_h11 import (  # type: ignore[assignment]  # noqa: PLC0415
             OverH11 as Found,
         )
     return type(Found.__name__, (Found,), {"listener": listener, "head_bytes": head_bytes})

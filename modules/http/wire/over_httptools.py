@@ -8,8 +8,8 @@ from http import HTTPStatus
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from dskity.modules.http import private
-from dskity.modules.http.protocol import Bounded, Phase, is_websocket
+from dskity.modules.http.wire import private
+from dskity.modules.http.wire.protocol import Bounded, Phase, is_websocket
 
 private.HTTPTOOLS.check()
 

@@ -16,7 +16,7 @@ from typing import Any
 from dskity.bus.base.clock import SYSTEM_CLOCK
 from dskity.bus.base.throttled_log import ThrottledLog
 from dskity.bus.errors import EngineError
-from dskity.modules.http.connections import Connections, Place
+from dskity.modules.http.wire.connections import Connections, Place
 
 BACKLOG = 2048
 AT_ONCE = 64

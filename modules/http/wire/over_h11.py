@@ -7,8 +7,8 @@ from http import HTTPStatus
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from dskity.modules.http import private
-from dskity.modules.http.protocol import Bounded, Phase, is_websocket
+from dskity.modules.http.wire import private
+from dskity.modules.http.wire.protocol import Bounded, Phase, is_websocket
 
 private.H11.check()
 
