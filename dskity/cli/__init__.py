@@ -4,11 +4,10 @@ Layout, lowest first:
 
     options.py     options that verbs share
     group.py       the default verb, errors → exit codes  reading.py  options → DSkitySettings
-    unconnected.py a bus to bind handlers to               scaffold.py the files of a new project
-    survey.py      the modules that there are
+    checks/        what can be found out without a start    scaffold.py the files of a new project
     run.py demo.py init.py list.py validate.py pub.py sub.py request.py      the verbs
     dead_letters.py                                        those of `dskity dead-letters`
-    doctor.py, with meanings.py (of findings) and promises.py (of routes)
+    doctor.py      what the broker really does
     app.py         puts them together                     reference.py docs/reference/cli.md
 
 Exit codes: 0 done, 1 failed, 2 the command line is wrong.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dskity.broker.probe.findings import Examination
-    from dskity.cli.promises import Promise
+    from dskity.cli.checks.promises import Promise
     from dskity.config import DSkitySettings
 
 
@@ -28,7 +28,7 @@ def doctor(
 ) -> None:
     """Examine the broker, and say which guarantees of the routes hold on it; exit 1 if not all."""
     settings = read_settings(config, assignments, {"common.mqtt.url": url})
-    from dskity.cli.promises import connections_of, promises
+    from dskity.cli.checks.promises import connections_of, promises
     from dskity.composition.discovering import discovered
 
     found = discovered(settings)
@@ -77,7 +77,7 @@ async def _examine(settings: DSkitySettings, names: Sequence[str]) -> dict[str, 
 def _as_json(
     examinations: Mapping[str, Examination], rows: Sequence[Promise], broken: Mapping[str, str]
 ) -> dict[str, Any]:
-    from dskity.cli.meanings import meaning
+    from dskity.cli.checks.meanings import meaning
 
     return {
         "brokers": {
@@ -95,7 +95,7 @@ def _as_json(
 def _print(
     examinations: Mapping[str, Examination], rows: Sequence[Promise], broken: Mapping[str, str]
 ) -> None:
-    from dskity.cli.meanings import meaning, question
+    from dskity.cli.checks.meanings import meaning, question
 
     for name, broker in examinations.items():
         typer.echo(f"broker {name}: {broker.url}\n")

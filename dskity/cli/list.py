@@ -12,7 +12,7 @@ from dskity.process.terminal import note, print_json, print_table
 def list_modules(config: Config = None, assignments: Set = None, as_json: Json = False) -> None:
     """List the modules of the search paths: enabled, disabled, or broken and why."""
     settings = read_settings(config, assignments, {})
-    from dskity.cli.survey import survey
+    from dskity.cli.checks.survey import survey
     from dskity.notices.unknown_modules import no_modules
 
     rows = survey(settings).rows

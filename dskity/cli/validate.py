@@ -50,7 +50,7 @@ def _check(config: Path | None, assignments: list[str] | None) -> Findings:
     findings = Findings()
     try:
         settings = read_settings(config, assignments, {})
-        from dskity.cli.survey import survey
+        from dskity.cli.checks.survey import survey
         from dskity.notices.unknown_modules import no_modules, unknown_modules
 
         seen = survey(settings)

@@ -13,7 +13,7 @@ import pytest
 from dskity.broker.engines.embedded import EmbeddedBroker
 from dskity.broker.engines.listen import Listen
 from dskity.broker.probe.findings import Finding, FindingName
-from dskity.cli.meanings import meaning, question
+from dskity.cli.checks.meanings import meaning, question
 from tests.cli.conftest import parsed
 from tests.servers import HOST, ServerProcess, free_port, mosquitto
 
