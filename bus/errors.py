@@ -26,7 +26,7 @@
     ├── StateUnusable                  a file in `state_dir` is damaged, or of a newer version
     └── ModuleFailed                   one module's import, registration or start
 
-A message says what is wrong and what to write instead. What each maps to on the doors is in
+A message says what is wrong and what to write instead. Its HTTP status and gRPC code are in
 `problem.py`.
 """
 
