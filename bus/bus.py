@@ -54,11 +54,11 @@ _SHOWN = 8  # connection names in an error
 
 
 class Bus:
-    """One object for all modules of a runtime.
+    """Publishes, subscribes and sends requests; all modules of a runtime share it.
 
-    `root` is the prefix of our own topics. `dispatcher` makes consumers of handlers. `outbox`
-    keeps publishes while the broker is away; without one they wait for `publish_timeout` seconds.
-    For `reply_topics` see `Replying`.
+    `root` is the prefix of the topics of DSkity. `dispatcher` makes consumers of handlers. `outbox`
+    keeps publishes while the broker is away; without an outbox they wait for `publish_timeout`
+    seconds. For `reply_topics` see `Replying`.
     """
 
     def __init__(
@@ -148,17 +148,18 @@ class Bus:
     # Middleware
 
     def use(self, *middleware: Middleware) -> None:
-        """Run middleware round all handlers that are subscribed from now on.
+        """Run middleware around all handlers that are subscribed from now on.
 
-        On a module's bus, `clients.bus`, those are the handlers of the module, on any connection;
-        else all handlers of this connection. The first is the outermost, that of the connection is
-        outside that of the module. `InvalidHandler` where one of them is no middleware.
+        On the bus of a module, `clients.bus`, these are the handlers of the module, on any
+        connection; otherwise all handlers of this connection. The first middleware is the
+        outermost, and that of the connection is outside that of the module. Raises `InvalidHandler`
+        if an argument is not middleware.
         """
         self._middleware += checked_middleware(middleware, "bus.use")
 
     @property
     def middleware(self) -> tuple[Middleware, ...]:
-        """What runs round the next handler that is subscribed here, the outermost first."""
+        """The middleware of the next handler that is subscribed here, the outermost first."""
         return (*self._everywhere, *(self._middleware if self._is_scope else ()))
 
     @property
@@ -189,7 +190,7 @@ class Bus:
 
     @property
     def connected(self) -> bool:
-        """Whether a publish can reach the broker now."""
+        """Whether the bus is connected to the broker."""
         return self._transport.connected
 
     @property
@@ -204,7 +205,7 @@ class Bus:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the broker of the present or last connection can promise."""
+        """The capabilities of the broker of the current or last connection."""
         return self._transport.capabilities
 
     @property
@@ -248,7 +249,7 @@ class Bus:
         expires_in: float | None = None,
         connection: str | None = None,
     ) -> Receipt:
-        """Publish, and for QoS ≥ 1 return once the message is safe (see `Receipt`).
+        """Publish a message; with QoS ≥ 1, return when it is safe (see `Receipt`).
 
         `expires_in` is in seconds. While the broker is away a QoS ≥ 1 publish goes to the outbox;
         without an outbox it waits for the bus's `publish_timeout`. QoS 0 raises `NotConnected`.
@@ -266,7 +267,7 @@ class Bus:
     async def send(self, message: Message) -> Receipt:
         """Publish a message unchanged, with all its fields; `publish` is the convenient form.
 
-        `InvalidInput` where one of them has text that may not travel (`text.py`).
+        Raises `InvalidInput` if a field has a forbidden character (`text.py`).
         """
         check_message(message)
         return await self._outbound.safely(message)
@@ -294,11 +295,11 @@ class Bus:
         headers: Headers | None = None,
         content_type: str | None = None,
     ) -> Message:
-        """Publish and wait for the reply.
+        """Publish a request and wait for the reply.
 
-        Raises `RequestTimeout` after `timeout` seconds, `NoResponder` at once where the broker
-        says that no client is subscribed, `RemoteError` where the reply is an error. The deadline
-        travels as the message's expiry; a request is never kept in the outbox.
+        Raises `RequestTimeout` after `timeout` seconds, `NoResponder` at once if the broker says
+        that no client is subscribed, `RemoteError` if the reply is an error. The deadline is sent
+        as the expiry of the message; a request is never kept in the outbox.
         """
         topics.check_topic(topic)
         _check_qos(qos)
@@ -316,8 +317,8 @@ class Bus:
         headers: Headers | None = None,
         content_type: str | None = None,
     ) -> None:
-        """Answer a request in the form it came in; does nothing where no reply is wanted, or none
-        may go to its address (see `Replying`)."""
+        """Answer a request in the form in which it arrived; do nothing if the request wants no
+        reply, or if its reply topic is not allowed (see `Replying`)."""
         meta = request.meta if isinstance(request, Delivery) else request
         if meta is None or meta.reply_to is None:
             return
@@ -360,12 +361,12 @@ class Bus:
         replies: bool = False,
         **policy: Any,
     ) -> Subscription:
-        """Have `handler` called for each message that matches `filter` (captures as `{name}`; a
-        first level `{root}` is `bus.root`).
+        """Call `handler` for each message that matches `filter` (captures as `{name}`; a first
+        level `{root}` is `bus.root`).
 
-        The options are those of `@on`, `qos` and `group` included. For `lane` and
-        `as_published` see `attach`. With `replies` the filter may lie inside `{root}/reply`, as
-        that of a bridge may which carries the replies of others.
+        The options are those of `@on`, `qos` and `group` included. For `lane` and `as_published`
+        see `attach`. With `replies` the filter may be inside `{root}/reply`, for a bridge that
+        forwards the replies of others.
         """
         if connection is not None:
             return await self.connection(connection).subscribe(
@@ -465,8 +466,8 @@ class Bus:
     ) -> AsyncIterator[MessageStream]:
         """The matching messages as an async iterator, for as long as the block lasts.
 
-        They come on the control connection: a handler that waits for one does not wait behind
-        messages that wait for handlers.
+        The messages use the control connection: a handler that waits for one does not wait behind
+        messages for other handlers.
         """
         if limit < 1:
             raise InvalidInput(f"limit {limit}: a stream holds at least one message")

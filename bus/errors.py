@@ -26,7 +26,7 @@
     ├── StateUnusable                  a file in `state_dir` is damaged, or of a newer version
     └── ModuleFailed                   one module's import, registration or start
 
-A message says what is wrong and what to write instead. What each maps to on the doors is in
+A message says what is wrong and what to write instead. Its HTTP status and gRPC code are in
 `problem.py`.
 """
 
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
 
 
 class DSkityError(Exception):
-    """The root: `except DSkityError` catches all that is ours."""
+    """The base class: `except DSkityError` catches every error of DSkity."""
 
 
 class InvalidInput(DSkityError, ValueError):
-    """What was passed in cannot be used; trying again unchanged is pointless."""
+    """An argument is invalid; a retry without a change cannot succeed."""
 
 
 class InvalidTopic(InvalidInput):
@@ -52,7 +52,7 @@ class InvalidTopic(InvalidInput):
 
 
 class InvalidPayload(InvalidInput):
-    """A payload does not decode, or its model refuses it.
+    """A payload cannot be decoded, or fails validation.
 
     `details` has one entry a fault, in pydantic's form (`loc`, `msg`, `type`), never the input.
     """
@@ -71,7 +71,7 @@ class InvalidSettings(InvalidInput):
 
 
 class Unauthenticated(DSkityError):
-    """No credential came with the call, or one that is not known: a `wrong_token`."""
+    """The call has no token, or an unknown one (`wrong_token`)."""
 
     def __init__(self, message: str, *, wrong_token: bool = False) -> None:
         super().__init__(message)
@@ -79,7 +79,7 @@ class Unauthenticated(DSkityError):
 
 
 class Forbidden(DSkityError):
-    """The caller is known and may not do this."""
+    """The caller is known, but lacks the right."""
 
 
 class NotFound(DSkityError, LookupError):
@@ -95,15 +95,15 @@ class Conflict(DSkityError):
 
 
 class TooLarge(DSkityError):
-    """Over a limit; the message names the limit and its setting."""
+    """A limit is exceeded; the message names the limit and its setting."""
 
 
 class Unsupported(DSkityError):
-    """The broker, engine or protocol version in use cannot promise this."""
+    """The broker, engine or protocol version does not support this."""
 
 
 class Unavailable(DSkityError):
-    """Not possible now; the same call may pass in `retry_after` seconds."""
+    """Not possible now; the same call may succeed in `retry_after` seconds."""
 
     def __init__(self, message: str, retry_after: float = 1.0) -> None:
         super().__init__(message)
@@ -111,7 +111,7 @@ class Unavailable(DSkityError):
 
 
 class NotConnected(Unavailable):
-    """There is no connection to the broker at the moment."""
+    """There is no connection to the broker."""
 
 
 class Unacknowledged(NotConnected):
@@ -119,11 +119,11 @@ class Unacknowledged(NotConnected):
 
 
 class StoreUnavailable(Unavailable):
-    """The key-value store's server does not answer."""
+    """The server of the key-value store does not answer."""
 
 
 class Overloaded(Unavailable):
-    """A bound on messages, bytes or streams is reached."""
+    """A limit of messages, bytes or streams is reached."""
 
 
 class OutboxFull(Unavailable):

@@ -29,8 +29,8 @@ class Message:
     """One application message, in MQTT 5's terms (spec 3.3).
 
     `expires_in` is in seconds; `duplicate` is the broker's redelivery flag (DUP). On a 3.1.1
-    connection the fields from `content_type` to `expires_in` are empty, except where the message
-    came in an envelope (`envelope.py`).
+    connection the fields from `content_type` to `expires_in` are empty, unless the message arrived
+    in an envelope (`envelope.py`).
     """
 
     topic: str
@@ -45,10 +45,10 @@ class Message:
     duplicate: bool = False
 
     def json(self) -> Any:
-        """The payload as JSON; `InvalidPayload` says where it stops being JSON.
+        """The payload as JSON; `InvalidPayload` names the position of the error.
 
         NaN, infinities, numbers that overflow to one, lone surrogates and more than 200 levels are
-        refused (`jsontext.py`).
+        rejected (`jsontext.py`).
         """
         try:
             return parse_json(self.payload)
@@ -56,18 +56,18 @@ class Message:
             raise InvalidPayload(f"{self.topic}: the payload is not JSON: {error}") from error
 
     def text(self) -> str:
-        """The payload as UTF-8 text; `InvalidPayload` where it is not."""
+        """The payload as UTF-8 text; `InvalidPayload` if it is not."""
         try:
             return self.payload.decode()
         except UnicodeDecodeError as error:
             raise InvalidPayload(f"{self.topic}: the payload is not UTF-8: {error}") from error
 
     def decode(self, model: type[T]) -> T:
-        """The payload validated as `model`, any type pydantic knows; else `InvalidPayload`.
+        """The payload validated as `model`, any type that pydantic supports; else `InvalidPayload`.
 
-        Depth, digits and surrogates are bounded as in `json`. Whether a number may be `NaN` or
-        overflow is for the model: `allow_inf_nan=False` in its config, or `FiniteFloat`, refuses
-        it.
+        The limits of depth, digits and surrogates are those of `json`. The model decides whether a
+        number may be `NaN` or overflow: `allow_inf_nan=False` in its config, or `FiniteFloat`,
+        rejects it.
         """
         return decode_json(self.topic, self.payload, _adapter(model))
 
@@ -179,12 +179,13 @@ Accepted: TypeAlias = Literal["broker", "outbox", "sent"]
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Proof of a publish.
+    """The result of a publish.
 
-    `accepted` says who keeps the message now: `broker` (it acknowledged), `outbox` (on our disk
-    until the broker is back) or `sent` (QoS 0: handed to the writer, not kept). `matched` is False
-    where the broker said that no client is subscribed (MQTT 5 reason code 0x10), True where it said
-    that one is, None where it cannot say. `id` is the message's id on our side."""
+    `accepted` says where the message is: `broker` (acknowledged), `outbox` (on disk until the
+    broker is back) or `sent` (QoS 0: handed to the client library, not kept). `matched` is False if
+    the broker said that no client is subscribed (MQTT 5 reason code 0x10), True if it said that one
+    is, None if it cannot say. `id` is the id of the message in this runtime.
+    """
 
     id: str
     topic: str

@@ -33,11 +33,10 @@ class Call:
 
 
 class Next(Protocol):
-    """What is inside a middleware: `await next(call, message)`.
+    """The next middleware, or the handler: `await next(call, message)`.
 
-    It returns what the handler returned, and raises what the handler raised, or `InvalidPayload`
-    where the payload does not fit the handler. Captures are taken from `call`, all else from
-    `message`.
+    It returns the value of the handler, and raises its exception, or `InvalidPayload` if the
+    payload does not fit the handler. Captures are taken from `call`, all other data from `message`.
     """
 
     def __call__(self, call: Call, message: Message, /) -> Awaitable[Any]:
@@ -48,8 +47,8 @@ class Next(Protocol):
 class Middleware(Protocol):
     """`async def middleware(call, message, next)`, or an object with such a `__call__`.
 
-    What it returns is taken as what the handler returned, and what it raises as what the handler
-    raised.
+    Its return value replaces that of the handler, and its exception that of the
+    handler.
     """
 
     def __call__(self, call: Call, message: Message, next: Next, /) -> Awaitable[Any]:

@@ -20,8 +20,8 @@ MAX_BYTES = 16 * 1024 * 1024
 class MessageStream:
     """What `async with bus.stream(filter) as messages:` yields from; `dropped` counts the lost.
 
-    A stream is for watching: a reader that is too slow loses the oldest messages, and never
-    holds up anybody else. Messages are acknowledged on arrival.
+    A stream is for monitoring: a slow reader loses the oldest messages, and does not delay other
+    subscribers. Messages are acknowledged on arrival.
     """
 
     def __init__(self, limit: int, max_bytes: int = MAX_BYTES) -> None:

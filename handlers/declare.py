@@ -29,12 +29,12 @@ class Declaration:
 
 
 def on(filter: str, *, connection: str | None = None, **policy: Any) -> Callable[[F], F]:
-    """Mark a handler; the words of `policy` are those of `RoutePolicy`.
+    """Mark a method as a handler; `policy` has the fields of `RoutePolicy`.
 
     A first level `{root}` is `bus.root`. `connection` is a name under `mqtt` in the settings, None
-    for the broker of `common.mqtt`. The filter and the words are checked here, where the mistake
-    is; the signature and the connection when the module is registered. Several `@on` on one
-    function make several routes.
+    for the broker of `common.mqtt`. The filter and the options are checked here; the signature and
+    the connection are checked when the module is registered. Several `@on` on one function make
+    several routes.
 
         @on("devices/{device}/telemetry", retry=RetryPolicy(attempts=5), order_by="device")
         async def telemetry(self, reading: Reading, device: str) -> None: ...
@@ -55,10 +55,9 @@ def on_event(
 ) -> Callable[[F], F]:
     """Mark a handler of one type of lifecycle event; the payload is an object of that type.
 
-    Words that are fields of the event's topic say which events: their text is quoted as it is in
-    the topic, and a level `{name}` is a capture, which reaches the handler as it was before it was
-    quoted. All other words are those of `on`. An event whose type or id is not its data's is
-    invalid.
+    Options with the name of a field of the topic select events: their text is quoted as in the
+    topic, and a level `{name}` is a capture, which the handler receives unquoted. All other options
+    are those of `on`. An event whose type or id does not match its data is invalid.
 
         @on_event(KvExpired, key="sessions/{id}")
         async def gone(self, event: KvExpired, id: str) -> None: ...

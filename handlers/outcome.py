@@ -14,15 +14,15 @@ class Outcome(Exception):  # these are decisions, not errors
 
 
 class Drop(Outcome):
-    """Acknowledge the message and forget it."""
+    """Acknowledge the message and discard it."""
 
 
 class Reject(Outcome):
-    """To the dead letter now, without another attempt."""
+    """Make the message a dead letter, without another attempt."""
 
 
 class Retry(Outcome):
-    """Once more after `after` seconds (None: the policy's backoff), while attempts are left."""
+    """Retry after `after` seconds (None: the backoff of the policy), while attempts are left."""
 
     def __init__(self, reason: str = "", *, after: float | None = None) -> None:
         super().__init__(reason)

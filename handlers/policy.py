@@ -19,9 +19,9 @@ OrderBy: TypeAlias = str | Callable[[Message], str] | None
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """`attempts` in all (1 is no retry), with delays of `backoff` seconds × `factor` each time, at
-    most `max_backoff`. Jitter spreads each delay over its upper half, so that what failed together
-    does not come back together."""
+    """`attempts` is the total number (1 means no retry); the delays are `backoff` seconds,
+    multiplied by `factor` each time, up to `max_backoff`. Jitter spreads each delay over its upper
+    half, so that messages that failed together are not retried together."""
 
     attempts: int = 3
     backoff: float = 0.1

@@ -27,10 +27,10 @@ S = TypeVarWithDefault("S", bound=BaseModel, default=Any)
 
 @dataclass(frozen=True, slots=True)
 class ModuleMeta:
-    """Who a module is.
+    """The identity of a module.
 
-    `name` is its key under `modules` in the settings; `base_path` is where it mounts what it adds
-    to the HTTP app; `depends_on` names modules that must have started before it.
+    `name` is its key under `modules` in the settings; `base_path` is the prefix of its HTTP routes;
+    `depends_on` names modules that must start before it.
     """
 
     name: str
@@ -50,7 +50,7 @@ class HasMeta(Protocol):
 
 
 class Module(Generic[S]):
-    """A convenient base: set `meta`, mark handlers with `@on`, override what you need.
+    """A convenient base class: set `meta`, mark handlers with `@on`, override methods as needed.
 
     `class Thermostat(Module[ThermostatSettings])` has its `additional_settings` validated as that
     model; with `config: ModuleConfig[ThermostatSettings]` in `register`, `config.settings` is it.
@@ -61,7 +61,7 @@ class Module(Generic[S]):
     """Runs round every handler of the module, the first one outermost."""
 
     def register(self, clients: TransportClients, config: Any) -> None:
-        """Add routes and handlers beyond those that `@on` marks."""
+        """Add routes, and handlers beside those marked with `@on`."""
 
     def additional_settings_model(self) -> type[S] | None:
         """The model of `modules.<name>.additional_settings`: that of `Module[Model]`; None, where
@@ -69,10 +69,10 @@ class Module(Generic[S]):
         return _model_of(type(self))
 
     async def on_startup(self, clients: TransportClients) -> None:
-        """Runs after registration, before the module counts as started."""
+        """Called after `register`, before the module is started."""
 
     async def on_shutdown(self, clients: TransportClients) -> None:
-        """Runs after the module's handlers have drained."""
+        """Called after the handlers of the module have finished."""
 
 
 def _model_of(cls: type) -> type[Any] | None:
@@ -114,7 +114,7 @@ class KV(Protocol):
     """
 
     async def get(self, key: str, default: Any = None) -> Any:
-        """The value, or `default` where the key is missing or expired."""
+        """The value, or `default` if the key is missing or expired."""
         ...
 
     async def put(
@@ -124,7 +124,8 @@ class KV(Protocol):
         ttl_seconds: float | None = None,
         if_version: int | None = None,
     ) -> int:
-        """Store and return the new version; `Conflict` where `if_version` is not the present one.
+        """Store the value and return the new version; `Conflict` if `if_version` is not the current
+        one.
 
         `ttl_seconds`: None takes `kv.default_ttl_seconds`, 0 never expires, negative is an error.
         `if_version` 0 means that the key must not exist.
@@ -132,7 +133,7 @@ class KV(Protocol):
         ...
 
     async def delete(self, key: str, if_version: int | None = None) -> bool:
-        """Whether there was something to delete."""
+        """Delete the key; return whether it existed."""
         ...
 
     async def keys(self, prefix: str = "") -> list[str]:
@@ -140,7 +141,7 @@ class KV(Protocol):
         ...
 
     async def entry(self, key: str) -> Entry | None:
-        """The value with its version and the seconds left; None where missing."""
+        """The value with its version and the seconds left; None if the key is missing."""
         ...
 
     def watch(self, prefix: str = "") -> AsyncIterator[Change]:
@@ -174,15 +175,15 @@ class Registry(Protocol):
         ttl_seconds: float | None = None,
         kind: str = "service",
     ) -> Instance:
-        """Announce an instance and keep its heartbeat until `deregister`."""
+        """Register an instance and send its heartbeats until `deregister`."""
         ...
 
     async def deregister(self, service: str, instance: str) -> bool:
-        """Say goodbye; whether it was there."""
+        """Remove an instance; return whether it was registered."""
         ...
 
     def services(self) -> list[str]:
-        """The names that have a live instance, sorted."""
+        """The names of services with a live instance, sorted."""
         ...
 
     def instances(self, service: str) -> list[Instance]:
@@ -190,14 +191,15 @@ class Registry(Protocol):
         ...
 
     def resolve(self, service: str) -> Instance:
-        """The next live instance, round-robin, never this runtime's own; `NotFound` if none."""
+        """The next live instance in turn, never one of this runtime; `NotFound` if there is
+        none."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One command's life. `state`: accepted → sent → in_progress → succeeded | failed | rejected |
-    timed_out | cancelled. Times are Unix seconds."""
+    """The execution of one command. `state`: accepted → sent → in_progress → succeeded | failed |
+    rejected | timed_out | cancelled. Times are Unix seconds."""
 
     id: str
     target: str
@@ -227,32 +229,32 @@ class Commands(Protocol):
         idempotency_key: str | None = None,
         require_responder: bool = False,
     ) -> Execution:
-        """Send, and return as soon as it is done or `wait` seconds are over."""
+        """Send a command; return when it has ended or after `wait` seconds."""
         ...
 
     async def get(self, execution: str) -> Execution:
-        """`NotFound` where it is not known."""
+        """An execution; `NotFound` if it is not known."""
         ...
 
     async def list(self, target: str | None = None, state: str | None = None) -> list[Execution]:
-        """Newest first."""
+        """The known executions, newest first."""
         ...
 
     async def cancel(self, execution: str) -> Execution:
-        """`Conflict` where it has ended already."""
+        """Cancel an execution; `Conflict` if it has already ended."""
         ...
 
     def watch(self, execution: str) -> AsyncIterator[Execution]:
-        """Its present state, then each change, until it has ended."""
+        """The current state, then each change, until the execution has ended."""
         ...
 
 
 class MqttClient(Protocol):
-    """`clients.mqtt`: the bus under the seed's names, usable from the first moment."""
+    """`clients.mqtt`: the bus with the method names of DSkity 1."""
 
     @property
     def is_connected(self) -> bool:
-        """Whether the broker is reached now."""
+        """Whether the client is connected to the broker."""
         ...
 
     async def publish(
@@ -262,13 +264,13 @@ class MqttClient(Protocol):
         ...
 
     def subscribe(self, filter: str, qos: int = 1) -> None:
-        """Have messages of this filter delivered to the handlers added for it."""
+        """Deliver messages of this filter to the handlers that were added for it."""
         ...
 
     def add_message_handler(
         self, filter: str, handler: Callable[[Message], Awaitable[None] | None]
     ) -> None:
-        """Call `handler` with each message that matches, and subscribe if that is needed."""
+        """Call `handler` with each matching message, and subscribe if necessary."""
         ...
 
 
@@ -292,18 +294,18 @@ class Events(Protocol):
         ...
 
     def off(self, name: str, handler: Callable[[Any], Awaitable[None] | None]) -> None:
-        """Stop calling it."""
+        """Stop calling `handler` for this name."""
         ...
 
     async def emit(self, name: str, data: Any = None) -> int:
-        """Publish; returns how many local handlers were called."""
+        """Publish the event; return the number of local handlers called."""
         ...
 
 
 @dataclass(slots=True)
 class TransportClients:
-    """Everything a module may talk to. Each module gets its own copy, whose `bus` and `logger`
-    carry the module's name, so that what it registered can be found and ended."""
+    """The clients that a module can use. Each module has its own copy, whose `bus` and
+    `logger` have the name of the module, so that its registrations can be found and removed."""
 
     bus: Bus
     mqtt: MqttClient
@@ -344,8 +346,8 @@ class TransportClients:
         ping: Callable[[T], object] | None = None,
         name: str | None = None,
     ) -> None:
-        """Offer a value of the type `kind` to handlers, which name the type as a parameter's
-        annotation, and to other modules, which call `get(kind)`. For `register` only.
+        """Offer a value of the type `kind` to handlers, which annotate a parameter with the type,
+        and to other modules, which call `get(kind)`. Call it in `register` only.
 
         `factory()` makes the value, once: when `register` has returned, before the module's
         handlers are subscribed and `on_startup` runs; a plain one earlier, if `get` asks earlier.
@@ -355,16 +357,15 @@ class TransportClients:
         is not well where it raises, returns False, or has not returned after 1.5 s. All three may
         be coroutine functions; a plain `ping` runs in a thread, the others on the event loop.
 
-        A factory that raises fails this module alone. A module that fails, is disabled or is
-        reloaded takes back what it provides. Raises `Conflict` where another module provides the
-        type.
+        If the factory raises, only this module fails. The values of a module that fails, is
+        disabled or is reloaded are removed. Raises `Conflict` if another module provides the type.
         """
         self.providers.provide(kind, factory, close=close, ping=ping, name=name)
 
     def get(self, kind: type[T]) -> T:
-        """What this or an earlier module provides for the type `kind`; name that module in
-        `meta.depends_on`, so that it is an earlier one. `Unavailable` if no module provides it.
-        """
+        """The value that this or an earlier module provides for the type `kind`; name that module
+        in `meta.depends_on`, so that it starts earlier. Raises `Unavailable` if no module provides
+        it."""
         return self.providers.get(kind)
 
     def find(self, kind: type[T]) -> T | None:
@@ -372,7 +373,8 @@ class TransportClients:
         return self.providers.find(kind)
 
     def all(self, kind: type[T]) -> Mapping[str, T]:
-        """What modules provide of an extension point (`Metrics`, …) now, by name."""
+        """The values that modules currently provide for an extension point (`Metrics`, …), by
+        name."""
         return self.providers.registry.all(kind)
 
     def get_logger(self, name: str) -> logging.Logger:

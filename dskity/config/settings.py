@@ -59,7 +59,7 @@ class DSkitySettings(BaseSettings):
 
     name: str = Field(default="Dskity", min_length=1)
     """Name of this service, shown to other services."""
-    host: str = "0.0.0.0"  # noqa: S104  # the seed's default; the doors are guarded
+    host: str = "0.0.0.0"  # noqa: S104  # the seed's default; the API is guarded
     """Address of the HTTP API."""
     port: int = Field(default=8000, ge=0, le=65_535)
     """TCP port of the HTTP API; 0 takes a free one."""

@@ -120,7 +120,7 @@ def introduce(runtime: Runtime) -> None:
 
 
 def door(runtime: Runtime) -> str:
-    """Where the HTTP door is, seen from this machine."""
+    """The address of the HTTP API, seen from this machine."""
     port = runtime.settings.port if runtime.http is None else runtime.http.port
     return f"http://127.0.0.1:{port}"
 

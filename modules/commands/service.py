@@ -100,7 +100,8 @@ class CommandService:
         the idempotency key belongs to another command, `Overloaded`, `NotConnected` (a connection
         lost on the way: the device may have got it), `NoResponder` if that was asked for and the
         broker says that no client is subscribed, and `Unavailable` while the service is not
-        started."""
+        started.
+        """
         if not self._running:
             raise Unavailable("commands are not available: the module 'commands' must run")
         fault = None if idempotency_key is None else fault_in(idempotency_key)

@@ -10,8 +10,8 @@ from scripts.reference.markdown import code, page, table
 INTRODUCTION = """
 Over HTTP and over MQTT an error is an RFC 9457 problem object (`application/problem+json`). A reply
 over MQTT carries the HTTP status in its header `dskity-status`; gRPC has its own codes. An error
-that is not listed has the row of the nearest class above it. In Python all of them are in
-`dskity.bus.errors`.
+that is not listed has the row of its nearest listed base class. In Python import the errors from
+`dskity`.
 """
 
 

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 INTRODUCTION = """
 The interface is [dskity.proto](../../modules/grpc/dskity.proto), package `dskity.v1`. The server
-also speaks reflection, so that `grpcurl` and its like need no file, and `grpc.health.v1`, which
-follows readiness and needs no token. Every other call needs one where HTTP does, as the metadata
-`authorization: Bearer …`, and may do what its token may do over MQTT. `x-request-id` is taken from
-the metadata or made, and comes back in the trailing metadata.
+also supports reflection, so that `grpcurl` and similar tools need no file, and `grpc.health.v1`,
+which reports readiness and needs no token. Every other call needs a token under the same rules as
+HTTP, as the metadata `authorization: Bearer …`, and has the rights of the token over MQTT.
+`x-request-id` is taken from the metadata or created, and returned in the trailing metadata.
 
 An error is a `google.rpc.Status`. Its details are `RequestInfo`, `ErrorInfo` (domain `dskity.dev`;
-the reason is the error's name, as in `NOT_CONNECTED`), `BadRequest` where the request must change,
-and `RetryInfo` where it may pass later. The codes are in the reference of [errors](errors.md).
+the reason is the error's name, as in `NOT_CONNECTED`), `BadRequest` if the request must change,
+and `RetryInfo` if it may succeed later. The codes are in the reference of [errors](errors.md).
 
 In Python the stubs are in `dskity.modules.grpc.v1`, for `grpc` and `grpc.aio` alike.
 """

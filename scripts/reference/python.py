@@ -44,7 +44,7 @@ NAMES = {
 """Heading → the names below it, in their order on the page."""
 
 MADE_BY_US = {"Bus", "MessageStream", "Subscription", "TransportClients"}
-"""Nobody else constructs one."""
+"""No other code constructs one."""
 FOR_USERS = {
     "Bus": """publish send emit request reply subscribe use middleware stream connection
         connected capabilities client_id""",

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 INTRODUCTION = """
 Every lifecycle event is a CloudEvents 1.0.2 object in structured JSON (content type
 `application/cloudevents+json`), published at QoS 1 and never retained. `{root}` is the setting
-`bus.root`, by default `dskity`. Names and keys are percent-encoded where MQTT gives a character a
-meaning. Why it is so: [topics and events](../explanation/topics-and-events.md).
-A handler takes them with [`@on_event`](handlers.md#on_event).
+`bus.root`, by default `dskity`. Characters of names and keys that have a meaning in MQTT
+are percent-encoded. [Topics and events](../explanation/topics-and-events.md) has the reasons.
+A handler receives the events with [`@on_event`](handlers.md#on_event).
 """
 
 

@@ -96,7 +96,7 @@ async def test_a_service_that_does_not_run_takes_no_commands(bus: Bus) -> None:
     service = CommandService(bus)
     await service.stop()
     for _ in range(2):
-        with pytest.raises(Unavailable, match="not started"):
+        with pytest.raises(Unavailable, match="not available"):
             await service.execute("vent", "open")
         await service.start()
         await service.start()

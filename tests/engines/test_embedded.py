@@ -93,7 +93,7 @@ async def test_after_stop_the_port_is_free_and_no_client_is_left() -> None:
 
 async def test_it_starts_again_after_a_stop_and_not_before() -> None:
     async with embedded() as (engine, _):
-        with pytest.raises(EngineError, match="runs already"):
+        with pytest.raises(EngineError, match="already running"):
             await engine.start()
         await engine.stop()
         await engine.start()

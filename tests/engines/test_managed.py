@@ -78,7 +78,7 @@ async def test_it_speaks_mqtt_when_start_returns(make: Make) -> None:
     async with running(engine) as port:
         assert engine.healthy
         assert await speaks_mqtt(HOST, port, version=5)
-        with pytest.raises(EngineError, match="runs already"):
+        with pytest.raises(EngineError, match="already running"):
             await engine.start()
 
 
