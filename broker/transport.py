@@ -21,9 +21,9 @@ from dskity.broker.connection.overlap import Unmarked
 from dskity.broker.connection.retained import Asked
 from dskity.broker.connection.subscriptions import Subscription, Subscriptions
 from dskity.broker.packets.sizes import LARGEST, publish_size
+from dskity.broker.probe.basics import UNTRIED, Basics, tells_no_match, try_out
 from dskity.broker.probe.examination import examine
 from dskity.broker.probe.findings import Examination
-from dskity.broker.probe.trial import UNTRIED, Findings, tells_no_match, try_out
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.tls import client_context
 from dskity.broker.url import listed
@@ -53,7 +53,7 @@ class MqttTransport:
         self._subscriptions = Subscriptions()
         self._connections: dict[Lane, LaneConnection] = {}
         self._capabilities = Capabilities()
-        self._findings: Findings | None = None if settings.trial else UNTRIED
+        self._basics: Basics | None = None if settings.trial else UNTRIED
         self._tells_no_match: bool | None = None if settings.trial else False
         self._learning = asyncio.Lock()
         self._connected = False
@@ -209,10 +209,10 @@ class MqttTransport:
         capabilities = opening.settings.limits.on(welcome.capabilities())
         async with self._learning:
             if capabilities.overlap != "identified":
-                if self._findings is None:
-                    self._findings = await try_out(opening, self._make_wire)
-                    self._findings.warn(log)
-                capabilities = self._findings.added_to(capabilities)
+                if self._basics is None:
+                    self._basics = await try_out(opening, welcome, self._make_wire)
+                    self._basics.warn(log)
+                capabilities = self._basics.added_to(capabilities)
             if capabilities.reports_no_match:
                 if self._tells_no_match is None:
                     self._tells_no_match = await tells_no_match(wire, opening.client_id)
@@ -240,8 +240,8 @@ class MqttTransport:
         """See `Owner`: two connections make one event."""
         assert self._events is not None  # noqa: S101  # set by start(), before any connection
         ups = [connection.up is not None for connection in self._connections.values()]
-        if not any(ups) and self._findings is not None and not self._findings.final:
-            self._findings = None  # for both lanes: they must not take one broker for two
+        if not any(ups) and self._basics is not None and not self._basics.final:
+            self._basics = None  # for both lanes: they must not take one broker for two
         up = all(ups)
         if up and self._gather():
             return  # and will be told again when both are at one node

@@ -27,7 +27,7 @@ AIOMQTT = Library(
 )
 PAHO = Library(
     "paho-mqtt",
-    ("2.1.0", "2.2.0"),
+    ("2.2.0", "2.2.0"),
     "set `common.mqtt.client: mqttium`",
     names_of(
         "paho.mqtt.client:Client",

@@ -19,7 +19,7 @@ from dskity.bus.transport import Lane, Receiver
 class Unmarked:
     """The receiver of one connection whose broker names no subscriptions.
 
-    `copies` says that the broker was seen to send one for each filter (`trial.py`); without that
+    `copies` says that the broker was seen to send one for each filter (`basics.py`); without that
     knowledge two equal messages in a row are two messages. Where both lanes match a topic, each
     gets the message from the broker, and `Meta.subscriptions` says which half a delivery is.
     `asked` are the SUBSCRIBE packets of the connection, None where RETAIN means nothing

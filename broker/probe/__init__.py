@@ -1,3 +1,3 @@
-"""What a broker really does: a short trial at each connection, and all experiments for `dskity
-doctor`.
+"""What a broker really does, at two depths: the basics for each transport, all experiments for
+`dskity doctor`.
 """

@@ -99,6 +99,11 @@ class Visit:
         """How many messages of a topic came."""
         return sum(delivery.topic == topic for delivery in self.deliveries)
 
+    def identifiers(self, topic: str) -> set[int]:
+        """The subscriptions that the messages of a topic name."""
+        told = [delivery.meta for delivery in self.deliveries if delivery.topic == topic]
+        return {name for meta in told if meta for name in meta.subscriptions}
+
     def _receive(self, delivery: Delivery) -> None:
         marker = delivery.topic == self._marker
         if marker and delivery.payload == self._mark:

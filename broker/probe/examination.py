@@ -2,7 +2,8 @@
 
 CONNACK tells little, and some brokers grant what they do not do. So short connections of our own
 try each thing, side by side, on topics that nobody else has (`dskity-trial/…`); they take a few
-seconds at most, and leave nothing behind. `trial.py` is the small sister, for each start.
+seconds at most, and leave nothing behind. It is the deep one of the probe's two depths; `basics.py`
+is the shallow one, tried at a start, and the first experiment here.
 """
 
 from __future__ import annotations

@@ -9,11 +9,11 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
+from dskity.broker.probe.basics import find
 from dskity.broker.probe.client import PREFIX, Visit
 from dskity.broker.probe.context import Ground
 from dskity.broker.probe.findings import Finding, FindingName, judged
 from dskity.bus.errors import BrokerRefused, DSkityError, NotConnected, Unsupported
-from dskity.bus.topics import share
 
 Experiment: TypeAlias = Callable[[Ground], Awaitable[tuple[Finding, ...]]]
 
@@ -53,17 +53,18 @@ async def exactly_once(ground: Ground) -> tuple[Finding, ...]:
     return (judged("qos2", "" if came == [2] else "delivered differently", holds=came == [2]),)
 
 
-async def sharing(ground: Ground) -> tuple[Finding, ...]:
-    """What is published for a shared subscription arrives; some brokers grant it and deliver
-    nothing."""
-    topic = ground.topic("shared")
-    async with ground.visit() as guest:
-        granted = await guest.subscribe(share("dskity", topic))
-        await guest.publish(topic)
-        await guest.settle()
-        arrived = guest.count(topic) > 0
-    lost = "refused" if granted is None else "granted, but nothing is delivered"
-    return (judged("shared", "" if arrived else lost, holds=arrived),)
+async def basics(ground: Ground) -> tuple[Finding, ...]:
+    """What every runtime tries at a start, in words. Some brokers grant a shared subscription and
+    deliver nothing; a message that matches two filters comes marked, once, or once for each."""
+    found = await find(ground, hurried=False)
+    lost = "granted, but nothing is delivered" if found.grants_shared else "refused"
+    unmarked = "" if found.marks_duplicates else "not marked as duplicate"
+    copies = "identified" if found.identified else "each" if found.copies else "once"
+    return (
+        judged("shared", "" if found.shared else lost, holds=found.shared),
+        judged("redelivery", unmarked, holds=found.redelivery),
+        judged("overlap", copies, holds=copies != "each"),
+    )
 
 
 async def retaining(ground: Ground) -> tuple[Finding, ...]:
@@ -76,20 +77,6 @@ async def retaining(ground: Ground) -> tuple[Finding, ...]:
         await guest.subscribe(topic)
         await guest.settle()
         return (judged("retained", holds=guest.count(topic) > 0),)
-
-
-async def redelivering(ground: Ground) -> tuple[Finding, ...]:
-    """What was not acknowledged comes again after a reconnect."""
-    topic = ground.topic("unacknowledged")
-    async with ground.return_visit() as guest:
-        await guest.subscribe(topic)
-        await guest.publish(topic, qos=1)
-        await guest.settle()
-    async with ground.return_visit() as guest:
-        await guest.settle()
-        again = [delivery for delivery in guest.deliveries if delivery.topic == topic]
-    unmarked = "" if all(delivery.duplicate for delivery in again) else "not marked as duplicate"
-    return (judged("redelivery", unmarked, holds=bool(again)),)
 
 
 async def expiring(ground: Ground) -> tuple[Finding, ...]:
@@ -179,22 +166,6 @@ async def holding_back(ground: Ground) -> tuple[Finding, ...]:
                 came = guest.count(topic)
     told = f"at least {came:,} at once" if came == sent else f"{came:,} at once"
     return (judged("window", told, holds=came > 0),)
-
-
-async def overlapping(ground: Ground) -> tuple[Finding, ...]:
-    """A message that matches two filters of one client: marked, once, or a copy for each."""
-    topic = ground.topic("one/two")
-    identified = ground.welcome.identifiers and ground.five
-    async with ground.visit() as guest:
-        for number, filter in enumerate((ground.topic("+/two"), ground.topic("one/+")), 1):
-            await guest.subscribe(filter, 1, number if identified else None)
-        await guest.publish(topic, qos=1)
-        await guest.settle()
-        came = guest.deliveries
-    named = {name for delivery in came if delivery.meta for name in delivery.meta.subscriptions}
-    if named == {1, 2}:
-        return (judged("overlap", "identified", holds=True),)
-    return (judged("overlap", "once" if len(came) == 1 else "each", holds=len(came) == 1),)
 
 
 async def unsubscribing(ground: Ground) -> tuple[Finding, ...]:
@@ -289,11 +260,9 @@ async def measuring(ground: Ground) -> tuple[Finding, ...]:
 
 EXPERIMENTS: dict[Experiment, tuple[FindingName, ...]] = {
     exactly_once: ("qos2",),
-    sharing: ("shared",),
+    basics: ("shared", "redelivery", "overlap"),
     retaining: ("retained",),
-    redelivering: ("redelivery",),
     expiring: ("expiry",),
-    overlapping: ("overlap",),
     unsubscribing: ("unsubscribe",),
     dollar: ("dollar_wildcards", "dollar_publish"),
     matching: ("reports_no_match",),

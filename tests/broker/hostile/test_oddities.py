@@ -12,8 +12,8 @@ import pytest
 
 from dskity.broker.connection import connection, placement
 from dskity.broker.mqttium.wire import MqttiumWire
+from dskity.broker.probe import basics
 from dskity.broker.probe import client as visit
-from dskity.broker.probe import trial
 from dskity.broker.settings import ConnectionSettings, ProtocolChoice
 from dskity.broker.transport import MqttTransport
 from dskity.broker.wire import Version, WireFactory
@@ -210,7 +210,7 @@ async def running(
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a broker on loopback does not answer at once it does not answer."""
-    for module in (trial, visit):
+    for module in (basics, visit):
         monkeypatch.setattr(module, "LEAST_PATIENCE", 0.1)
     monkeypatch.setattr(placement, "NO_SUBACK", 0.3)
     monkeypatch.setattr(connection, "ASK_AGAIN", 0.1)

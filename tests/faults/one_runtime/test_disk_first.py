@@ -73,7 +73,7 @@ async def boxed(
     make: WireFactory, version: Version, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Box]:
     """It is subscribed to `stored`, by a route that is acknowledged when it is on the disk."""
-    monkeypatch.setattr("dskity.broker.probe.trial.PATIENCE", 0.0)
+    monkeypatch.setattr("dskity.broker.probe.basics.PATIENCE", 0.0)
     async with OddBroker().opened() as broker:
         settings = ConnectionSettings(
             f"mqtt://{HOST}:{broker.port}", "box", protocol=PROTOCOLS[version]

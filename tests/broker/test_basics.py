@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from dskity.broker.probe import basics
 from dskity.broker.probe import client as visit
-from dskity.broker.probe import trial
 from dskity.bus.topics import share
 from tests.contract.cells import Cell
 from tests.contract.house import TRANSPORTS, open_house
@@ -28,7 +28,7 @@ async def test_a_trial_that_came_to_no_end_is_made_again(
     group = share("crew", "work")
     async with open_house(cell) as house:
         with monkeypatch.context() as patch:
-            patch.setattr(trial, "PATIENCE", 0.0)
+            patch.setattr(basics, "PATIENCE", 0.0)
             client = await house.client()
             await client.transport.subscribe(group, 1, 1)
             await client.start()
@@ -53,7 +53,7 @@ async def test_an_acl_without_the_trial_holds_up_no_start(
 ) -> None:
     """The trial as a whole may take as long as a slow line needs; silence ends it sooner, and the
     log says what to allow."""
-    monkeypatch.setattr(trial, "PATIENCE", 600.0)
+    monkeypatch.setattr(basics, "PATIENCE", 600.0)
     acl = tmp_path / "acl"
     acl.write_text(allowed)
     acl.chmod(0o600)

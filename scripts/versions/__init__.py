@@ -1,0 +1,1 @@
+"""The tests of the transports with the lowest and the newest allowed versions of the libraries."""
