@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dskity.bus.base.clock import Clock
 from dskity.bus.base.tasks import keep_running
@@ -61,6 +61,7 @@ class StoredRoute:
         self._lane = route.identity
         self._window = 2 * route.policy.concurrency
         self._arrived: deque[Delivery] = deque()
+        self._askers: dict[str, asyncio.Task[Any]] = {}
         self._handled: list[int] = []
         self._last = 0
         self._stopping = False
@@ -104,6 +105,9 @@ class StoredRoute:
         """See `Consumer`: it waits for the disk, and is acknowledged then."""
         del captures  # computed again from the topic
         self._arrived.append(delivery)  # first of all: from here on it is ours to acknowledge
+        meta = delivery.meta
+        if meta is not None and meta.asker is not None and meta.reply_to is not None:
+            self._askers[meta.reply_to] = meta.asker  # no disk keeps it, and its request needs it
         self._all_stored.clear()
         self._to_store.set()
         self._in_flight.enter(
@@ -130,6 +134,7 @@ class StoredRoute:
         # Suppressing CancelledError round `await task` would swallow our own cancellation too.
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+        self._askers.clear()
         self._live.pop(self, None)
 
     async def _store(self) -> None:
@@ -191,7 +196,12 @@ class StoredRoute:
 
     async def _begin_more(self) -> None:
         room = self._window - self._inside.messages
-        if room < self._window // 2 or self._inside.bytes > _MOST_BYTES or self._stopping:
+        if self._stopping or self._inside.bytes > _MOST_BYTES:
+            return
+        if self._askers:  # a handler that has its place here waits for one that is on the disk
+            room = max(room, len(self._askers))
+            self._to_handle.set()
+        elif room < self._window // 2:
             return  # half at a time: a page for every message would cost a query for each
         for stored in await self._spool.page(self._last, room, self._lane):
             if self._stopping:
@@ -202,6 +212,7 @@ class StoredRoute:
 
     def _delivery(self, stored: Stored) -> Delivery:
         message = stored.message
+        asker = self._askers.pop(message.reply_to, None) if message.reply_to else None
         remaining = stored.expires_at and stored.expires_at - self._clock.time()
         return Delivery(
             message.topic,
@@ -216,6 +227,7 @@ class StoredRoute:
                 message.correlation,
                 remaining,
                 enveloped=stored.enveloped,
+                asker=asker,
             ),
             partial(self._end, stored.id),
         )

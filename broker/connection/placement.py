@@ -31,7 +31,7 @@ class Placement:
     `_withheld` are the filters that the broker was not asked for, because it could not serve them.
     `deferred` are those that the broker refused, perhaps for a while only: a cluster that has lost
     a node refuses until it has a leader again (NATS). `asked` are the SUBSCRIBE packets of this
-    connection.
+    connection. `_inherited` is whether the session may hold filters of an earlier process.
     """
 
     def __init__(self, subscriptions: Subscriptions, lane: Lane) -> None:
@@ -43,6 +43,7 @@ class Placement:
         self._lane = lane
         self._held = Held()
         self._patience = UNANSWERED
+        self._inherited = True  # until a session is new
 
     def begin(self, *, resumed: bool, anew: bool) -> None:
         """A connection begins; see `Held`."""
@@ -52,6 +53,7 @@ class Placement:
         self._refused.clear()
         self._withheld.clear()
         self._held.begin(resumed=resumed, anew=anew)
+        self._inherited = resumed and self._inherited
 
     async def settle(self, wire: Wire, can: Capabilities) -> None:
         """Make the broker's session what is wanted, also what is added while this goes on."""
@@ -98,6 +100,7 @@ class Placement:
         self._withheld.discard(subscription.filter)
         granted = await self._answer(wire, subscription)
         self._held.put(subscription)
+        await self._leave_former(wire, subscription)
         if granted < subscription.qos:
             log.warning(
                 "%s: the broker granted QoS %d instead of %d",
@@ -150,6 +153,15 @@ class Placement:
                 filter,
             )
         self._held.drop(filter)
+
+    async def _leave_former(self, wire: Wire, subscription: Subscription) -> None:
+        """Of a filter that an earlier process had without the group: it would bring every member
+        of the group every message. Only now, so that none is lost in between."""
+        group, plain = topics.split_share(subscription.filter)
+        if group is None or not self._inherited:
+            return
+        if self._subscriptions.get(plain, self._lane) is None:
+            await self.drop(wire, plain)
 
     async def _drop_all(self, wire: Wire, filters: list[str]) -> None:
         """Side by side, for a broker that does not answer takes its time for each."""

@@ -77,3 +77,35 @@ async def _handled_once(
         if house.cell.broker != "rumqttd":  # its copies for two filters do not come side by side
             assert set(handled.values()) == {1}
         assert second.bus.counters.unrouted == 0
+
+
+@pytest.mark.needs("queues of groups")
+async def test_who_was_subscribed_without_the_group_shares_from_the_first_message_on(
+    house: House, tmp_path: Path
+) -> None:
+    """The old filter goes from the broker's session: else each member would handle each message."""
+    if house.cell.broker in {"rumqttd", "memory"}:
+        pytest.skip("rumqttd keeps the filter in a resumed session; memory has no process before")
+    handled: Counter[bytes] = Counter()
+
+    async def first_handler() -> None:
+        pass
+
+    async def handler(message: Message) -> None:
+        handled[message.payload] += 1
+
+    for name in ("one", "two"):
+        async with box(house, tmp_path, name) as before:
+            await before.bus.subscribe("a/+/c", first_handler)
+            await before.ready()
+    async with box(house, tmp_path, "one") as one, box(house, tmp_path, "two") as two:
+        for member in (one, two):
+            await member.bus.subscribe("a/+/c", handler, group="g")
+            await member.ready()
+        sender = await house.connected("sender")
+        for number in range(100):
+            await sender.publish("a/b/c", b"%d" % number)
+        await until(lambda: len(handled) == 100, f"all, not {len(handled)}")
+        await until(lambda: one.dispatcher.in_flight.messages == 0, "one is done")
+        await until(lambda: two.dispatcher.in_flight.messages == 0, "two is done")
+        assert set(handled.values()) == {1}
