@@ -35,7 +35,7 @@ class Sources:
         """Seconds for which ids of deliveries must be kept."""
 
     def get(self, name: str) -> Source:
-        """The source; `NotFound` where there is none of the name, and `Unavailable` where nobody
+        """The source; `NotFound` where there is none of the name, and `Unavailable` where no module
         provides its preset, or its options are wrong for that."""
         if name in self._ours:
             return self._ours[name]
