@@ -84,6 +84,12 @@ if TYPE_CHECKING:
     )
     from dskity.modules.extensions import Metric, Metrics
     from dskity.modules.kv.store import KvStore, KvStoreChange
+    from dskity.modules.webhooks.options import WebhookOptions
+    from dskity.modules.webhooks.presets.preset import (
+        WebhookDelivery,
+        WebhookPreset,
+        WebhookVerifier,
+    )
 
     __version__: str
 
@@ -109,6 +115,8 @@ _HOMES = {
     "dskity.handlers.policy": "RetryPolicy",
     "dskity.modules.extensions": "Metric Metrics",
     "dskity.modules.kv.store": "KvStore KvStoreChange",
+    "dskity.modules.webhooks.options": "WebhookOptions",
+    "dskity.modules.webhooks.presets.preset": "WebhookDelivery WebhookPreset WebhookVerifier",
     "dskity.modules.contract": (
         "KV Change Commands Entry Events Execution GrpcClient Instance Module ModuleMeta "
         "MqttClient Registry TransportClients"
@@ -182,6 +190,10 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "Unsupported",
+    "WebhookDelivery",
+    "WebhookOptions",
+    "WebhookPreset",
+    "WebhookVerifier",
     "__version__",
     "load_settings",
     "on",

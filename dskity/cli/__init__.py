@@ -3,8 +3,9 @@
 Layout, lowest first:
 
     options.py     options that verbs share
-    group.py       the default verb, errors → exit codes  reading.py  options → DSkitySettings
-    checks/        what can be found out without a start    scaffold.py the files of a new project
+    installed.py   verbs of installed packages             reading.py  options → DSkitySettings
+    group.py       the default verb, errors → exit codes  scaffold.py the files of a new project
+    checks/        what can be found out without a start
     run.py demo.py init.py list.py validate.py pub.py sub.py request.py      the verbs
     dead_letters.py                                        those of `dskity dead-letters`
     doctor.py      what the broker really does

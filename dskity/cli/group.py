@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from dskity.bus.errors import DSkityError
+from dskity.cli.installed import installed, load, placeholder
 from dskity.process.terminal import complain
 
 DEFAULT_VERB = "run"
@@ -33,6 +34,22 @@ class Verbs(TyperGroup):
         if not args or (args[0].startswith("-") and args[0] not in own):
             args = [DEFAULT_VERB, *args]
         return [*flags, *args]
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        ours = super().list_commands(ctx)
+        return [*ours, *(name for name in installed() if name not in ours)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        found = super().get_command(ctx, cmd_name)
+        if found is None and cmd_name in (others := installed()):
+            return placeholder(cmd_name, others[cmd_name][1])
+        return found
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name = args[0] if args else ""
+        if super().get_command(ctx, name) is None and name in (others := installed()):
+            return name, load(name, *others[name]), args[1:]
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         try:

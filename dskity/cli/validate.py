@@ -80,11 +80,11 @@ def _store_faults(settings: DSkitySettings, modules: Collection[str]) -> Iterato
 def _webhook_faults(settings: DSkitySettings) -> Iterator[str]:
     if settings.webhooks:
         from dskity.composition.built_ins import webhook_options
-        from dskity.modules.webhooks.source import Source
+        from dskity.modules.webhooks.sources import Sources
 
         for name, source in settings.webhooks.items():
             try:
-                Source.of(name, webhook_options(source))
+                Sources({name: webhook_options(source)})
             except InvalidSettings as error:
                 yield str(error)
 

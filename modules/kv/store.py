@@ -100,5 +100,7 @@ def conflict(key: str, present: int, wanted: int) -> Conflict:
     return Conflict(f"key {key!r} {there}, not at {wanted}: read it again, then decide")
 
 
-KvStore, KvStoreChange = Store, StoreChange
-"""Their public names."""
+KvStore: TypeAlias = Store
+"""The public name of `Store`."""
+KvStoreChange: TypeAlias = StoreChange
+"""The public name of `StoreChange`."""

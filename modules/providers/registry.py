@@ -18,7 +18,7 @@ RUNTIME = "the runtime"
 class ProviderRegistry:
     """The provisions of a runtime, each type there once.
 
-    Plain pings run in `threads`. `explain` says of a type that nobody provides whose it is; the
+    Plain pings run in `threads`. `explain` says of a type that no module provides whose it is; the
     supervisor, who knows all modules, sets it.
     """
 

@@ -6,6 +6,7 @@ Layout, lowest first:
     signature.py MACs, freshness, and the one refusal that tells nothing
     presets/     how each kind of sender signs, and what it calls its deliveries
     template.py  the topic of a delivery          source.py options → preset and template
+    sources.py   all of them, and those of presets that modules provide
     intake.py    verify, recognise, publish       module.py `POST /webhooks/{source}`
 """
 

@@ -11,14 +11,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
-from dskity.bus.errors import NotFound, TooLarge
+from dskity.bus.errors import TooLarge
 from dskity.bus.store.dedup_store import DedupStore
 from dskity.modules.access.direct_route import Endpoint, add_direct_route, json_response
 from dskity.modules.access.documented import json_object, responses
 from dskity.modules.contract import Module, ModuleMeta, TransportClients
 from dskity.modules.webhooks.intake import Intake, Outcome
 from dskity.modules.webhooks.options import WebhookOptions
+from dskity.modules.webhooks.presets import WebhookPreset
 from dskity.modules.webhooks.source import Source
+from dskity.modules.webhooks.sources import Sources
 
 FILE = "webhooks.db"
 _DOCUMENTATION = {
@@ -45,18 +47,20 @@ class WebhooksModule(Module):
         state_dir: Path | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._sources = {name: Source.of(name, options) for name, options in sources.items()}
+        self._sources = Sources(sources)
         self._clock = clock
         self._seen = DedupStore(
             state_dir and state_dir / FILE,
             what="the record of webhook deliveries",
-            keep=max((source.dedupe_window for source in self._sources.values()), default=0.0),
+            keep=self._sources.longest_window,
             clock=clock,
         )
 
     def register(self, clients: TransportClients, config: Any) -> None:
-        """Add the route."""
+        """Add the route, and the readiness check of presets that modules provide."""
         del config  # all that it needs came to the constructor
+        self._sources.provided = lambda: clients.all(WebhookPreset)
+        clients.provide(Sources, lambda: self._sources, ping=_check, name="webhooks")
         intake = Intake(clients.bus, self._seen, self._clock)
         add_direct_route(
             clients.http,
@@ -77,13 +81,15 @@ class WebhooksModule(Module):
         await self._seen.close()
 
 
-def _endpoint(sources: Mapping[str, Source], intake: Intake) -> Endpoint:
+async def _check(sources: Sources) -> None:
+    """For readiness."""
+    sources.check()
+
+
+def _endpoint(sources: Sources, intake: Intake) -> Endpoint:
     async def receive(request: Request) -> Response:
         """202 once the delivery is safe on the bus; 200 where it was already."""
-        source = request.path_params["source"]
-        if source not in sources:
-            raise NotFound(f"no webhook source {source!r}")
-        found = sources[source]
+        found = sources.get(request.path_params["source"])
         body = await _body(request, found)
         outcome = await intake.take(found, request.headers, body, request.state.request_id)
         return _response(outcome)

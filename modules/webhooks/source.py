@@ -8,7 +8,7 @@ from typing import Self
 
 from dskity.bus.errors import InvalidSettings, InvalidTopic
 from dskity.modules.webhooks.options import WebhookOptions
-from dskity.modules.webhooks.presets import PRESETS, Delivered, Preset
+from dskity.modules.webhooks.presets import PRESETS, Delivered, Preset, WebhookPreset
 from dskity.modules.webhooks.template import TopicTemplate
 
 COMMON_CAPTURES = ("source", "id", "type")
@@ -25,10 +25,11 @@ class Source:
     max_body_bytes: int
 
     @classmethod
-    def of(cls, name: str, options: WebhookOptions) -> Self:
-        """The source; `InvalidSettings` names the key that is wrong."""
+    def of(cls, name: str, options: WebhookOptions, provided: WebhookPreset | None = None) -> Self:
+        """The source, with one of our presets or the `provided` one; `InvalidSettings` names the
+        key that is wrong."""
         try:
-            preset = _preset(options)
+            preset = _preset(options) if provided is None else provided(options)
             template = TopicTemplate.parse(options.topic, (*COMMON_CAPTURES, *preset.captures))
         except InvalidTopic as error:
             raise InvalidSettings(f"webhooks.{name}.topic: {error}") from error

@@ -29,7 +29,9 @@ NAMES = {
     "Modules": """
         Module ModuleMeta TransportClients on on_event DSkitySettings ModuleConfig load_settings
         MqttClient GrpcClient Events""",
-    "What modules provide": "Metrics Metric KvStore KvStoreChange",
+    "What modules provide": """
+        Metrics Metric KvStore KvStoreChange WebhookPreset WebhookOptions WebhookVerifier
+        WebhookDelivery""",
     "What a handler decides": "RetryPolicy Dedupe Drop Reject Retry",
     "Middleware": "Middleware Call Next",
     "Services": """

@@ -42,7 +42,7 @@ def test_a_broken_module_is_a_fault(dskity: Dskity, module: Write) -> None:
 
 def test_faults_in_the_settings_are_a_report_too(dskity: Dskity, folder: Path) -> None:
     """All of them, in the form that was asked for."""
-    (folder / "settings.yaml").write_text("prot: 1\nkv: {store: paper}\n")
+    (folder / "settings.yaml").write_text("prot: 1\nkv: {store: sqlite}\n")
     result = dskity("validate", "--json")
     assert result.exit_code == 1
     report = parsed(result)

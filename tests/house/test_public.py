@@ -40,7 +40,7 @@ PUBLIC = {
     *("ServiceUp", "StateUnusable", "StoreUnavailable", "Subscription", "TooLarge"),
     *("TransportClients", "Unauthenticated", "Unavailable", "Unsupported", "__version__"),
     *("ModuleConfig", "load_settings", "on", "on_event", "Metric", "Metrics", "KvStore"),
-    *("KvStoreChange",),
+    *("KvStoreChange", "WebhookDelivery", "WebhookOptions", "WebhookPreset", "WebhookVerifier"),
 }
 """A name that goes from here, or changes its meaning, is a new major version."""
 

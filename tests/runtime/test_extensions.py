@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -16,6 +16,10 @@ from dskity import (
     Module,
     ModuleMeta,
     TransportClients,
+    Unauthenticated,
+    WebhookDelivery,
+    WebhookOptions,
+    WebhookPreset,
 )
 from dskity.composition.runtime import Runtime
 from dskity.modules.kv.memory_store import MemoryStore
@@ -163,3 +167,73 @@ async def test_a_store_that_no_module_is_named_after_is_refused_at_the_start(
     settings = isolated_settings(tmp_path, kv={"store": "shelv"})
     with pytest.raises(InvalidSettings, match=r"kv\.store 'shelv': there are inmemory and redis"):
         await runtimes(Shelf(), settings=settings)
+
+
+class Shared:
+    """A preset: the header `x-key` is the secret."""
+
+    captures: ClassVar[tuple[str, ...]] = ("room",)
+
+    def __init__(self, options: WebhookOptions) -> None:
+        self.keys = options.signing_keys()
+
+    def verify(self, headers: Mapping[str, str], body: bytes, now: float) -> WebhookDelivery:
+        if headers.get("x-key", "").encode() not in self.keys:
+            raise Unauthenticated("no")
+        return WebhookDelivery(headers.get("x-id"), "rung", {"room": "hall"})
+
+
+def bells(clients: TransportClients) -> None:
+    clients.provide(WebhookPreset, lambda: Shared, name="bell")
+
+
+BELL = {"front": {"preset": "bell", "secret": "s3cret", "topic": "bells/{room}/{type}"}}
+
+
+async def ring(runtime: Runtime, key: str = "s3cret") -> int:
+    async with http_client(runtime.app) as client:
+        answer = await client.post("/webhooks/front", headers={"x-key": key}, content=b"{}")
+        return answer.status_code
+
+
+async def test_a_preset_of_a_module_verifies_deliveries(runtimes: Runtimes, tmp_path: Path) -> None:
+    """It has the source's options, and captures of its own; a wrong secret is a 401."""
+    runtime = await runtimes(
+        Offers("bells", bells), settings=isolated_settings(tmp_path, webhooks=BELL)
+    )
+    async with runtime.bus.stream("bells/#") as messages:
+        assert await ring(runtime) == 202
+        assert (await anext(messages)).topic == "bells/hall/rung"
+    assert await ring(runtime, "wrong") == 401
+
+
+async def test_a_preset_that_nobody_provides_is_a_503_and_a_failed_check(
+    runtimes: Runtimes, tmp_path: Path
+) -> None:
+    """The sender tries again; other sources work. Once it is there, deliveries are taken."""
+    hooks = BELL | {"any": {"preset": "none", "topic": "any"}}
+    runtime = await runtimes(
+        Offers("bells", bells), settings=isolated_settings(tmp_path, webhooks=hooks)
+    )
+    await runtime.supervisor.disable("bells")
+    assert await ring(runtime) == 503
+    async with http_client(runtime.app) as client:
+        assert (await client.post("/webhooks/any")).status_code == 202
+        answer = await client.get("/health/ready")
+    assert "webhooks.front.preset: 'bell'" in answer.json()["checks"]["webhooks"]["reason"]
+    await runtime.supervisor.enable("bells")
+    assert await ring(runtime) == 202
+
+
+async def test_options_that_a_preset_of_a_module_refuses_are_a_503(
+    runtimes: Runtimes, tmp_path: Path
+) -> None:
+    """The check `webhooks` names the key."""
+    hooks = {"front": {"preset": "bell", "topic": "bells/{floor}", "secret": "s"}}
+    runtime = await runtimes(
+        Offers("bells", bells), settings=isolated_settings(tmp_path, webhooks=hooks)
+    )
+    assert await ring(runtime) == 503
+    async with http_client(runtime.app) as client:
+        reason = (await client.get("/health/ready")).json()["checks"]["webhooks"]["reason"]
+    assert "webhooks.front.topic: 'bells/{floor}': {floor} is never filled" in reason

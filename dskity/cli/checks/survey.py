@@ -7,8 +7,8 @@ from typing import Literal, TypeAlias
 
 from dskity.bus.bus import Bus
 from dskity.bus.errors import DSkityError
-from dskity.cli.checks.unconnected import unconnected_bus
 from dskity.composition.discovering import discovered
+from dskity.composition.unconnected import unconnected_bus
 from dskity.config import DSkitySettings
 from dskity.handlers import declared
 from dskity.modules.lifecycle.discovered import DiscoveredModule

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
-from dskity.modules.webhooks.options import WebhookOptions
 from dskity.modules.webhooks.presets.github import GitHub
 from dskity.modules.webhooks.presets.hmac_header import HmacHeader
-from dskity.modules.webhooks.presets.preset import Delivered, Preset
+from dskity.modules.webhooks.presets.preset import Delivered, Preset, WebhookPreset
 from dskity.modules.webhooks.presets.slack import Slack
 from dskity.modules.webhooks.presets.standard import Standard
 from dskity.modules.webhooks.presets.stripe import Stripe
 from dskity.modules.webhooks.presets.token_header import TokenHeader
 from dskity.modules.webhooks.presets.unsigned import Unsigned
 
-PRESETS: Mapping[str, Callable[[WebhookOptions], Preset]] = MappingProxyType(
+PRESETS: Mapping[str, WebhookPreset] = MappingProxyType(
     {
         "github": GitHub.of,
         "stripe": Stripe.of,
@@ -27,4 +26,4 @@ PRESETS: Mapping[str, Callable[[WebhookOptions], Preset]] = MappingProxyType(
     }
 )
 
-__all__ = ["PRESETS", "Delivered", "Preset"]
+__all__ = ["PRESETS", "Delivered", "Preset", "WebhookPreset"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from dskity.bus.base.jsontext import NotJson, parse_json
 from dskity.bus.errors import InvalidInput, InvalidPayload
+from dskity.modules.providers.provision import extension_point
+from dskity.modules.webhooks.options import WebhookOptions
 
 NO_TYPE = "webhook"
 """The type of an event whose sender names none."""
@@ -40,6 +42,22 @@ class Preset(Protocol):
         where it is and lacks what the sender promises.
         """
         ...
+
+
+@extension_point
+class WebhookPreset(Protocol):
+    """Makes a preset of the options of a source. A module provides one with
+    `clients.provide(WebhookPreset, lambda: MyPreset, name="mine")`, for `preset: mine`."""
+
+    def __call__(self, options: WebhookOptions) -> Preset:
+        """The preset; `InvalidSettings`, beginning with the key, where the options do not fit."""
+        ...
+
+
+WebhookVerifier: TypeAlias = Preset
+"""The public name of `Preset`."""
+WebhookDelivery: TypeAlias = Delivered
+"""The public name of `Delivered`."""
 
 
 def required(headers: Mapping[str, str], name: str) -> str:
