@@ -47,14 +47,19 @@ def test_a_slice_ends_after_so_many_items_live_or_not() -> None:
     assert heap.next_deadline == math.inf
 
 
-async def test_the_sleeper_passes_over_outdated_items(clock: VirtualClock) -> None:
+async def test_a_second_sleep_passes_over_outdated_items(clock: VirtualClock) -> None:
     heap: DeadlineHeap[Item] = DeadlineHeap(clock, "test", lambda item: item[1] > 0)
-    heap.add((1.0, 0))
+    heap.add((9.0, 1))
+    heap.add((2.0, 0))
+    heap.add((1.0, 1))
     heap.outdated()
-    heap.add((5.0, 1))
     sleeper = asyncio.create_task(heap.sleep(), name="sleeper")
-    await clock.advance(4.0)
+    await clock.advance(1.0)
+    await sleeper
+    assert list(heap.due(10)) == [(1.0, 1)]
+    sleeper = asyncio.create_task(heap.sleep(), name="sleeper")
+    await clock.advance(7.0)
     assert not sleeper.done()
     await clock.advance(1.0)
     await sleeper
-    assert list(heap.due(10)) == [(5.0, 1)]
+    assert list(heap.due(10)) == [(9.0, 1)]

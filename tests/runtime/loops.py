@@ -11,7 +11,7 @@ from dskity.bus.background_publisher import BackgroundPublisher
 from dskity.bus.base.clock import VirtualClock
 from dskity.bus.bus import Bus
 from dskity.bus.message import Message
-from dskity.bus.store.outbox import Outbox
+from dskity.bus.store.drain import Drain
 from dskity.bus.stream import MessageStream
 from dskity.composition.runtime import Runtime
 from dskity.handlers.stored import StoredRoute
@@ -205,7 +205,7 @@ LOOPS = [
     Loop("kv: expiry", MemoryStore, "_expire_due", _lapse, _lapsed),
     Loop("commands: deadlines", Deadlines, "_take", _command, _timed_out),
     Loop("kv events", BackgroundPublisher, "_publish_all", _change, _changed),
-    Loop("outbox", Outbox, "_drain", _publish_offline, _published, SystemExit("odd")),
+    Loop("outbox", Drain, "run", _publish_offline, _published, SystemExit("odd")),
     Loop(INBOX, StoredRoute, "_write", _record, _recorded),
     Loop(INBOX, StoredRoute, "_begin_more", _record, _recorded, SystemExit("odd")),
     Loop(

@@ -2,74 +2,69 @@
 
 from __future__ import annotations
 
-import heapq
 import itertools
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from dskity.bus.base import tasks
-from dskity.bus.base.alarm import Alarm
 from dskity.bus.base.clock import Clock
+from dskity.bus.base.deadline_heap import DeadlineHeap
 
-_FEW = 1_000
+_SLICE = 1_000
 
 
-@dataclass(slots=True, order=True)
+@dataclass(slots=True, eq=False)
 class Timer:
-    """One callback at `moment` (monotonic seconds); None once it was cancelled or called."""
+    """One callback; None once it was cancelled or called."""
 
-    moment: float
-    order: int
-    callback: Callable[[], None] | None = field(compare=False)
+    callback: Callable[[], None] | None
+
+
+_Item: TypeAlias = tuple[float, int, Timer]
+"""The moment, a number that orders timers of one moment, and the timer."""
 
 
 class Timers:
-    """A heap with one sleeper, `run`. What a callback raises is reported, and ends nothing."""
+    """Timers with one sleeper, `run`. What a callback raises is reported, and ends nothing.
+
+    A client that reconnects each second leaves a cancelled timer behind each time, for two weeks;
+    the heap removes them.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._heap: list[Timer] = []
         self._order = itertools.count()
-        self._alarm = Alarm(clock, "broker timers")
-        self._cancelled = 0
+        self._heap: DeadlineHeap[_Item] = DeadlineHeap(clock, "broker timers", _is_live)
 
     def __len__(self) -> int:
         return len(self._heap)
 
     def after(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """Call `callback` in so many seconds."""
-        moment = self._clock.monotonic() + seconds
-        timer = Timer(moment, next(self._order), callback)
-        heapq.heappush(self._heap, timer)
-        self._alarm.no_later_than(moment)
+        timer = Timer(callback)
+        self._heap.add((self._clock.monotonic() + seconds, next(self._order), timer))
         return timer
 
     def cancel(self, timer: Timer | None) -> None:
         """Do not call it; nothing where it is None, was called, or was cancelled."""
-        if timer is None or timer.callback is None:
-            return
-        timer.callback = None
-        self._cancelled += 1
-        if self._cancelled > _FEW and self._cancelled * 2 > len(self._heap):
-            # A client that reconnects each second leaves one behind each time, for two weeks.
-            self._heap = [kept for kept in self._heap if kept.callback is not None]
-            heapq.heapify(self._heap)
-            self._cancelled = 0
+        if timer is not None and timer.callback is not None:
+            timer.callback = None
+            self._heap.outdated()
 
     async def run(self) -> None:
         """Call what is due, for ever."""
         while True:
-            await self._alarm.sleep_until(self._heap[0].moment if self._heap else math.inf)
+            await self._heap.sleep()
             self.call_due()
 
     def call_due(self) -> None:
-        """Call what is due now."""
-        now = self._clock.monotonic()
-        while self._heap and self._heap[0].moment <= now:
-            timer = heapq.heappop(self._heap)
+        """Call what is due now, 1,000 timers at most."""
+        for _, _, timer in self._heap.due(_SLICE):
             callback, timer.callback = timer.callback, None
-            if callback is None:
-                self._cancelled = max(0, self._cancelled - 1)
-            else:
+            if callback is not None:
                 tasks.call("broker timer", callback)
+
+
+def _is_live(item: _Item) -> bool:
+    return item[2].callback is not None
