@@ -329,7 +329,7 @@ class Bus:
         message = Message(
             meta.reply_to, data, 1, False, kind, headers or NO_HEADERS, None, meta.correlation
         )
-        await self._outbound.reply(message, enveloped=getattr(meta, "enveloped", False))
+        await self._outbound.reply(message, enveloped=meta.enveloped)
 
     def protect(self, filter: str) -> None:
         """Have no reply, on any connection, go to what matches the filter."""
