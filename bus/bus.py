@@ -261,7 +261,8 @@ class Bus:
         message = Message(
             topic, data, qos, retain, kind, headers or NO_HEADERS, expires_in=expires_in
         )
-        return await self.connection(connection)._outbound.safely(message)  # noqa: SLF001  # our kind
+        bus = self if connection is None else self.connection(connection)
+        return await bus._outbound.safely(message)  # noqa: SLF001  # our kind
 
     async def send(self, message: Message) -> Receipt:
         """Publish a message as it stands, all its fields; `publish` is the convenient form.
