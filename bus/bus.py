@@ -262,7 +262,8 @@ class Bus:
         message = Message(
             topic, data, qos, retain, kind, headers or NO_HEADERS, expires_in=expires_in
         )
-        return await self.connection(connection)._outbound.safely(message)  # noqa: SLF001  # our kind
+        bus = self if connection is None else self.connection(connection)
+        return await bus._outbound.safely(message)  # noqa: SLF001  # our kind
 
     async def send(self, message: Message) -> Receipt:
         """Publish a message unchanged, with all its fields; `publish` is the convenient form.
@@ -330,7 +331,7 @@ class Bus:
         message = Message(
             meta.reply_to, data, 1, False, kind, headers or NO_HEADERS, None, meta.correlation
         )
-        await self._outbound.reply(message, enveloped=getattr(meta, "enveloped", False))
+        await self._outbound.reply(message, enveloped=meta.enveloped)
 
     def protect(self, filter: str) -> None:
         """Have no reply, on any connection, go to what matches the filter."""

@@ -1,8 +1,14 @@
-"""One message as it arrived, until every consumer is done with it."""
+"""One message as it arrived, until every consumer is done with it.
+
+The only two places that turn a `Message` into what a delivery holds (`meta_of`) and back
+(`Delivery.message`). A delivery keeps the fields apart, because most consumers read the topic and
+the payload, and a `Message` costs more than the rest of the receiving path.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from dskity.bus.message import NO_HEADERS, Headers, Message
@@ -91,4 +97,67 @@ class Delivery:
             meta.correlation,
             meta.expires_in,
             self.duplicate,
+            meta.enveloped,
         )
+
+    @classmethod
+    def of(
+        cls,
+        message: Message,
+        acknowledge: Callable[[], None] | None = None,
+        *,
+        asker: asyncio.Task[Any] | None = None,
+    ) -> Delivery:
+        """The delivery of a message that does not come off a wire."""
+        return cls(
+            message.topic,
+            message.payload,
+            message.qos,
+            message.retain,
+            message.duplicate,
+            meta_of(message, message.expires_in, asker=asker),
+            acknowledge,
+        )
+
+    def again(self) -> Delivery:
+        """The same message once more, marked as a duplicate, with the same acknowledgement."""
+        return Delivery(
+            self.topic, self.payload, self.qos, self.retain, True, self.meta, self.acknowledge
+        )
+
+
+def meta_of(
+    message: Message,
+    expires_in: float | None,
+    subscriptions: tuple[int, ...] = (),
+    *,
+    asker: asyncio.Task[Any] | None = None,
+) -> Meta:
+    """What a delivery of `message` says beyond 3.1.1's fields; `expires_in` is what is left of its
+    expiry, in seconds."""
+    if (
+        expires_in is None
+        and asker is None
+        and message.content_type is None
+        and message.reply_to is None
+        and not message.headers
+        and message.correlation is None
+        and not message.enveloped
+    ):
+        return bare_meta(subscriptions)
+    return Meta(
+        message.content_type,
+        message.headers,
+        message.reply_to,
+        message.correlation,
+        expires_in,
+        subscriptions,
+        message.enveloped,
+        asker,
+    )
+
+
+@lru_cache(maxsize=4_096)
+def bare_meta(subscriptions: tuple[int, ...]) -> Meta:
+    """Nothing but the identifiers of subscriptions: most telemetry. One object for all of them."""
+    return Meta(subscriptions=subscriptions)

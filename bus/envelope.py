@@ -19,7 +19,7 @@ from typing import Any
 from dskity.bus.base.jsontext import parse_json
 from dskity.bus.base.text import fault_in
 from dskity.bus.delivery import Meta
-from dskity.bus.message import JSON_TYPE, LONGEST_EXPIRY, Message
+from dskity.bus.message import JSON_TYPE, LONGEST_EXPIRY, Message, read_only
 
 ENVELOPE_TYPE = "dev.dskity.message.v1"
 ENVELOPE_CONTENT = "application/cloudevents+json"
@@ -99,7 +99,7 @@ def unwrap(payload: bytes, now: float) -> tuple[bytes, Meta] | None:
         inner = _payload(envelope)
         meta = Meta(
             content_type=_text(envelope, "datacontenttype"),
-            headers=_headers(envelope),
+            headers=read_only(_headers(envelope)),
             reply_to=_text(envelope, "replyto"),
             correlation=_correlation(_text(envelope, "correlationid")),
             expires_in=_expires_in(_text(envelope, "expirytime"), now),

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import partial
 
 from dskity.bus import topics
 from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
-from dskity.bus.delivery import Delivery, Meta
+from dskity.bus.delivery import Delivery, meta_of
 from dskity.bus.errors import NotConnected, TooLarge
 from dskity.bus.message import Message
 from dskity.bus.sessions.core import BrokerCore
@@ -280,7 +280,7 @@ class MemoryTransport:
             queued.qos,
             queued.retain,
             queued.duplicate,
-            _meta(message, queued.identifiers, remaining),
+            meta_of(message, remaining, queued.identifiers),
             acknowledge,
         )
         assert self._receive is not None  # noqa: S101  # set by start(), before any delivery
@@ -289,22 +289,3 @@ class MemoryTransport:
     def _acknowledge(self, epoch: int, packet: int) -> None:
         if epoch == self._epoch and self._session is not None:
             self._session.unacked.pop(packet, None)
-
-
-@lru_cache(maxsize=4096)
-def _bare(identifiers: tuple[int, ...]) -> Meta:
-    return Meta(subscriptions=identifiers)
-
-
-def _meta(message: Message, identifiers: tuple[int, ...], remaining: float | None) -> Meta:
-    plain = message.content_type is None and message.reply_to is None
-    if plain and remaining is None and not message.headers and message.correlation is None:
-        return _bare(identifiers)
-    return Meta(
-        message.content_type,
-        message.headers,
-        message.reply_to,
-        message.correlation,
-        remaining,
-        identifiers,
-    )

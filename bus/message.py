@@ -24,13 +24,19 @@ JSON_TYPE = "application/json"
 TEXT_TYPE = "text/plain; charset=utf-8"
 
 
+def read_only(headers: Mapping[str, str]) -> Headers:
+    """A copy that does not change; `NO_HEADERS` where there are none."""
+    return MappingProxyType(dict(headers)) if headers else NO_HEADERS
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One application message, in MQTT 5's terms (spec 3.3).
 
-    `expires_in` is in seconds; `duplicate` is the broker's redelivery flag (DUP). On a 3.1.1
-    connection the fields from `content_type` to `expires_in` are empty, unless the message arrived
-    in an envelope (`envelope.py`).
+    It never changes; `headers` is a read-only copy. `expires_in` is in seconds; `duplicate` is the
+    broker's redelivery flag (DUP). On a 3.1.1 connection the fields from `content_type` to
+    `expires_in` are empty, unless the message arrived in an envelope (`envelope.py`): `enveloped`
+    then says so, and a reply to the message travels in one.
     """
 
     topic: str
@@ -43,6 +49,12 @@ class Message:
     correlation: bytes | None = None
     expires_in: float | None = None
     duplicate: bool = False
+    enveloped: bool = False
+
+    def __post_init__(self) -> None:
+        headers = self.headers
+        if headers is not NO_HEADERS and type(headers) is not MappingProxyType:
+            object.__setattr__(self, "headers", read_only(headers))
 
     def json(self) -> Any:
         """The payload as JSON; `InvalidPayload` names the position of the error.

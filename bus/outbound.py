@@ -64,13 +64,16 @@ class Outbound:
 
     async def safely(self, message: Message) -> Receipt:
         """Returns once a QoS ≥ 1 message is safe; see `Receipt`."""
-        outbox = self.outbox
+        transport, outbox = self._transport, self.outbox
         if message.qos == 0 or outbox is None:
-            await self.wait_for_broker(message.qos)
-            return await self._sent(message)
-        if self._transport.connected and outbox.empty:
+            if not transport.connected:
+                await self.wait_for_broker(message.qos)
+            matched = await transport.publish(self._fit(message))
+            return self._receipt(message, "broker" if message.qos else "sent", matched)
+        if transport.connected and outbox.empty:
             try:
-                return await self._sent(message)
+                matched = await transport.publish(self._fit(message))
+                return self._receipt(message, "broker", matched)
             except NotConnected:
                 pass  # the connection went before the acknowledgement: the outbox sends it again
         await outbox.put(message)
@@ -122,10 +125,6 @@ class Outbound:
     def _enveloped(self, message: Message) -> Message:
         data = envelope.wrap(message, self.source, self._clock.time())
         return Message(message.topic, data, message.qos, message.retain, envelope.ENVELOPE_CONTENT)
-
-    async def _sent(self, message: Message) -> Receipt:
-        matched = await self.now(message)
-        return self._receipt(message, "broker" if message.qos else "sent", matched)
 
     def _receipt(self, message: Message, accepted: Accepted, matched: bool | None) -> Receipt:
         self._counters.published += 1

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from dskity.bus.base.clock import Clock
 from dskity.bus.base.tasks import keep_running
 from dskity.bus.base.throttled_log import ThrottledLog
-from dskity.bus.delivery import Delivery, Meta
+from dskity.bus.delivery import Delivery
 from dskity.bus.errors import OutboxFull, StoreUnavailable
 from dskity.bus.store.rows import Stored
 from dskity.bus.store.spool import Spool
@@ -154,16 +154,9 @@ class StoredRoute:
         """Write as much of the batch as fits, however long it takes until something does; how
         many. Until then nothing is acknowledged, nor read."""
         messages = [delivery.message() for delivery in batch]
-        enveloped = [delivery.meta is not None and delivery.meta.enveloped for delivery in batch]
         while True:
             try:
-                await self._spool.put(
-                    messages,
-                    self._clock.time(),
-                    self._lane,
-                    any_size=True,
-                    enveloped=enveloped[: len(messages)],
-                )
+                await self._spool.put(messages, self._clock.time(), self._lane, any_size=True)
             except Exception as error:  # noqa: BLE001  # without this task nothing is acknowledged
                 if isinstance(error, OutboxFull) and len(messages) > 1:
                     del messages[len(messages) // 2 :]
@@ -211,26 +204,11 @@ class StoredRoute:
             self._route.accept(delivery, self._pattern.capture(delivery.topic))
 
     def _delivery(self, stored: Stored) -> Delivery:
-        message = stored.message
+        message = stored.at(self._clock.time())
         asker = self._askers.pop(message.reply_to, None) if message.reply_to else None
-        remaining = stored.expires_at and stored.expires_at - self._clock.time()
-        return Delivery(
-            message.topic,
-            message.payload,
-            message.qos,
-            message.retain,
-            message.duplicate or stored.id <= self._spool.found_to,
-            Meta(
-                message.content_type,
-                message.headers,
-                message.reply_to,
-                message.correlation,
-                remaining,
-                enveloped=stored.enveloped,
-                asker=asker,
-            ),
-            partial(self._end, stored.id),
-        )
+        delivery = Delivery.of(message, partial(self._end, stored.id), asker=asker)
+        delivery.duplicate = message.duplicate or stored.id <= self._spool.found_to
+        return delivery
 
     def _end(self, id: int) -> None:
         self._handled.append(id)

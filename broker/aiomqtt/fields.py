@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import aiomqtt
@@ -11,7 +10,7 @@ from paho.mqtt.properties import Properties
 
 from dskity.broker.settings import MAX_INCOMING_PACKET
 from dskity.broker.wire import OUR_RECEIVE_MAXIMUM, ConnectRequest, ConnectResult, expiry_seconds
-from dskity.bus.delivery import Meta
+from dskity.bus.delivery import Meta, bare_meta
 from dskity.bus.message import NO_HEADERS, Message
 
 
@@ -91,7 +90,7 @@ def meta_of(properties: Properties | None) -> Meta | None:
         return None
     identifiers = tuple(told.get("SubscriptionIdentifier", ()))
     if len(told) == _OWN + 1 and identifiers:
-        return _bare(identifiers)
+        return bare_meta(identifiers)
     pairs = told.get("UserProperty")
     return Meta(
         told.get("ContentType"),
@@ -101,8 +100,3 @@ def meta_of(properties: Properties | None) -> Meta | None:
         told.get("MessageExpiryInterval"),
         identifiers,
     )
-
-
-@lru_cache(maxsize=4_096)
-def _bare(identifiers: tuple[int, ...]) -> Meta:
-    return Meta(subscriptions=identifiers)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from mqttium.api import PublishMessage
 from mqttium.packets import ConnAckPacket
 from mqttium.types import Properties
 
 from dskity.broker.wire import ConnectRequest, ConnectResult, expiry_seconds
-from dskity.bus.delivery import Meta
+from dskity.bus.delivery import Meta, bare_meta
 from dskity.bus.message import NO_HEADERS, Message
 
 
@@ -73,7 +71,7 @@ def meta_of(properties: Properties | None) -> Meta | None:
         return None
     identifiers = told.get("subscription_identifier", ())
     if identifiers and len(told) == 1:
-        return _bare(identifiers)
+        return bare_meta(identifiers)
     pairs = told.get("user_property")
     return Meta(
         told.get("content_type"),
@@ -83,8 +81,3 @@ def meta_of(properties: Properties | None) -> Meta | None:
         told.get("message_expiry_interval"),
         identifiers,
     )
-
-
-@lru_cache(maxsize=4_096)
-def _bare(identifiers: tuple[int, ...]) -> Meta:
-    return Meta(subscriptions=identifiers)

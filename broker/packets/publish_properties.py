@@ -8,7 +8,7 @@ from typing import Any
 from dskity.broker.packets import values
 from dskity.broker.packets.values import Malformed
 from dskity.bus.delivery import Meta
-from dskity.bus.message import NO_HEADERS
+from dskity.bus.message import read_only
 
 _CONTENT_TYPE, _REPLY_TO, _CORRELATION, _EXPIRY = 0x03, 0x08, 0x09, 0x02
 _FORMAT, _IDENTIFIER, _USER = 0x01, 0x0B, 0x26
@@ -33,7 +33,7 @@ def meta_of(table: bytes) -> Meta:
             found[kind] = value
     return Meta(
         found.get(_CONTENT_TYPE),
-        headers or NO_HEADERS,
+        read_only(headers),
         found.get(_REPLY_TO),
         found.get(_CORRELATION),
         found.get(_EXPIRY),

@@ -17,7 +17,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 
-from dskity.bus.delivery import Delivery, Meta
+from dskity.bus.delivery import Delivery
 from dskity.bus.message import Message
 from dskity.bus.routing.subscriptions import Found, Subscription, Subscriptions
 
@@ -92,16 +92,9 @@ class OwnRequest:
             self._owner.hand_on(self._delivery(duplicate=duplicate), fresh)
 
     def _delivery(self, *, duplicate: bool) -> Delivery:
-        message, retain = self.message, False  # no request is retained
-        meta = Meta(
-            message.content_type,
-            message.headers,
-            message.reply_to,
-            message.correlation,
-            message.expires_in,
-            asker=self._asker,
-        )
-        return Delivery(message.topic, message.payload, message.qos, retain, duplicate, meta)
+        delivery = Delivery.of(self.message, asker=self._asker)
+        delivery.duplicate = duplicate
+        return delivery
 
 
 class OwnRequests:

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
@@ -116,7 +116,7 @@ class Drain:
 
     async def _one(self, sender: Sender, stored: Stored, now: float) -> bool:
         """Send one; whether the broker has it, else it is set aside."""
-        message = _with_rest(stored, now)
+        message = stored.at(now)
         try:
             check_message(message)  # an earlier version may have let it in
             await sender.send(message)
@@ -143,7 +143,7 @@ class Drain:
         now = self._context.stamps.now
 
         def prepare(stored: Stored) -> Message | None:
-            return None if self._is_over(stored, now) else _with_rest(stored, now)
+            return None if self._is_over(stored, now) else stored.at(now)
 
         verdicts = await self._hang_ups.examine(sender.quarantine, prepare)
         if not verdicts:
@@ -202,13 +202,6 @@ class Drain:
         most = self._context.max_age
         too_old = most is not None and now - stored.put_at > most
         return too_old or (stored.expires_at is not None and stored.expires_at <= now)
-
-
-def _with_rest(stored: Stored, now: float) -> Message:
-    """The message with what is left of its time."""
-    if stored.expires_at is None:
-        return stored.message
-    return replace(stored.message, expires_in=stored.expires_at - now)
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from dskity.bus.base.jsontext import parse_json
@@ -31,13 +31,18 @@ Row: TypeAlias = tuple[int, str, bytes, int, int, str | None, float, float | Non
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One message on disk; times are Unix seconds. `enveloped` is as in `Meta`."""
+    """One message on disk; times are Unix seconds. The message has no expiry: see `at`."""
 
     id: int
     message: Message
     put_at: float
     expires_at: float | None
-    enveloped: bool = False
+
+    def at(self, now: float) -> Message:
+        """The message with the seconds that are left of its expiry, 0 or less once it is over."""
+        if self.expires_at is None:
+            return self.message
+        return replace(self.message, expires_in=self.expires_at - now)
 
 
 class DamagedRow(ValueError):
@@ -49,19 +54,12 @@ def size_of(message: Message) -> int:
     return len(message.payload) + len(message.topic) + _OVERHEAD
 
 
-def insert(
-    connection: sqlite3.Connection,
-    message: Message,
-    now: float,
-    lane: str,
-    *,
-    enveloped: bool = False,
-) -> int:
+def insert(connection: sqlite3.Connection, message: Message, now: float, lane: str) -> int:
     """Append a message; the id of its row."""
     expires_at = None if message.expires_in is None else now + message.expires_in
     row = (
         lane, message.topic, message.payload, message.qos, message.retain,
-        _fields(message, enveloped=enveloped), size_of(message), now, expires_at,
+        _fields(message), size_of(message), now, expires_at,
     )  # fmt: skip
     return int(connection.execute(_INSERT, row).lastrowid or 0)
 
@@ -83,8 +81,9 @@ def stored(row: Row) -> Stored:
         more.get("reply_to"),
         None if correlation is None else bytes.fromhex(correlation),
         duplicate="duplicate" in more,
+        enveloped="enveloped" in more,
     )
-    return Stored(id, message, put_at, expires_at, "enveloped" in more)
+    return Stored(id, message, put_at, expires_at)
 
 
 def bare(row: Row) -> Stored:
@@ -115,7 +114,7 @@ def _read(fields: str) -> dict[str, Any]:
     return dict(more)
 
 
-def _fields(message: Message, *, enveloped: bool) -> str | None:
+def _fields(message: Message) -> str | None:
     """The other fields as JSON; None, as for most telemetry, where there are none."""
     fields: dict[str, Any] = {}
     if message.content_type is not None:
@@ -128,6 +127,6 @@ def _fields(message: Message, *, enveloped: bool) -> str | None:
         fields["correlation"] = message.correlation.hex()
     if message.duplicate:
         fields["duplicate"] = True
-    if enveloped:
+    if message.enveloped:
         fields["enveloped"] = True
     return json.dumps(fields) if fields else None

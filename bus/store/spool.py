@@ -117,10 +117,8 @@ class Spool:
         lane: str = "",
         *,
         any_size: bool = False,
-        enveloped: Sequence[bool] = (),
     ) -> list[int]:
         """Keep messages, all or none; they are on the disk when this returns their ids.
-        `enveloped` says of each whether it came in an envelope; left out, none did.
 
         Raises `OutboxFull` at the bound, `StoreUnavailable` where the disk is full or read-only.
         With `any_size` one message larger than the bound is kept where there is room for another
@@ -132,7 +130,7 @@ class Spool:
         self.messages += len(sizes)  # counted now: what is asked together cannot pass the bound
         self.bytes += sum(sizes)
         done = self._database.begin(
-            lambda connection: self._insert(connection, messages, now, lane, enveloped)
+            lambda connection: self._insert(connection, messages, now, lane)
         )
         done.add_done_callback(partial(self._was_put, sizes))
         ids, _, _ = await asyncio.shield(done)  # cancelled, they are on the disk all the same
@@ -206,16 +204,15 @@ class Spool:
         messages: Sequence[Message],
         now: float,
         lane: str,
-        enveloped: Sequence[bool],
     ) -> tuple[list[int], list[int], int]:
         """The ids of the new rows, the sizes of those that made room, and how many of these were
         dropped."""
         freed: list[int] = []
         ids: list[int] = []
-        for message, wrapped in zip(messages, enveloped or [False] * len(messages), strict=True):
+        for message in messages:
             if message.retain and self.collapses:
                 freed += _sizes(connection.execute(_COLLAPSE, (lane, message.topic)))
-            ids.append(insert(connection, message, now, lane, enveloped=wrapped))
+            ids.append(insert(connection, message, now, lane))
         dropped: list[int] = []
         if self.bounds.policy == "drop_oldest":
             dropped = self._make_room(connection)

@@ -10,6 +10,7 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import fields as fields_of
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,7 +22,7 @@ from dskity.bus.base.threads import blocking
 from dskity.bus.bus import Bus
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidInput
-from dskity.bus.message import NO_HEADERS, Message
+from dskity.bus.message import Message
 from dskity.bus.topics import check_topic
 
 
@@ -111,36 +112,29 @@ class _Line(BaseModel):
     correlation: _Base64 | None = None
     expires_in: float | None = Field(default=None, gt=0)
     duplicate: bool = False
+    enveloped: bool = False
 
     def message(self) -> Message:
         """The message."""
+        fields = {name: getattr(self, name) for name in _AS_THEY_ARE}
         raw = self.payload.encode()
-        return Message(
-            self.topic,
-            raw if self.payload_base64 is None else b64decode(self.payload_base64),
-            self.qos,
-            self.retain,
-            self.content_type,
-            self.headers or NO_HEADERS,
-            self.reply_to,
-            None if self.correlation is None else b64decode(self.correlation),
-            self.expires_in,
-            self.duplicate,
-        )
+        data = raw if self.payload_base64 is None else b64decode(self.payload_base64)
+        correlation = None if self.correlation is None else b64decode(self.correlation)
+        return Message(payload=data, correlation=correlation, **fields)
+
+
+_AS_THEY_ARE = tuple(
+    field.name for field in fields_of(Message) if field.name not in {"payload", "correlation"}
+)
+"""The fields of a message that JSON can hold as they are."""
 
 
 def _to_line(message: Message) -> dict[str, Any]:
     correlation = message.correlation
+    fields = {name: getattr(message, name) for name in _AS_THEY_ARE}
     line = _Line(
-        topic=message.topic,
-        qos=message.qos,
-        retain=message.retain,
-        content_type=message.content_type,
-        headers=dict(message.headers),
-        reply_to=message.reply_to,
+        **fields | {"headers": dict(message.headers)},
         correlation=None if correlation is None else b64encode(correlation).decode(),
-        expires_in=message.expires_in,
-        duplicate=message.duplicate,
     )
     try:
         line.payload = message.payload.decode()

@@ -150,7 +150,7 @@ class ScriptedTransport(MemoryTransport):
                 self._acknowledge_scripted, delivery.topic, delivery.acknowledge
             )
         twice = delivery.qos > 0 and self._duplicating.takes(delivery.topic)
-        again = _again(delivery) if twice else None
+        again = delivery.again() if twice else None
         self._hand_on(delivery)
         if again is not None:
             self._hand_on(again)
@@ -158,19 +158,6 @@ class ScriptedTransport(MemoryTransport):
     def _acknowledge_scripted(self, topic: str, acknowledge: Callable[[], None]) -> None:
         if not self._dropping.takes(topic):
             acknowledge()
-
-
-def _again(delivery: Delivery) -> Delivery:
-    """The same message once more; a receiver changes its own copy."""
-    return Delivery(
-        delivery.topic,
-        delivery.payload,
-        delivery.qos,
-        delivery.retain,
-        duplicate=True,
-        meta=delivery.meta,
-        acknowledge=delivery.acknowledge,
-    )
 
 
 def _nobody(delivery: Delivery) -> None:
