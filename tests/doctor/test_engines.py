@@ -15,7 +15,7 @@ from tests.doctor.conftest import Examine
 from tests.doctor.witness import Witness
 
 Table = dict[str, tuple[str, str]]
-Setup = Literal["mosquitto-5", "mosquitto-3.1.1", "amqtt", "rumqttd"]
+Setup = Literal["mosquitto-5", "mosquitto-3.1.1", "builtin-5", "builtin-3.1.1", "amqtt", "rumqttd"]
 
 FIVE: Table = {
     "mqtt5": ("yes", "MQTT 5"),
@@ -40,9 +40,16 @@ OLD: Table = FIVE | {
     "overlap": ("yes", "once"),
     "reports_no_match": ("no", "MQTT 3.1.1 has none"),
 }
+OURS: Table = {
+    "persistent": ("yes", "at least 1,200 messages"),
+    "window": ("yes", "at least 300 at once"),
+    "max_packet": ("no", "takes 1,024 KiB, hangs up on 16,385 KiB"),
+}
 TABLES: dict[Setup, Table] = {
     "mosquitto-5": FIVE,
     "mosquitto-3.1.1": OLD,
+    "builtin-5": FIVE | OURS,
+    "builtin-3.1.1": OLD | OURS,
     "amqtt": OLD
     | {
         "mqtt5": ("no", "MQTT 3.1.1"),
@@ -78,7 +85,7 @@ async def test_the_examination_says_what_is_so(name: Setup, examine: Examine) ->
     """Row by row, with the details; the round trip is a time, and no fact."""
     expected = TABLES[name]
     async with engine(name) as port:
-        found = await examine(port, protocol="3.1.1" if name == "mosquitto-3.1.1" else "auto")
+        found = await examine(port, protocol="3.1.1" if name.endswith("3.1.1") else "auto")
     told = {finding.name: (finding.verdict, finding.detail) for finding in found.findings}
     assert told.pop("round_trip")[0] == "yes"
     assert told == expected
