@@ -18,6 +18,7 @@ from benchmarks.keeping import write_docs, write_json
 from benchmarks.options import QUICK, Options
 from benchmarks.report import grid
 from benchmarks.rows import (
+    brokers,
     consuming,
     dedupe,
     doors,
@@ -50,6 +51,7 @@ ROWS: dict[str, Row] = {
     "start": start.run,
     "http": doors.run_http,
     "kv": kv.run,
+    "brokers": brokers.run,
     "grpc": doors.run_grpc,
 }
 

@@ -50,14 +50,15 @@ async def mosquitto(*, port: int | None = None, window: int = WINDOW) -> AsyncIt
             mosquitto_path(), "-c", str(conf), stderr=asyncio.subprocess.DEVNULL
         )
         try:
-            await _listening(port)
+            await listening(port)
             yield port
         finally:
             process.terminate()
             await process.wait()
 
 
-async def _listening(port: int) -> None:
+async def listening(port: int) -> None:
+    """Return when somebody listens there."""
     async with asyncio.timeout(10):
         while True:
             try:

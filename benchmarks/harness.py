@@ -49,6 +49,11 @@ class Child:
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime, stime
 
+    def most_memory(self) -> int:
+        """The most bytes that it had in memory at once."""
+        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
+
     async def _line(self) -> str:
         assert self._process.stdout is not None
         async with asyncio.timeout(_LONGEST):

@@ -20,6 +20,11 @@ def publish(topic: str, payload: bytes, packet_id: int | None = None) -> bytes:
     return _packet(0x32, _text(topic) + packet_id.to_bytes(2, "big") + payload)
 
 
+def subscribe(filter: str, qos: int) -> bytes:
+    """SUBSCRIBE to one filter."""
+    return _packet(0x82, b"\x00\x01" + _text(filter) + bytes((qos,)))
+
+
 def _packet(kind: int, rest: bytes) -> bytes:
     length, size = bytearray(), len(rest)
     while True:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
+from dskity.broker.engines.builtin.engine import BuiltinBroker
 from dskity.broker.engines.listen import Listen
 from dskity.broker.engines.mosquitto import ManagedMosquitto, find_mosquitto
 from dskity.broker.engines.process_supervisor import Crash
@@ -19,7 +20,7 @@ from dskity.broker.url import Urls
 from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.errors import EngineError, InvalidSettings
 
-EngineName: TypeAlias = Literal["auto", "mosquitto", "amqtt", "rumqttd", "none"]
+EngineName: TypeAlias = Literal["auto", "mosquitto", "builtin", "amqtt", "rumqttd", "none"]
 
 
 class Engine(Protocol):
@@ -27,7 +28,7 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """`mosquitto`, `amqtt`, `rumqttd` or `external`."""
+        """`mosquitto`, `builtin`, `amqtt`, `rumqttd` or `external`."""
         ...
 
     @property
@@ -100,8 +101,8 @@ def choose_engine(
     """The engine for `broker.engine` (`wanted`) and `common.mqtt.url`.
 
     A URL is a broker that is there. Without one, `auto` takes mosquitto where it is installed and
-    amqtt where it is not; rumqttd is an extra, and comes by name. `user` is the one that mosquitto
-    becomes where we are root. `find` says where mosquitto is.
+    the built-in one where it is not; amqtt and rumqttd come by name. `user` is the one that
+    mosquitto becomes where we are root. `find` says where mosquitto is.
     """
     if url is not None:
         if wanted not in {"auto", "none"}:
@@ -124,7 +125,13 @@ def choose_engine(
         listen.check_pages(wanted)
         _check_user(user, wanted)
         return ManagedRumqttd(listen, state_dir, on_crash=on_crash, clock=clock)
-    program = None if wanted == "amqtt" else find()
+    if wanted == "amqtt":
+        _check_user(user, wanted)
+        # Imported where it is chosen: it takes 0.14 s, which other choices need not pay.
+        from dskity.broker.engines.embedded import EmbeddedBroker  # noqa: PLC0415
+
+        return EmbeddedBroker(listen)
+    program = None if wanted == "builtin" else find()
     if program is not None:
         listen.check_pages("mosquitto")
         return ManagedMosquitto(
@@ -135,11 +142,8 @@ def choose_engine(
             "broker.engine is mosquitto, which is not installed (looked on PATH and in /usr/sbin): "
             "apt-get install mosquitto, or set broker.engine to auto"
         )
-    _check_user(user, "amqtt")
-    # Imported where it is chosen: amqtt takes 0.14 s to import, which other choices need not pay.
-    from dskity.broker.engines.embedded import EmbeddedBroker  # noqa: PLC0415
-
-    return EmbeddedBroker(listen)
+    _check_user(user, "builtin")
+    return BuiltinBroker(listen, clock=clock)
 
 
 def _check_user(user: str | None, engine: str) -> None:

@@ -47,13 +47,13 @@ class Listen:
         if self.websocket_origins:
             raise InvalidSettings(
                 f"broker.websocket_origins: {engine} does not check a page's origin: remove "
-                "it, or set broker.engine to amqtt"
+                "it, or set broker.engine to builtin"
             )
         if self.websocket_port is not None and self.users_file is None:
             raise InvalidSettings(
                 f"broker.websocket_port: with {engine}, which does not check a page's origin, "
                 "every web page that is open in a browser on this machine could connect: set "
-                "broker.engine to amqtt, or to mosquitto with broker.users_file "
+                "broker.engine to builtin, or to mosquitto with broker.users_file "
                 "(mosquitto_passwd -c FILE NAME makes one)"
             )
 

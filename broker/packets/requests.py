@@ -35,12 +35,20 @@ def read_subscribe(body: bytes, *, five: bool) -> tuple[int, int, list[Wanted]]:
         identifier = table.number(properties.IDENTIFIER, 0)
     wanted = []
     while at < len(body):
-        filter, at = strict_text(body, at)
+        filter, at = _filter(body, at)
         options, at = values.byte(body, at)
         wanted.append(_wanted(filter, options, five=five))
     if not wanted:
         raise Malformed("a SUBSCRIBE without a filter", _PROTOCOL_ERROR)
     return mid, identifier, wanted
+
+
+def _filter(body: bytes, at: int) -> tuple[str, int]:
+    """[MQTT-4.7.3-1]."""
+    filter, at = strict_text(body, at)
+    if not filter:
+        raise Malformed("an empty filter")
+    return filter, at
 
 
 def _wanted(filter: str, options: int, *, five: bool) -> Wanted:
@@ -58,7 +66,7 @@ def read_unsubscribe(body: bytes, *, five: bool) -> tuple[int, list[str]]:
         _, at = read_table(body, at, properties.OF_UNSUBSCRIBE)
     filters = []
     while at < len(body):
-        filter, at = strict_text(body, at)
+        filter, at = _filter(body, at)
         filters.append(filter)
     if not filters:
         raise Malformed("an UNSUBSCRIBE without a filter", _PROTOCOL_ERROR)

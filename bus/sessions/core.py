@@ -20,19 +20,22 @@ from dskity.bus.transport import Lane
 
 
 class BrokerCore(Generic[M]):
-    """`sessions` are all by client id. Without `bounds` everything is kept."""
+    """`sessions` are all by client id. Without `bounds` everything is kept; with them `on_drop` is
+    told of a session that loses a message, and `on_unretained` of one that is not retained."""
 
     def __init__(
         self,
         clock: Clock,
         bounds: Bounds[M] | None = None,
         on_drop: Callable[[Session[M]], None] = lambda _: None,
+        on_unretained: Callable[[M], None] = lambda _: None,
     ) -> None:
         self.clock = clock
         self.sessions: dict[str, Session[M]] = {}
         self.retained: Retained[M] = Retained(clock, bounds)
         self.meter = None if bounds is None else Meter(bounds, on_drop)
         self._bounds = bounds
+        self._on_unretained = on_unretained
         self._subs: Router[Subscription[M]] = Router()
         self._groups: Groups[M] = Groups()
         self._away: dict[str, None] = {}  # client ids, the one longest away first
@@ -40,8 +43,8 @@ class BrokerCore(Generic[M]):
     def publish(self, message: M, origin: Session[M] | None = None) -> bool:
         """Take a message from a client, whose session is `origin`; whether it is for anybody."""
         due = None if message.expires_in is None else self.clock.monotonic() + message.expires_in
-        if message.retain:
-            self.retained.put(message, due)
+        if message.retain and not self.retained.put(message, due):
+            self._on_unretained(message)
         found = self._subs.find(message.topic)
         if len(found) == 1 and not found[0][0].no_local:  # nearly always
             sub = found[0][0]
@@ -67,8 +70,12 @@ class BrokerCore(Generic[M]):
                 plain.setdefault((id(sub.session), sub.lane), []).append(sub)
         for several in plain.values():
             self._queue(message, several, due)
+        served = {session for session, _ in plain}
         for key, members in shared.items():
-            self._queue(message, [self._groups.next(key, members)], due)
+            member = self._groups.next(key, members)
+            if not (member.session.once and id(member.session) in served):
+                self._queue(message, [member], due)
+                served.add(id(member.session))
         return bool(plain or shared)
 
     def _queue(

@@ -100,7 +100,9 @@ class Session(Generic[M]):
     `unacked` has what was sent and not acknowledged, in the order of sending; `released` the packet
     identifiers of QoS 2 messages that the client has (PUBREC); `received` those that came from it
     and wait for PUBREL. `expiry` is how many seconds it outlives its connection. `size` is what
-    waits or is unacknowledged, in bytes.
+    waits or is unacknowledged, in bytes. With `once` it has one copy of a message at most, also
+    where a shared subscription matches beside another one: without identifiers its client could
+    not tell them from two messages.
     """
 
     client_id: str
@@ -114,6 +116,7 @@ class Session(Generic[M]):
     expiry: float = math.inf
     size: int = 0
     dropped: int = 0
+    once: bool = False
 
     @property
     def backlog(self) -> int:

@@ -34,7 +34,8 @@ FREE_PORTS = "--set port=0 --set broker.port=0 --set grpc.port=0"
 console = Console(highlight=False)
 
 Broker = Annotated[
-    Literal["auto", "mosquitto", "amqtt"], typer.Option("--broker", help="The broker to run.")
+    Literal["auto", "mosquitto", "builtin", "amqtt"],
+    typer.Option("--broker", help="The broker to run."),
 ]
 Seconds = Annotated[float | None, typer.Option("--seconds", help="End after so many seconds.")]
 Once = Annotated[bool, typer.Option("--once", help="End when an alarm has come and gone.")]

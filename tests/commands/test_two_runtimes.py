@@ -25,7 +25,7 @@ from tests.runtime.house import House, on_broker, started
 from tests.servers import redis_server
 from tests.waiting import until
 
-BROKERS = ("mosquitto-5", "mosquitto-3.1.1", "amqtt")
+BROKERS = ("mosquitto-5", "mosquitto-3.1.1", "builtin-5", "amqtt")
 MANY = 20
 EXECUTE = "dskity/commands/execute"
 

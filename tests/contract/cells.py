@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 TransportName: TypeAlias = Literal["memory", "aiomqtt", "mqttium"]
-BrokerName: TypeAlias = Literal["memory", "amqtt", "mosquitto-5", "mosquitto-3.1.1", "rumqttd"]
+BrokerName: TypeAlias = Literal[
+    "memory",
+    "builtin-5",
+    "builtin-3.1.1",
+    "amqtt",
+    "mosquitto-5",
+    "mosquitto-3.1.1",
+    "rumqttd",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +39,34 @@ CELLS = (
     *(
         Cell(transport, broker)
         for transport in ("aiomqtt", "mqttium")
-        for broker in ("mosquitto-5", "mosquitto-3.1.1", "amqtt", "rumqttd")
+        for broker in (
+            "mosquitto-5",
+            "mosquitto-3.1.1",
+            "builtin-5",
+            "builtin-3.1.1",
+            "amqtt",
+            "rumqttd",
+        )
     ),
 )
 
 _NO_MQTT_5 = "MQTT 3.1.1 has no properties"
 
+_OLD = {
+    "headers": _NO_MQTT_5,
+    "expiry": _NO_MQTT_5,
+    "reports_no_match": "a PUBACK of 3.1.1 has no reason code",
+}
+
 # The name of a field of `Capabilities`, and why the broker cannot promise it.
 CANNOT: dict[BrokerName, dict[str, str]] = {
     "memory": {},
     "mosquitto-5": {},
-    "mosquitto-3.1.1": {
-        "headers": _NO_MQTT_5,
-        "expiry": _NO_MQTT_5,
-        "reports_no_match": "a PUBACK of 3.1.1 has no reason code",
-    },
-    "amqtt": {
-        "headers": _NO_MQTT_5,
-        "expiry": _NO_MQTT_5,
-        "reports_no_match": "a PUBACK of 3.1.1 has no reason code",
-        "shared": "our amqtt refuses $share/: by itself it would grant it and deliver nothing",
-    },
+    "mosquitto-3.1.1": _OLD,
+    "builtin-5": {},
+    "builtin-3.1.1": _OLD,
+    "amqtt": _OLD
+    | {"shared": "our amqtt refuses $share/: by itself it would grant it and deliver nothing"},
     "rumqttd": {"reports_no_match": "it acknowledges all the same, which a trial tells"},
 }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dskity.broker.aiomqtt.transport import AiomqttTransport
+from dskity.broker.engines.builtin.engine import BuiltinBroker
 from dskity.broker.engines.embedded import EmbeddedBroker
 from dskity.broker.engines.listen import Listen
 from dskity.broker.engines.rumqttd import ManagedRumqttd
@@ -40,7 +41,8 @@ TRANSPORTS: dict[str, type[AiomqttTransport | MqttiumTransport]] = {
 
 def mqtt(cell: Cell, client_id: str, port: int, **settings: Any) -> MqttTransport:
     """The transport of a cell, towards a loopback port."""
-    choice = {"mosquitto-5": "5", "mosquitto-3.1.1": "3.1.1"}.get(cell.broker, "auto")
+    _, _, version = cell.broker.partition("-")
+    choice = version or "auto"
     given: dict[str, Any] = {
         "url": f"mqtt://{HOST}:{port}",
         "protocol": choice,
@@ -205,10 +207,13 @@ class _Mosquitto:
         self._process.start()
 
 
-class _Amqtt:
-    def __init__(self) -> None:
+class _OfOurs:
+    """In this process: amqtt, or the built-in one."""
+
+    def __init__(self, make: Callable[[Listen], EmbeddedBroker | BuiltinBroker]) -> None:
         self.port = free_port()
-        self._broker: EmbeddedBroker | None = None
+        self._make = make
+        self._broker: EmbeddedBroker | BuiltinBroker | None = None
 
     async def stop(self) -> None:
         if self._broker is not None:
@@ -216,7 +221,7 @@ class _Amqtt:
             self._broker = None
 
     async def start(self) -> None:
-        self._broker = EmbeddedBroker(Listen(port=self.port))
+        self._broker = self._make(Listen(port=self.port))
         await self._broker.start()
 
 
@@ -243,8 +248,10 @@ def _mosquitto(lines: tuple[str, ...], *, persistence: bool) -> Iterator[_Mosqui
 
 
 @contextlib.asynccontextmanager
-async def _amqtt() -> AsyncIterator[_Amqtt]:
-    broker = _Amqtt()
+async def _of_ours(
+    make: Callable[[Listen], EmbeddedBroker | BuiltinBroker],
+) -> AsyncIterator[_OfOurs]:
+    broker = _OfOurs(make)
     await broker.start()
     try:
         yield broker
@@ -274,7 +281,9 @@ async def open_house(
         if cell.broker == "memory":
             broker = _Memory()
         elif cell.broker == "amqtt":
-            broker = await stack.enter_async_context(_amqtt())
+            broker = await stack.enter_async_context(_of_ours(EmbeddedBroker))
+        elif cell.broker in {"builtin-5", "builtin-3.1.1"}:
+            broker = await stack.enter_async_context(_of_ours(BuiltinBroker))
         elif cell.broker == "rumqttd":
             broker = await stack.enter_async_context(_rumqttd())
         else:

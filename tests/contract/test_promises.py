@@ -18,13 +18,16 @@ async def test_capabilities_tell_what_the_table_tells(cell: Cell, house: House) 
 async def test_the_protocol_is_told(cell: Cell, house: House) -> None:
     """MQTT 5 first; amqtt is asked in 5 and answers in 3.1.1."""
     client = await house.connected()
-    names = {"memory": "memory", "mosquitto-5": "MQTT 5", "rumqttd": "MQTT 5"}
-    expected = names.get(cell.broker, "MQTT 3.1.1")
+    old = {"mosquitto-3.1.1", "builtin-3.1.1", "amqtt"}
+    expected = "memory" if cell.broker == "memory" else "MQTT 5"
+    if cell.broker in old:
+        expected = "MQTT 3.1.1"
     assert client.transport.capabilities.protocol == expected
 
 
 async def test_overlapping_filters_are_told(cell: Cell, house: House) -> None:
-    """MQTT 5 names subscriptions; on 3.1.1 mosquitto 2 and our amqtt send one copy."""
+    """MQTT 5 names subscriptions; on 3.1.1 mosquitto 2 and ours send one copy."""
     client = await house.connected()
-    expected = {"mosquitto-3.1.1": "once", "amqtt": "once"}.get(cell.broker, "identified")
+    once = {"mosquitto-3.1.1", "builtin-3.1.1", "amqtt"}
+    expected = "once" if cell.broker in once else "identified"
     assert client.transport.capabilities.overlap == expected

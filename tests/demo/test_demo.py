@@ -35,7 +35,7 @@ def test_there_is_a_check_for_each_promise() -> None:
 
 @pytest.mark.parametrize(
     ("engine", "client", "protocol"),
-    [("mosquitto", "mqttium", "MQTT 5"), ("amqtt", "aiomqtt", "MQTT 3.1.1")],
+    [("mosquitto", "mqttium", "MQTT 5"), ("builtin", "aiomqtt", "MQTT 5")],
 )
 def test_every_check_holds(engine: str, client: str, protocol: str, tmp_path: Path) -> None:
     """On the broker that the settings name, and by that client; nothing is left in the folder."""

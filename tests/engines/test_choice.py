@@ -18,11 +18,13 @@ PROGRAM = "/usr/sbin/mosquitto"
     ("wanted", "url", "installed", "chosen"),
     [
         ("auto", None, True, "mosquitto"),
-        ("auto", None, False, "amqtt"),
+        ("auto", None, False, "builtin"),
         ("auto", THERE, True, "external"),
         ("auto", THERE, False, "external"),
         ("none", THERE, True, "external"),
         ("mosquitto", None, True, "mosquitto"),
+        ("builtin", None, True, "builtin"),
+        ("builtin", None, False, "builtin"),
         ("amqtt", None, True, "amqtt"),
         ("amqtt", None, False, "amqtt"),
         ("rumqttd", None, True, "rumqttd"),
@@ -74,7 +76,7 @@ def test_what_cannot_be_is_refused_with_the_mend(
         choose_engine(wanted, url, listen=Listen(), state_dir=tmp_path, find=lambda: None)
 
 
-@pytest.mark.parametrize("wanted", ["auto", "amqtt", "rumqttd"])
+@pytest.mark.parametrize("wanted", ["auto", "builtin", "amqtt", "rumqttd"])
 def test_a_user_is_refused_where_the_engine_keeps_that_of_the_runtime(
     wanted: EngineName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""amqtt in our process: starting, users, WebSocket, stopping."""
+"""The brokers in our process: starting, users, WebSocket, stopping."""
 
 from __future__ import annotations
 
@@ -15,21 +15,25 @@ from amqtt.broker import Broker
 
 from dskity.broker.engines.amqtt.fanout import Fanout
 from dskity.broker.engines.amqtt.handler import Handler
+from dskity.broker.engines.builtin.engine import BuiltinBroker
 from dskity.broker.engines.embedded import EmbeddedBroker
 from dskity.broker.engines.listen import Listen
 from dskity.broker.users import hash_password
 from dskity.bus.base import tasks
 from dskity.bus.errors import EngineError, Unsupported
 from tests.breaking import Broken
+from tests.engines.conftest import Ours
 from tests.engines.device import HOST, Device, device
 from tests.servers import free_port, listening, program
 from tests.waiting import until
 
 
 @contextlib.asynccontextmanager
-async def embedded(listen: Listen | None = None) -> AsyncIterator[tuple[EmbeddedBroker, int]]:
+async def embedded(
+    listen: Listen | None = None, make: Ours = EmbeddedBroker
+) -> AsyncIterator[tuple[EmbeddedBroker | BuiltinBroker, int]]:
     """A running engine and its port."""
-    engine = EmbeddedBroker(listen or Listen(port=0))
+    engine = make(listen or Listen(port=0))
     await engine.start()
     try:
         yield engine, urlsplit(engine.url).port or 0
@@ -37,8 +41,8 @@ async def embedded(listen: Listen | None = None) -> AsyncIterator[tuple[Embedded
         await engine.stop()
 
 
-async def test_port_0_takes_a_free_port_and_the_url_tells_it() -> None:
-    async with embedded() as (engine, port):
+async def test_port_0_takes_a_free_port_and_the_url_tells_it(make: Ours) -> None:
+    async with embedded(make=make) as (engine, port):
         assert engine.healthy
         assert engine.url == f"mqtt://127.0.0.1:{port}"
         async with device(port) as one:
@@ -48,10 +52,10 @@ async def test_port_0_takes_a_free_port_and_the_url_tells_it() -> None:
         assert one.received == [("greeting", b"hello", 1, False)]
 
 
-async def test_mosquittos_own_clients_talk_to_it() -> None:
+async def test_mosquittos_own_clients_talk_to_it(make: Ours) -> None:
     sub = program("mosquitto_sub", "mosquitto-clients")
     pub = program("mosquitto_pub", "mosquitto-clients")
-    async with embedded() as (_, port):
+    async with embedded(make=make) as (_, port):
         where = ("-h", HOST, "-p", str(port))
         publisher = await asyncio.create_subprocess_exec(
             pub, *where, "-t", "state", "-m", "on", "-q", "1", "-r"
@@ -64,8 +68,8 @@ async def test_mosquittos_own_clients_talk_to_it() -> None:
         assert output == b"on\n"
 
 
-async def test_two_run_in_one_process_and_do_not_hear_each_other() -> None:
-    async with embedded() as (_, first), embedded() as (_, second):
+async def test_two_run_in_one_process_and_do_not_hear_each_other(make: Ours) -> None:
+    async with embedded(make=make) as (_, first), embedded(make=make) as (_, second):
         async with device(first) as here, device(second) as there:
             await here.subscribe("#")
             await there.subscribe("#")
@@ -76,9 +80,9 @@ async def test_two_run_in_one_process_and_do_not_hear_each_other() -> None:
         assert [topic for topic, *_ in there.received] == ["b"]
 
 
-async def test_after_stop_the_port_is_free_and_no_client_is_left() -> None:
+async def test_after_stop_the_port_is_free_and_no_client_is_left(make: Ours) -> None:
     """The fixture of all tests checks that no task is left either."""
-    async with embedded() as (engine, port):
+    async with embedded(make=make) as (engine, port):
         client = Device(port)
         await client.connect()
         silent = socket.create_connection((HOST, port))
@@ -91,8 +95,8 @@ async def test_after_stop_the_port_is_free_and_no_client_is_left() -> None:
         await engine.stop()  # again does nothing
 
 
-async def test_it_starts_again_after_a_stop_and_not_before() -> None:
-    async with embedded() as (engine, _):
+async def test_it_starts_again_after_a_stop_and_not_before(make: Ours) -> None:
+    async with embedded(make=make) as (engine, _):
         with pytest.raises(EngineError, match="already running"):
             await engine.start()
         await engine.stop()
@@ -102,9 +106,10 @@ async def test_it_starts_again_after_a_stop_and_not_before() -> None:
 
 
 async def test_a_client_that_reads_nothing_does_not_hold_up_the_stop(
+    make: Ours,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async with embedded() as (engine, port):
+    async with embedded(make=make) as (engine, port):
         stuck = socket.create_connection((HOST, port))
         stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         stuck.sendall(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01s")
@@ -117,26 +122,26 @@ async def test_a_client_that_reads_nothing_does_not_hold_up_the_stop(
     assert "Traceback" not in caplog.text
 
 
-async def test_a_port_in_use_is_named_with_the_setting_and_the_mend() -> None:
-    async with embedded() as (_, port):
+async def test_a_port_in_use_is_named_with_the_setting_and_the_mend(make: Ours) -> None:
+    async with embedded(make=make) as (_, port):
         with pytest.raises(EngineError) as caught:
-            await EmbeddedBroker(Listen(port=port)).start()
+            await make(Listen(port=port)).start()
     assert str(caught.value) == (
         f"port {port} on 127.0.0.1 is already in use: set broker.port to a free port, "
         f"or common.mqtt.url to mqtt://127.0.0.1:{port} to use the broker that is there"
     )
 
 
-async def test_a_websocket_port_in_use_leaves_the_mqtt_port_free() -> None:
+async def test_a_websocket_port_in_use_leaves_the_mqtt_port_free(make: Ours) -> None:
     port = free_port()
-    async with embedded() as (_, taken):
+    async with embedded(make=make) as (_, taken):
         with pytest.raises(EngineError, match=r"set broker\.websocket_port to a free port$"):
-            await EmbeddedBroker(Listen(port=port, websocket_port=taken)).start()
+            await make(Listen(port=port, websocket_port=taken)).start()
     assert not listening(port)
 
 
-async def test_websocket_clients_and_tcp_clients_share_the_broker() -> None:
-    async with embedded(Listen(port=0, websocket_port=0)) as (engine, port):
+async def test_websocket_clients_and_tcp_clients_share_the_broker(make: Ours) -> None:
+    async with embedded(Listen(port=0, websocket_port=0), make) as (engine, port):
         assert engine.websocket_port
         async with (
             device(engine.websocket_port, transport="websockets") as browser,
@@ -149,10 +154,10 @@ async def test_websocket_clients_and_tcp_clients_share_the_broker() -> None:
             await until(lambda: browser.received and sensor.received, "both directions")
 
 
-async def test_with_a_users_file_only_the_right_password_enters(tmp_path: Path) -> None:
+async def test_with_a_users_file_only_the_right_password_enters(make: Ours, tmp_path: Path) -> None:
     users = tmp_path / "users"
     users.write_text(f"# people\n\nana:{hash_password('right')}\n")
-    async with embedded(Listen(port=0, users_file=users)) as (_, port):
+    async with embedded(Listen(port=0, users_file=users), make) as (_, port):
         async with device(port, user=("ana", "right")):
             pass
         for user in (("ana", "wrong"), ("bob", "right"), None):
@@ -161,11 +166,13 @@ async def test_with_a_users_file_only_the_right_password_enters(tmp_path: Path) 
             await refused.disconnect()
 
 
-async def test_a_wrong_password_does_not_end_the_session_of_that_client_id(tmp_path: Path) -> None:
+async def test_a_wrong_password_does_not_end_the_session_of_that_client_id(
+    make: Ours, tmp_path: Path
+) -> None:
     users = tmp_path / "users"
     users.write_text(f"ana:{hash_password('right')}\n")
     async with (
-        embedded(Listen(port=0, users_file=users)) as (_, port),
+        embedded(Listen(port=0, users_file=users), make) as (_, port),
         device(port, "vent-7", user=("ana", "right")) as vent,
     ):
         await vent.subscribe("a")
@@ -176,9 +183,9 @@ async def test_a_wrong_password_does_not_end_the_session_of_that_client_id(tmp_p
         await until(lambda: vent.received, "its own message")
 
 
-async def test_an_acl_file_is_refused_rather_than_ignored(tmp_path: Path) -> None:
+async def test_an_acl_file_is_refused_rather_than_ignored(make: Ours, tmp_path: Path) -> None:
     with pytest.raises(Unsupported, match=r"broker\.engine to mosquitto"):
-        EmbeddedBroker(Listen(acl_file=tmp_path / "acl"))
+        make(Listen(acl_file=tmp_path / "acl"))
 
 
 async def test_access_decides_on_topics() -> None:

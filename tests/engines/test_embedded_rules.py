@@ -1,6 +1,7 @@
-"""Rules of MQTT 3.1.1 that amqtt alone breaks and the embedded broker keeps.
+"""Rules of MQTT 3.1.1 that the brokers in our process keep.
 
-Each test is one override in broker/amqtt_*.py; a newer amqtt that moves its internals fails here.
+Of amqtt each test is one override in `broker/engines/amqtt/`; a newer amqtt that moves its
+internals fails here.
 """
 
 from __future__ import annotations
@@ -71,39 +72,39 @@ async def test_a_publish_to_a_dollar_topic_is_ignored_and_the_session_lives(
     assert caplog.text.count("publishes to '$…' topics") == 1
 
 
-async def test_a_clean_disconnect_discards_the_will(amqtt_port: int) -> None:
+async def test_a_clean_disconnect_discards_the_will(port: int) -> None:
     """Also when the connection is closed in the same instant, as most clients do."""
-    async with device(amqtt_port) as watcher:
+    async with device(port) as watcher:
         await watcher.subscribe("#")
         for _ in range(5):
-            async with device(amqtt_port, will="wills/polite"):
+            async with device(port, will="wills/polite"):
                 pass
         await watcher.publish("end")
         await until(lambda: ("end", b"x", 1, False) in watcher.received, "the end")
     assert [topic for topic, *_ in watcher.received] == ["end"]
 
 
-async def test_a_lost_connection_publishes_the_will(amqtt_port: int) -> None:
-    async with device(amqtt_port) as watcher:
+async def test_a_lost_connection_publishes_the_will(port: int) -> None:
+    async with device(port) as watcher:
         await watcher.subscribe("wills/#")
-        lost = Device(amqtt_port, will="wills/lost")
+        lost = Device(port, will="wills/lost")
         await lost.connect()
         await lost.vanish()
         await until(lambda: watcher.received, "the will")
 
 
-async def test_a_silent_client_is_gone_after_one_and_a_half_keep_alives(amqtt_port: int) -> None:
+async def test_a_silent_client_is_gone_after_one_and_a_half_keep_alives(port: int) -> None:
     will = b"\x00\x01w\x00\x01x"
     connect = b"\x10\x13\x00\x04MQTT\x04\x06\x00\x01\x00\x01k" + will
-    async with device(amqtt_port) as watcher:
+    async with device(port) as watcher:
         await watcher.subscribe("w", qos=0)
-        async with raw(amqtt_port, connect) as silent:
+        async with raw(port, connect) as silent:
             assert await silent.rest() == CONNACK
         await until(lambda: watcher.received, "the will")
 
 
-async def test_delivery_takes_the_lower_of_published_and_granted_qos(amqtt_port: int) -> None:
-    async with device(amqtt_port) as one, device(amqtt_port) as zero:
+async def test_delivery_takes_the_lower_of_published_and_granted_qos(port: int) -> None:
+    async with device(port) as one, device(port) as zero:
         await one.subscribe("t", qos=1)
         await zero.subscribe("t", qos=0)
         await one.publish("t", qos=0)
@@ -113,8 +114,8 @@ async def test_delivery_takes_the_lower_of_published_and_granted_qos(amqtt_port:
     assert [qos for _, _, qos, _ in zero.received] == [0, 0]
 
 
-async def test_a_new_subscription_to_the_same_filter_replaces_the_old_one(amqtt_port: int) -> None:
-    async with device(amqtt_port) as one:
+async def test_a_new_subscription_to_the_same_filter_replaces_the_old_one(port: int) -> None:
+    async with device(port) as one:
         await one.subscribe("t", qos=0)
         await one.subscribe("t", qos=1)
         await one.publish("t")
@@ -124,9 +125,9 @@ async def test_a_new_subscription_to_the_same_filter_replaces_the_old_one(amqtt_
 
 
 async def test_a_message_that_matches_two_filters_comes_once_at_the_higher_qos(
-    amqtt_port: int,
+    port: int,
 ) -> None:
-    async with device(amqtt_port) as one:
+    async with device(port) as one:
         await one.subscribe("a/+", qos=0)
         await one.subscribe("a/#", qos=1)
         await one.publish("a/b", b"1")
@@ -135,30 +136,30 @@ async def test_a_message_that_matches_two_filters_comes_once_at_the_higher_qos(
     assert one.received == [("a/b", b"1", 1, False), ("a/b", b"2", 1, False)]
 
 
-async def test_what_a_kept_session_has_not_acknowledged_comes_again_marked(amqtt_port: int) -> None:
+async def test_what_a_kept_session_has_not_acknowledged_comes_again_marked(port: int) -> None:
     connect = CONNECT[:9] + b"\x00" + CONNECT[10:]  # no clean session
     first = publish_packet("t", qos=1)
-    async with device(amqtt_port) as other:
-        async with raw(amqtt_port, connect) as client:
+    async with device(port) as other:
+        async with raw(port, connect) as client:
             client.writer.write(b"\x82\x06\x00\x01\x00\x01t\x01")
             assert await client.reader.readexactly(9) == CONNACK + b"\x90\x03\x00\x01\x01"
             await other.publish("t")
             assert await client.reader.readexactly(len(first)) == first
-        async with raw(amqtt_port, connect) as client:
+        async with raw(port, connect) as client:
             again = await client.reader.readexactly(4 + len(first))
             assert again == b"\x20\x02\x01\x00" + bytes((first[0] | 0x08,)) + first[1:]
             client.writer.write(b"\x40\x02\x00\x01\xc0\x00")  # PUBACK, PINGREQ
             assert await client.reader.readexactly(2) == b"\xd0\x00"
-        async with raw(amqtt_port, connect) as client:
+        async with raw(port, connect) as client:
             client.writer.write(b"\xc0\x00")
             assert await client.reader.readexactly(6) == b"\x20\x02\x01\x00\xd0\x00"
 
 
-async def test_qos_2_arrives_once_though_its_publish_is_sent_twice(amqtt_port: int) -> None:
+async def test_qos_2_arrives_once_though_its_publish_is_sent_twice(port: int) -> None:
     packet = publish_packet("t", qos=2)
-    async with device(amqtt_port) as other:
+    async with device(port) as other:
         await other.subscribe("#", qos=2)
-        async with raw(amqtt_port) as client:
+        async with raw(port) as client:
             client.writer.write(packet + packet + b"\x62\x02\x00\x01" + b"\x62\x02\x00\x01")
             answers = await client.reader.readexactly(16)
         await other.publish("end", qos=2)
@@ -168,40 +169,40 @@ async def test_qos_2_arrives_once_though_its_publish_is_sent_twice(amqtt_port: i
 
 
 async def test_qos_1_waits_for_a_client_that_is_away_and_is_not_marked_retained(
-    amqtt_port: int,
+    port: int,
 ) -> None:
-    async with device(amqtt_port, "sleeper", clean=False) as sleeper:
+    async with device(port, "sleeper", clean=False) as sleeper:
         await sleeper.subscribe("t")
-    async with device(amqtt_port) as other:
+    async with device(port) as other:
         for number in range(20):
             await other.publish("t", b"%d" % number)
-    async with device(amqtt_port, "sleeper", clean=False) as sleeper:
+    async with device(port, "sleeper", clean=False) as sleeper:
         assert sleeper.resumed
         await until(lambda: len(sleeper.received) == 20, "the queue")
     assert sleeper.received == [("t", b"%d" % number, 1, False) for number in range(20)]
 
 
-async def test_retained_messages_come_on_subscribe_and_only_then(amqtt_port: int) -> None:
-    async with device(amqtt_port, "keeper", clean=False) as keeper:
+async def test_retained_messages_come_on_subscribe_and_only_then(port: int) -> None:
+    async with device(port, "keeper", clean=False) as keeper:
         await keeper.publish("state", b"on", retain=True)
         await keeper.subscribe("state")
         await until(lambda: keeper.received, "on subscribe")
-        async with device(amqtt_port) as stranger:
+        async with device(port) as stranger:
             await stranger.subscribe("other")
             await stranger.publish("other")
             await until(lambda: stranger.received, "its own")
             assert [topic for topic, *_ in stranger.received] == ["other"]
-    async with device(amqtt_port, "keeper", clean=False) as keeper:
+    async with device(port, "keeper", clean=False) as keeper:
         await keeper.publish("state", b"off")
         await until(lambda: keeper.received, "the new one")
     assert keeper.received == [("state", b"off", 1, False)]
 
 
-async def test_what_a_client_sent_right_before_its_goodbye_arrives(amqtt_port: int) -> None:
-    async with device(amqtt_port) as watcher:
+async def test_what_a_client_sent_right_before_its_goodbye_arrives(port: int) -> None:
+    async with device(port) as watcher:
         await watcher.subscribe("#", qos=0)
         packets = [publish_packet("t", b"%d" % n, qos=1, mid=n + 1) for n in range(100)]
-        async with raw(amqtt_port) as client:
+        async with raw(port) as client:
             client.writer.write(b"".join(packets) + b"\xe0\x00")
             await client.rest()  # closed with its PUBACKs unread, TCP may throw away what it sent
         await until(lambda: len(watcher.received) == 100, "all")
@@ -227,12 +228,12 @@ async def test_other_protocol_versions_are_refused_at_once(
         assert await client.rest() == answer
 
 
-async def test_the_same_client_id_takes_over_and_keeps_receiving(amqtt_port: int) -> None:
+async def test_the_same_client_id_takes_over_and_keeps_receiving(port: int) -> None:
     for clean in (True, False):
-        first = Device(amqtt_port, "twin", clean=clean)
+        first = Device(port, "twin", clean=clean)
         await first.connect()
         await first.subscribe("t")
-        async with device(amqtt_port, "twin", clean=clean) as second:
+        async with device(port, "twin", clean=clean) as second:
             await second.subscribe("t")
             await second.publish("t", qos=0)
             await until(lambda s=second: s.received, "to the second")  # type: ignore[misc]
@@ -272,11 +273,11 @@ async def test_who_sends_no_connect_is_soon_gone(
         b"\x20\x02\x00\x00",  # a CONNACK, which only a broker sends
     ],
 )
-async def test_a_malformed_packet_cuts_off_its_client_alone(amqtt_port: int, packet: bytes) -> None:
+async def test_a_malformed_packet_cuts_off_its_client_alone(port: int, packet: bytes) -> None:
     """And what follows it is not taken for packets."""
-    async with device(amqtt_port) as other:
+    async with device(port) as other:
         await other.subscribe("#")
-        async with raw(amqtt_port) as client:
+        async with raw(port) as client:
             client.writer.write(packet + publish_packet("smuggled"))
             assert await client.rest() == b""
         await other.publish("a/b")
@@ -284,8 +285,8 @@ async def test_a_malformed_packet_cuts_off_its_client_alone(amqtt_port: int, pac
     assert [topic for topic, *_ in other.received] == ["a/b"]
 
 
-async def test_a_packet_over_the_limit_cuts_off_its_client(amqtt_port: int) -> None:
-    async with raw(amqtt_port) as client:
+async def test_a_packet_over_the_limit_cuts_off_its_client(port: int) -> None:
+    async with raw(port) as client:
         client.writer.write(b"\x30\xff\xff\xff\x7f\x00\x01t")
         assert await client.rest() == b""
 
@@ -304,8 +305,8 @@ async def test_the_queue_of_a_client_that_is_away_is_bounded(
     assert caplog.text.count("messages for client sleeper are dropped") == 1
 
 
-async def test_subscriptions_end_with_unsubscribe_and_the_others_stay(amqtt_port: int) -> None:
-    async with device(amqtt_port) as one, device(amqtt_port) as other:
+async def test_subscriptions_end_with_unsubscribe_and_the_others_stay(port: int) -> None:
+    async with device(port) as one, device(port) as other:
         for filter in ("a/+", "a/b", "#"):
             await one.subscribe(filter)
         await other.subscribe("a/+")

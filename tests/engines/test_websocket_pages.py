@@ -19,6 +19,7 @@ from dskity.config import DSkitySettings
 from dskity.modules.access.security import Guard
 from dskity.modules.http import HttpServer, create_app
 from dskity.modules.http.guard import OpenPath
+from tests.engines.conftest import Ours
 from tests.engines.device import device
 from tests.engines.test_embedded import embedded
 from tests.engines.test_mosquitto import managed
@@ -67,9 +68,9 @@ def _add(app: FastAPI, page: Any, hear: Any) -> None:
     app.post("/heard")(hear)
 
 
-async def test_a_page_of_a_foreign_origin_cannot_connect(tmp_path: Path) -> None:
+async def test_a_page_of_a_foreign_origin_cannot_connect(make: Ours, tmp_path: Path) -> None:
     """Of another name, or of another port of this machine."""
-    async with embedded(Listen(port=0, websocket_port=0)) as (engine, _):
+    async with embedded(Listen(port=0, websocket_port=0), make) as (engine, _):
         assert engine.websocket_port
         for number, at in enumerate(("127.0.0.1", "evil.example")):
             folder = tmp_path / str(number)
@@ -77,10 +78,11 @@ async def test_a_page_of_a_foreign_origin_cannot_connect(tmp_path: Path) -> None
 
 
 async def test_a_page_whose_name_was_rebound_to_this_machine_cannot_connect(
+    make: Ours,
     tmp_path: Path,
 ) -> None:
     """It is of the broker's own origin, by its name; the host is not this machine's."""
-    async with embedded(Listen(port=0, websocket_port=0)) as (engine, _):
+    async with embedded(Listen(port=0, websocket_port=0), make) as (engine, _):
         assert engine.websocket_port
         heard = await heard_by_a_page(
             tmp_path, engine.websocket_port, "evil.example", at="evil.example"
@@ -88,12 +90,12 @@ async def test_a_page_whose_name_was_rebound_to_this_machine_cannot_connect(
         assert heard == {"refused": True}
 
 
-async def test_a_page_that_is_listed_may_connect(tmp_path: Path) -> None:
+async def test_a_page_that_is_listed_may_connect(make: Ours, tmp_path: Path) -> None:
     """By scheme, host and port."""
     own = check_free("127.0.0.1", 0, "a test")
     listed = (f"http://127.0.0.1:{own}",)
     listen = Listen(port=0, websocket_port=0, websocket_origins=listed)
-    async with embedded(listen) as (engine, _):
+    async with embedded(listen, make) as (engine, _):
         assert engine.websocket_port
         assert await heard_by_a_page(tmp_path, engine.websocket_port, own=own) == {"connack": 0}
 
@@ -122,10 +124,10 @@ def test_an_engine_that_looks_at_no_origin_opens_no_websocket_without_users(
         return choose_engine(name, None, listen=listen, state_dir=tmp_path, find=lambda: "/m")
 
     with pytest.raises(
-        InvalidSettings, match=rf"with {name}.*set broker\.engine to amqtt, or to mosquitto with"
+        InvalidSettings, match=rf"with {name}.*set broker\.engine to builtin, or to mosquitto with"
     ):
         choose(Listen(websocket_port=9001))
-    with pytest.raises(InvalidSettings, match=r"websocket_origins.*broker\.engine to amqtt"):
+    with pytest.raises(InvalidSettings, match=r"websocket_origins.*broker\.engine to builtin"):
         choose(Listen(websocket_origins=("http://box:8000",)))
     assert choose(Listen()).name == name
     if name == "mosquitto":

@@ -29,7 +29,7 @@ def greenhouse(state: Path, *options: str, **ports: int) -> Iterator[Program]:
         yield it
 
 
-@pytest.mark.parametrize("broker", ["mosquitto", "amqtt"])
+@pytest.mark.parametrize("broker", ["mosquitto", "builtin"])
 def test_heat_opens_the_vent_until_the_alarm_expires(broker: str, tmp_path: Path) -> None:
     """The whole round, told line by line; then it ends by itself."""
     if broker == "mosquitto":

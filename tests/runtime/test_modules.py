@@ -64,7 +64,7 @@ async def test_a_name_in_the_settings_that_is_no_module_is_told(
     """It turns nothing off; names of ours are known, also where the module is absent."""
     write_module(tmp_path, "counter.py", COUNTER)
     names = {name: {"enabled": False} for name in ("conuter", "webhooks", "grpc")}
-    async with started(tmp_path, broker={"engine": "amqtt"}, modules=names):
+    async with started(tmp_path, broker={"engine": "builtin"}, modules=names):
         ours = [record for record in caplog.records if record.name == "dskity"]
         warnings = [record.message for record in ours if record.levelname == "WARNING"]
         assert warnings == [
@@ -76,9 +76,9 @@ async def test_with_strict_the_first_failure_ends_the_start(tmp_path: Path) -> N
     """And what had started is stopped: a second start finds nothing in its way."""
     write_module(tmp_path, "broken.py", BROKEN["failing start"])
     with pytest.raises(ModuleFailed, match="no sensor on the bus"):
-        async with started(tmp_path, broker={"engine": "amqtt"}, strict=True):
+        async with started(tmp_path, broker={"engine": "builtin"}, strict=True):
             pass
-    async with started(tmp_path, broker={"engine": "amqtt"}) as house:
+    async with started(tmp_path, broker={"engine": "builtin"}) as house:
         assert list(await house.unready()) == ["module:broken"]
 
 
@@ -88,7 +88,7 @@ async def test_two_runtimes_fit_in_one_process(tmp_path: Path) -> None:
     for folder in folders:
         folder.mkdir()
     write_module(folders[0], "counter.py", COUNTER)
-    async with started(folders[0], broker={"engine": "amqtt"}) as one:
+    async with started(folders[0], broker={"engine": "builtin"}) as one:
         beside = on_broker(one.broker_port)
         async with started(folders[1], common=beside) as other:
             assert one.runtime.bus.client_id != other.runtime.bus.client_id
@@ -124,7 +124,7 @@ async def test_keys_that_nobody_reads_and_routes_that_ours_shadow_are_told_at_th
     """The module runs, without them."""
     write_module(tmp_path, "keyed.py", KEYED)
     modules = {"keyed": {"limit": 1, "additional_settings": {"limt": 2}}}
-    async with started(tmp_path, broker={"engine": "amqtt"}, modules=modules):
+    async with started(tmp_path, broker={"engine": "builtin"}, modules=modules):
         text = caplog.text
     assert "modules.keyed.limit: did you mean modules.keyed.additional_settings.limit?" in text
     assert "additional_settings.limt: Own has no such field; did you mean limit?" in text
@@ -133,10 +133,10 @@ async def test_keys_that_nobody_reads_and_routes_that_ours_shadow_are_told_at_th
 
 async def test_a_folder_without_modules_is_told_as_list_tells_it(tmp_path: Path) -> None:
     """One who started in the wrong folder sees why nothing happens."""
-    async with started(tmp_path, broker={"engine": "amqtt"}) as house:
+    async with started(tmp_path, broker={"engine": "builtin"}) as house:
         told = no_modules(house.runtime.settings)
         assert told == f"no modules in {tmp_path / 'modules'}; `dskity init` creates one"
         assert told in list(banner(house.runtime, "1", None))
     write_module(tmp_path, "counter.py", COUNTER)
-    async with started(tmp_path, broker={"engine": "amqtt"}) as house:
+    async with started(tmp_path, broker={"engine": "builtin"}) as house:
         assert told not in list(banner(house.runtime, "1", None))

@@ -17,7 +17,11 @@ from tests.waiting import until
 from tests.webhooks.signing import github
 
 SECRET = "a secret of sixteen"
-CELLS = [(engine, client) for engine in ("mosquitto", "amqtt") for client in ("mqttium", "aiomqtt")]
+CELLS = [
+    (engine, client)
+    for engine in ("mosquitto", "builtin", "amqtt")
+    for client in ("mqttium", "aiomqtt")
+]
 
 
 @pytest.fixture(params=CELLS, ids="-".join)

@@ -44,7 +44,7 @@ async def test_a_runtime_records_who_was_denied_what_and_who_changed_what(tmp_pa
     """Over HTTP and gRPC: time, caller, peer, method, path, right, topic, verdict, request id."""
     log = tmp_path / "audit.jsonl"
     security = {"tokens": TOKENS, "audit_file": log}
-    async with started(tmp_path, broker={"engine": "amqtt"}, security=security) as house:
+    async with started(tmp_path, broker={"engine": "builtin"}, security=security) as house:
         mine = bearer(OPERATOR) | {"x-request-id": "req-1"}
         await house.http.put("/kv/a", json={"value": 1}, headers=mine)
         await house.http.get("/kv/a", headers=mine)  # a read is not privileged
@@ -85,7 +85,7 @@ async def test_a_runtime_records_who_was_denied_what_and_who_changed_what(tmp_pa
 
 async def test_without_a_path_there_is_no_audit_log(tmp_path: Path) -> None:
     """Strangers cannot fill a disk that nobody watches."""
-    async with started(tmp_path, broker={"engine": "amqtt"}) as house:
+    async with started(tmp_path, broker={"engine": "builtin"}) as house:
         await house.http.put("/kv/a", json={"value": 1})
         assert not [path for path in (tmp_path / "state").iterdir() if "audit" in path.name]
 

@@ -67,7 +67,7 @@ async def test_a_runtime_makes_a_folder_and_files_for_its_user_alone(tmp_path: P
 async def test_all_that_a_whole_runtime_keeps_is_for_its_user_alone(tmp_path: Path) -> None:
     """Outbox, inbox, seen keys, dead letters, webhooks and the broker's folder."""
     source = {"preset": "none", "topic": "hooks/x"}
-    async with started(tmp_path, broker={"engine": "amqtt"}, webhooks={"x": source}):
+    async with started(tmp_path, broker={"engine": "builtin"}, webhooks={"x": source}):
         modes = {
             str(path.relative_to(tmp_path)): mode(path) for path in (tmp_path / "state").rglob("*")
         }

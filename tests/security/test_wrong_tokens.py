@@ -149,7 +149,7 @@ async def test_an_app_that_another_server_serves_has_the_guard_of_its_runtime(
     tmp_path: Path,
 ) -> None:
     """One token file, one audit log, and counters that its metrics show."""
-    settings = settings_in(tmp_path, broker={"engine": "amqtt"})
+    settings = settings_in(tmp_path, broker={"engine": "builtin"})
     app = await asyncio.to_thread(bootstrap, settings=settings)
     async with app.router.lifespan_context(app), http_client(app) as client:
         assert (await client.get("/kv", headers=bearer(WRONG))).status_code == 401

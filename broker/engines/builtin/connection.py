@@ -177,6 +177,7 @@ class Connection:
         """The properties of CONNACK: what differs from MQTT 5's defaults (3.2.2.3)."""
         rules = self._server.rules
         table = b"\x27" + rules.max_packet.to_bytes(4, "big")
+        table += b"\x21" + rules.receive_maximum.to_bytes(2, "big")
         table += b"\x22" + rules.max_aliases.to_bytes(2, "big")
         if not connect.client_id:
             encoded = client_id.encode()

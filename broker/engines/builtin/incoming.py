@@ -11,6 +11,7 @@ from dskity.bus.sessions.session import Session
 
 _TOPIC_INVALID, _ALIAS_INVALID, _PROTOCOL_ERROR, _NOT_FOUND = 0x90, 0x94, 0x82, 0x92
 _FAILURE = 0x80
+_TOO_MANY = 0x93
 
 
 class Incoming:
@@ -21,6 +22,7 @@ class Incoming:
         self._session = session
         self._five = five
         self._most_aliases = server.rules.max_aliases
+        self._most = server.rules.receive_maximum
         self._aliases: dict[int, str] = {}
 
     def publish(self, header: int, body: bytes) -> bytes:
@@ -42,6 +44,8 @@ class Incoming:
         """The same identifier again is the same message, until its PUBREL ([MQTT-4.3.3-10])."""
         code = 0
         if mid not in self._session.received:
+            if self._five and len(self._session.received) >= self._most:
+                raise Malformed("more QoS 2 messages than Receive Maximum", _TOO_MANY)
             code = self._share_out(message)
             if code < _FAILURE or not self._five:
                 self._session.received.add(mid)

@@ -47,14 +47,14 @@ class _Client:
 
 
 class Listener:
-    """Accepts connections for `server`."""
+    """Accepts connections for `server`, until it is `shut`."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self._acceptors: list[Acceptor] = []
         self._clients: dict[Output, _Client] = {}
         self._strangers: dict[Output, None] = {}
-        self._shut = False
+        self.shut = False
         self._empty = asyncio.Event()
 
     async def open_tcp(self, sockets: list[socket.socket]) -> None:
@@ -74,7 +74,7 @@ class Listener:
         )
         self._clients[output] = _Client(connection, abort)
         self._strangers[output] = None
-        if self._shut or len(self._clients) > MAX_CONNECTIONS:
+        if self.shut or len(self._clients) > MAX_CONNECTIONS:
             abort()
         elif len(self._strangers) > MAX_STRANGERS:
             self._end_oldest()
@@ -115,7 +115,7 @@ class Listener:
 
     async def close(self) -> None:
         """Disconnect everybody, close the ports, and return when nothing is left."""
-        self._shut = True
+        self.shut = True
         for acceptor in self._acceptors:
             acceptor.close()
         for client in tuple(self._clients.values()):

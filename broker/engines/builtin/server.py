@@ -34,14 +34,16 @@ class Rules:
     """Bounds of one broker; `docs/explanation/security.md` states them.
 
     `max_packet` is told to MQTT 5 clients; a CONNECT may have `max_connect` bytes and must come
-    within `connect_within` seconds. `turn` is how many packets of a client are handled before
-    others have theirs.
+    within `connect_within` seconds. `receive_maximum` is how many QoS 2 messages an MQTT 5 client
+    may have under way; those of QoS 1 are acknowledged at once. `turn` is how many packets of a
+    client are handled before others have theirs.
     """
 
     max_packet: int = 16 * 1024 * 1024
     max_connect: int = 256 * 1024
     connect_within: float = 10.0
     max_aliases: int = 32
+    receive_maximum: int = 1_000
     max_filters: int = 50_000
     max_client_id: int = 1_024
     turn: int = 256
@@ -66,10 +68,13 @@ class Server:
         self.rules = rules or Rules()
         self.clock = clock
         self.timers = Timers(clock)
-        self.core: BrokerCore[Forwarded] = BrokerCore(clock, self.rules.bounds, self._dropped)
+        self.core: BrokerCore[Forwarded] = BrokerCore(
+            clock, self.rules.bounds, self._dropped, self._unretained
+        )
         self.users = users
         self._allowance = Allowance(clock)
         self._drops = Pace(clock)
+        self._retained_full = Pace(clock)
         self._checking = asyncio.Semaphore(_AT_ONCE)
         self._wills: dict[str, tuple[Will, Timer]] = {}
         self._expiring: dict[str, Timer] = {}
@@ -96,6 +101,7 @@ class Server:
         if will is not None and not resumed:  # the end of a session ends the delay (3.1.3.2.2)
             self.publish_will(will)
         session.expiry = _expiry(connect)
+        session.once = not connect.five
         return session, resumed
 
     def leave(self, session: Session[Forwarded], will: Will | None) -> None:
@@ -130,6 +136,15 @@ class Server:
         more = self._allowance.take()
         if more is not None:
             log.warning("the connection from %s is closed: %s%s", peer, escape(fault), more)
+
+    def _unretained(self, message: Forwarded) -> None:
+        if self._retained_full.is_due():
+            log.warning(
+                "a message to %s is not retained: %d are; %d refused so far",
+                escape(message.topic),
+                len(self.core.retained),
+                self.core.retained.refused,
+            )
 
     def _dropped(self, session: Session[Forwarded]) -> None:
         if self._drops.is_due(session.client_id):

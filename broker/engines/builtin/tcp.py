@@ -26,6 +26,7 @@ class TcpClient(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._connection: Connection | None = None
         self._held: set[str] = set()
+        self._ending = False
         self.writable = True
 
     # What asyncio calls
@@ -38,6 +39,8 @@ class TcpClient(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         assert self._connection is not None  # noqa: S101  # made before
+        if self._ending:
+            return  # thrown away; see `close`
         try:
             self._connection.feed(data)
         except Exception as error:  # noqa: BLE001  # an error of ours ends this connection alone
@@ -61,7 +64,7 @@ class TcpClient(asyncio.Protocol):
     # See `Output`
 
     def write(self, data: bytes) -> None:
-        if self._transport is None or self._transport.is_closing():
+        if self._transport is None or self._ending or self._transport.is_closing():
             return
         self._transport.write(data)
         if not self.writable and self._transport.get_write_buffer_size() > MAX_UNREAD:
@@ -71,25 +74,34 @@ class TcpClient(asyncio.Protocol):
         self._read(_SOCKET, on=not on)
 
     def close(self) -> None:
-        """What is not taken soon is thrown away: a client that reads nothing may not hold it."""
-        if self._transport is not None:
-            self._transport.close()
-            asyncio.get_running_loop().call_later(CLOSE_WITHIN, self._transport.abort)
+        """The client is to close first: a socket that is closed with something unread resets the
+        connection, and the client loses what was written last, such as the reason. One that
+        does not close soon, or reads nothing, is cut off."""
+        transport = self._transport
+        if transport is None or self._ending or transport.is_closing():
+            return
+        self._read(*self._held, on=True)
+        self._ending = True
+        if self._listener.shut:
+            transport.close()
+        else:
+            transport.write_eof()
+        asyncio.get_running_loop().call_later(CLOSE_WITHIN, transport.abort)
 
     def abort(self) -> None:
         """Close at once."""
         if self._transport is not None:
             self._transport.abort()
 
-    def _read(self, reason: str, *, on: bool) -> None:
+    def _read(self, *reasons: str, on: bool) -> None:
         """Read while no part asks to wait."""
-        if self._transport is None or self._transport.is_closing():
+        if self._transport is None or self._ending or self._transport.is_closing():
             return
         held = bool(self._held)
         if on:
-            self._held.discard(reason)
+            self._held.difference_update(reasons)
         else:
-            self._held.add(reason)
+            self._held.update(reasons)
         if held and not self._held:
             self._transport.resume_reading()
         elif self._held and not held:

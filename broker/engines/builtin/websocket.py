@@ -36,6 +36,8 @@ class WebSocketClient(TcpClient):
         self._unframed = Unframed()
 
     def data_received(self, data: bytes) -> None:
+        if self._ending:
+            return
         try:
             if self._head is not None:
                 data = self._shake(self._head + data)

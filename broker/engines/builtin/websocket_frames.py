@@ -43,10 +43,11 @@ class Handshake:
                 raise BadWebSocket("a header that is none")
             headers.setdefault(name.lower(), []).append(value.strip())
         shake = cls(headers)
-        shake._check()
+        shake.check()
         return shake
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raises `BadWebSocket` unless it asks for MQTT over WebSocket."""
         if "websocket" not in self._words("upgrade") or "upgrade" not in self._words("connection"):
             raise BadWebSocket("this port speaks MQTT over WebSocket", "426 Upgrade Required")
         if self._words("sec-websocket-version") != ["13"]:

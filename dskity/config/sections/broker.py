@@ -20,8 +20,8 @@ def _origin(text: str) -> str:
 class BrokerSettings(Section):
     """The bundled broker; not used if `common.mqtt.url` is set."""
 
-    engine: Literal["auto", "mosquitto", "amqtt", "rumqttd", "none"] = "auto"
-    """Broker to run; auto: none with `common.mqtt.url`, else mosquitto if installed, else amqtt."""
+    engine: Literal["auto", "mosquitto", "builtin", "amqtt", "rumqttd", "none"] = "auto"
+    """Broker; auto: none with `common.mqtt.url`, else mosquitto if installed, else builtin."""
     host: str = "127.0.0.1"
     """Address to listen on; an address other than loopback requires `users_file`."""
     port: int = Field(default=1883, ge=0, le=65_535)
@@ -29,7 +29,7 @@ class BrokerSettings(Section):
     websocket_port: int | None = Field(default=None, ge=0, le=65_535)
     """Port for MQTT over WebSocket; null: none. With mosquitto it requires `users_file`."""
     websocket_origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = ()
-    """Origins of the web pages that may connect, as in `http://box:8000`; only amqtt checks."""
+    """Origins of the web pages that may connect, as in `http://box:8000`; builtin, amqtt."""
     users_file: Path | None = None
     """File of users and password hashes, in the format of mosquitto_passwd."""
     user: str | None = Field(default=None, min_length=1)

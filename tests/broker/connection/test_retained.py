@@ -20,7 +20,7 @@ BOTH = (WIDE, NARROW)
 CELLS = [
     Cell(transport, broker)  # type: ignore[arg-type]  # literals
     for transport in TRANSPORTS
-    for broker in ("mosquitto-3.1.1", "amqtt", "mosquitto-5")
+    for broker in ("mosquitto-3.1.1", "amqtt", "mosquitto-5", "builtin-5")
 ]
 
 

@@ -15,7 +15,7 @@ async def test_readiness_has_the_reason_until_redis_is_there(tmp_path: Path) -> 
     with redis_server() as redis:
         redis.stop()
         kv = {"store": "redis", "redis": {"url": f"redis://{HOST}:{redis.port}/0"}}
-        async with started(tmp_path, broker={"engine": "amqtt"}, kv=kv) as house:
+        async with started(tmp_path, broker={"engine": "builtin"}, kv=kv) as house:
 
             async def unready() -> bool:
                 return list(await house.unready()) == ["kv"]

@@ -18,7 +18,7 @@ from tests.runtime.house import started
 async def test_the_banner_names_the_url_of_the_http_door(scheme: str, tmp_path: Path) -> None:
     tls = certificate(tmp_path)
     files = {"cert_file": tls.cert_file, "key_file": tls.key_file} if scheme == "https" else {}
-    async with started(tmp_path, broker={"engine": "amqtt"}, http={"tls": files}) as house:
+    async with started(tmp_path, broker={"engine": "builtin"}, http={"tls": files}) as house:
         assert house.runtime.http is not None
         line = f"HTTP on {scheme}://127.0.0.1:{house.runtime.http.port}"
         assert line in list(banner(house.runtime, "1", None))
@@ -40,6 +40,6 @@ async def test_a_start_says_what_an_open_loopback_cannot_tell_apart(
 ) -> None:
     """Once, in the log."""
     with caplog.at_level("INFO"):
-        async with started(tmp_path, broker={"engine": "amqtt"}, security={"loopback": loopback}):
+        async with started(tmp_path, broker={"engine": "builtin"}, security={"loopback": loopback}):
             pass
     assert caplog.text.count("cannot be distinguished") == told

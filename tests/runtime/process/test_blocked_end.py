@@ -95,9 +95,9 @@ async def test_told_to_stop_it_exits_with_0_whatever_its_handlers_do(
 
 async def test_the_setting_bounds_the_threads_of_plain_handlers(tmp_path: Path) -> None:
     """`bus.handler_threads`, over all handlers of the runtime; the default is 40."""
-    async with started(tmp_path, broker={"engine": "amqtt"}) as house:
+    async with started(tmp_path, broker={"engine": "builtin"}) as house:
         assert house.runtime.bus.threads.size == 40
-    async with started(tmp_path, broker={"engine": "amqtt"}, bus={"handler_threads": 2}) as house:
+    async with started(tmp_path, broker={"engine": "builtin"}, bus={"handler_threads": 2}) as house:
         begun: list[str] = []
         opened = threading.Event()
 

@@ -60,7 +60,7 @@ async def test_a_module_that_fails_under_strict_leaves_nothing_of_the_start(tmp_
         assert list(await house.unready()) == ["module:broken"]
 
 
-@pytest.mark.parametrize("engine", ["amqtt", "mosquitto"])
+@pytest.mark.parametrize("engine", ["builtin", "mosquitto"])
 def test_a_module_that_fails_under_strict_ends_the_command(engine: str, tmp_path: Path) -> None:
     """Exit status 1, at once; its last line is the reason."""
     write_module(tmp_path, "broken.py", BROKEN)

@@ -193,9 +193,9 @@ def test_the_managed_broker_ends_with_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "engine"),
     [
-        ("port", "amqtt"),
-        ("grpc.port", "amqtt"),
-        ("broker.port", "amqtt"),
+        ("port", "builtin"),
+        ("grpc.port", "builtin"),
+        ("broker.port", "builtin"),
         ("broker.port", "mosquitto"),
     ],
 )
