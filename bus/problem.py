@@ -72,7 +72,7 @@ def problem_of(error: BaseException, **extensions: Any) -> dict[str, Any]:
         "type": "about:blank",
         "title": HTTPStatus(status.http).phrase if status.http in _PHRASES else "Error",
         "status": status.http,
-        "detail": escape(text_of(error)) if ours else "an unexpected error; the log has it",
+        "detail": escape(text_of(error)) if ours else "an unexpected error; see the log",
     }
     if isinstance(error, e.InvalidPayload) and error.details:
         problem["errors"] = [_escaped(detail) for detail in error.details]

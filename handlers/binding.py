@@ -97,8 +97,8 @@ def bind(
     for parameter in _parameters(handler, name):
         if parameter.name == ROOT and pattern.rooted:
             raise InvalidHandler(
-                f"{name}: {{root}} is the runtime's bus.root, and no capture: rename the parameter "
-                "'root'; a parameter `bus: Bus` has it as bus.root"
+                f"{name}: {{root}} is the setting bus.root, not a capture: rename the parameter "
+                "'root'; with a parameter `bus: Bus` use bus.root"
             )
         annotation = hints.get(parameter.name, parameter.annotation)
         if parameter.name in pattern.names:

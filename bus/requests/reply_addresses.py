@@ -58,11 +58,11 @@ class Replying:
         if topic.startswith(self._replies):
             return None
         if f"{topic}/".startswith(self._root):
-            return "it is inside the bus's own topics, and not for replies"
+            return "it is reserved for the topics of DSkity"
         if any(topics.matches(filter, topic) for filter in self._never):
-            return "commands are sent there"
+            return "commands are sent to it"
         if handled(topic):
-            return "this runtime handles what comes there"
+            return "this runtime handles messages on it"
         if self._allowed is None or any(topics.matches(each, topic) for each in self._allowed):
             return None
         return "bus.reply_topics does not allow it"

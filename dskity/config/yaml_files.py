@@ -62,7 +62,7 @@ def _note_lines(
         if key.tag != "tag:yaml.org,2002:str":
             raise InvalidSettings(f"{where}: the key {key.value} is not text: put it in quotes")
         if key.value in seen:
-            raise InvalidSettings(f"{where}: {key.value} is there twice: keep one of them")
+            raise InvalidSettings(f"{where}: {key.value} is defined twice: keep one")
         seen.add(key.value)
         here = (*above, key.value)
         origins[here] = where

@@ -39,8 +39,8 @@ class Rule:
             )
         if self.source == self.target and self.prefix == self.strip:
             raise InvalidInput(
-                f"from and to are both {self.source!r}, where each message would come back: "
-                "name another connection, or a prefix"
+                f"from and to are both {self.source!r}, so each message would come back: "
+                "use another connection, or a prefix"
             )
         output = "/".join([check_levels(self.prefix), *kept] if self.prefix else kept)
         object.__setattr__(self, "pattern", pattern)

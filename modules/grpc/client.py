@@ -88,7 +88,7 @@ class GrpcClients:
         added.names += [name for name in service_names if name not in added.names]
         for name in added.names:
             if name in self._served.names:
-                raise Conflict(f"gRPC service {name!r} is there already: a name can be served once")
+                raise Conflict(f"gRPC service {name!r} already exists: a name can be served once")
             announced = self._served.announced
             if announced is not None and name not in announced:
                 raise Conflict("the gRPC server has started: add servicers in `register`")

@@ -83,7 +83,7 @@ class HttpServer:
         try:
             await server.startup(sockets=[listener])
         except SystemExit as error:  # uvicorn's way to say that the app's lifespan failed
-            raise EngineError("the HTTP app's lifespan failed to start: the log has it") from error
+            raise EngineError("the HTTP app's lifespan failed to start: see the log") from error
         return server
 
     async def _sweep(self) -> None:

@@ -30,10 +30,10 @@ def refusal(folder: Path, policy: Policy) -> str | None:
         return None
     if policy == "refuse" or (policy == "auto" and os.geteuid() == 0):
         return (
-            f"{fault}, so that user could run code with the rights of this runtime: change "
+            f"{fault}, so another user could run code with the rights of this runtime: change "
             "it (`chown`, `chmod go-w`), or set modules_writable_by_others to allow"
         )
-    _logger.warning("%s: that user can run code with the rights of this runtime", fault)
+    _logger.warning("%s: another user can run code with the rights of this runtime", fault)
     return None
 
 

@@ -148,7 +148,7 @@ class ServiceRegistry:
             if record.instance.service == service
         }
         if not found:
-            raise NotFound(f"no live instance of {service!r} but what this runtime has itself")
+            raise NotFound(f"no live instance of {service!r} except those of this runtime")
         names = sorted(found)
         after = bisect.bisect_right(names, self._last.get(service, ""))
         name = names[after % len(names)]

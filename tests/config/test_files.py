@@ -67,7 +67,7 @@ def test_a_file_that_holds_no_keys(write: Write, text: str, kind: str) -> None:
 def test_a_key_that_is_there_twice(write: Write) -> None:
     """YAML itself would take the last."""
     write("kv:\n  store: redis\n  store: inmemory\n")
-    with pytest.raises(InvalidSettings, match=r"settings.yaml, line 3: store is there twice"):
+    with pytest.raises(InvalidSettings, match=r"settings.yaml, line 3: store is defined twice"):
         DSkitySettings()
 
 

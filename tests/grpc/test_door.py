@@ -164,7 +164,7 @@ async def test_an_unexpected_error_stays_inside(caplog: pytest.LogCaptureFixture
         error = await refused(echo.method(door.channel, "Fail")(b"", metadata=metadata))
     assert (error.code(), error.details()) == (
         grpc.StatusCode.INTERNAL,
-        "an unexpected error; the log has it",
+        "an unexpected error; see the log",
     )
     (record,) = caplog.records
     assert record.__dict__["request_id"] == "r-6"

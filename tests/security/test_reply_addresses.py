@@ -274,7 +274,7 @@ async def test_a_refused_reply_is_counted_and_told_once_a_minute(
         await until(lambda: house.bus.counters.replies_refused == 3, "all are refused")
     told = [record.message for record in caplog.records]
     assert len(told) == 1
-    assert "no reply goes to dskity/kv/put/0: it is inside the bus's own topics" in told[0]
+    assert "no reply goes to dskity/kv/put/0: it is reserved for the topics of DSkity" in told[0]
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ class BuiltinBroker:
     name: Final = "builtin"
     cannot: tuple[str, ...] = (
         "Retained and queued messages and sessions end with this process: nothing is on disk.",
-        "It shares a CPU with the handlers; mosquitto has one of its own.",
+        "It shares a CPU with the handlers; mosquitto uses another one.",
     )
 
     def __init__(

@@ -13,7 +13,7 @@ PLANNED = frozenset({"sqlite", "consul"})
 
 def _built(store: Any) -> Any:
     if store in PLANNED:
-        raise ValueError(f"there is no {store} store yet: write inmemory or redis")
+        raise ValueError(f"the store {store} is not implemented yet: write inmemory or redis")
     return store
 
 
