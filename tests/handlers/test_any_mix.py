@@ -17,8 +17,9 @@ from dskity.bus.base.clock import SYSTEM_CLOCK
 from dskity.bus.memory import MemoryBroker
 from dskity.bus.message import Message
 from dskity.handlers import Dedupe, Drop, Reject, Retry, RetryPolicy
-from tests.handlers.test_base_exceptions import MAKERS, own_cancellation, swallow
-from tests.handlers.test_stored_and_dedupe import on_disk
+from tests.handlers.stored.test_stored_and_dedupe import on_disk
+from tests.handlers.test_base_exceptions import MAKERS, own_cancellation
+from tests.handlers.test_ignored_cancellations import swallow
 from tests.waiting import until
 
 MESSAGES = 120

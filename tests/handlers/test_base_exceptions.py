@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,7 +24,7 @@ from dskity.bus.message import Message
 from dskity.bus.store.spool import Spool
 from dskity.bus.stream import MessageStream
 from dskity.handlers import Dedupe, Dispatcher, RetryPolicy
-from tests.handlers.test_stored_and_dedupe import on_disk
+from tests.handlers.stored.test_stored_and_dedupe import on_disk
 from tests.house_bus import House, memory_house
 from tests.waiting import until
 
@@ -381,179 +381,3 @@ async def test_a_fault_of_ours_is_a_dead_letter_and_what_waits_goes_on(
         letters = [(await asyncio.wait_for(anext(dead), 10)).payload for _ in range(3)]
         assert letters == [b"0", b"1", b"2"]
         assert "an error in the processing" in caplog.text
-
-
-# Handlers that do not end when they are told to
-
-
-async def swallow(message: Message) -> None:
-    while True:
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            continue
-
-
-async def test_a_handler_that_ignores_its_time_out_is_named_and_given_up(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dskity.handlers.route.attempt.CLEANUP_SECONDS", 0.05)
-    async with empty_at_the_end() as (house, dead):
-        handled: list[bytes] = []
-
-        async def handler(message: Message) -> None:
-            if message.payload == b"bad":
-                await swallow(message)
-            handled.append(message.payload)
-
-        retry = RetryPolicy(attempts=2, backoff=0)
-        await house.bus.subscribe("t", handler, timeout=0.05, retry=retry)
-        for payload in (b"bad", b"good"):
-            await house.bus.publish("t", payload)
-        letter = await asyncio.wait_for(anext(dead), 10)
-        assert letter.headers["dskity-attempts"] == "2"
-        await until(lambda: handled == [b"good"], "the next of its key")
-        assert "handler.<locals>" not in caplog.text
-        assert "still runs 0.05 s after its time-out" in caplog.text
-        stats = house.dispatcher.routes[0].stats
-        assert (stats.timed_out, stats.ignored) == (2, 2)
-
-
-async def test_a_handler_may_clean_up_after_its_time_out() -> None:
-    async with empty_at_the_end() as (house, dead):
-        cleaned: list[bool] = []
-
-        async def handler(message: Message) -> None:
-            try:
-                await asyncio.Event().wait()
-            finally:
-                await asyncio.sleep(0.05)
-                cleaned.append(True)
-
-        await house.bus.subscribe("t", handler, timeout=0.02, retry=RetryPolicy(attempts=1))
-        await house.bus.publish("t", b"")
-        await asyncio.wait_for(anext(dead), 10)
-        assert cleaned == [True]
-        assert house.dispatcher.routes[0].stats.ignored == 0
-
-
-async def test_a_handler_may_catch_a_time_out_of_its_own() -> None:
-    async with empty_at_the_end() as (house, _):
-        handled: list[bool] = []
-
-        async def handler(message: Message) -> None:
-            try:
-                async with asyncio.timeout(0.01):
-                    await asyncio.Event().wait()
-            except TimeoutError:
-                await asyncio.sleep(0.01)
-            handled.append(True)
-
-        await house.bus.subscribe("t", handler, timeout=10)
-        await house.bus.publish("t", b"")
-        await until(lambda: handled == [True], "its end")
-
-
-async def test_a_handler_that_ignores_its_cancellation_is_named_and_left_at_the_end(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dskity.handlers.worker_pool._CLEANUP_SECONDS", 0.05)
-    async with memory_house() as house:
-        await house.bus.subscribe("t", swallow)
-        await house.bus.publish("t", b"")
-        await until(lambda: house.dispatcher._pool.running, "it runs")
-        assert await asyncio.wait_for(house.dispatcher.close(0), 10) is False
-        assert house.dispatcher._pool._workers == set()
-        assert "swallow ignores its cancellation" in caplog.text
-
-
-@pytest.mark.parametrize("then", ["pass", "return", "raise", "exit"])
-async def test_what_is_cancelled_at_the_end_stays_with_the_broker(then: str) -> None:
-    """Neither retried nor buried, whatever the handler makes of its cancellation; what waits for
-    its key is not begun any more. One that returns has handled its message."""
-    broker = MemoryBroker()
-    async with memory_house(broker=broker) as house:
-        begun: list[bytes] = []
-
-        async def handler(message: Message) -> None:
-            begun.append(message.payload)
-            try:
-                await asyncio.Event().wait()
-            except asyncio.CancelledError:
-                if then == "return":
-                    return
-                if then == "raise":
-                    raise ValueError from None
-                if then == "exit":
-                    raise SystemExit from None
-                raise
-
-        await house.bus.subscribe("t", handler, retry=THREE)
-        for number in range(3):
-            await house.bus.publish("t", number)
-        await until(lambda: begun, "the first has begun")
-        session = house.transport._session
-        assert session is not None
-        assert await house.dispatcher.close(0) is False
-        assert begun == [b"0"]
-        assert len(session.unacked) == (2 if then == "return" else 3)
-
-
-# Odd handlers that are fine
-
-
-async def awaits_itself(message: Message) -> None:
-    task = asyncio.current_task()
-    assert task is not None
-    await task
-
-
-class Odd:
-    def __await__(self) -> Any:
-        yield 5
-
-
-@pytest.mark.parametrize("make", [awaits_itself, lambda _: Odd()], ids=["itself", "a number"])
-async def test_awaiting_what_cannot_be_awaited_is_a_failed_attempt(
-    make: Callable[[Message], Awaitable[None]],
-) -> None:
-    async with empty_at_the_end() as (house, dead):
-
-        async def handler(message: Message) -> None:
-            await make(message)
-
-        await house.bus.subscribe("t", handler, retry=THREE)
-        await house.bus.publish("t", b"")
-        letter = await asyncio.wait_for(anext(dead), 10)
-        assert letter.headers["dskity-attempts"] == "3"
-        assert "RuntimeError" in letter.headers["dskity-error"]
-
-
-@pytest.mark.parametrize("result", [object(), {1: 2}, asyncio.Event(), ValueError("x"), "", b""])
-async def test_whatever_a_handler_returns_its_message_is_handled(result: Any) -> None:
-    async with empty_at_the_end() as (house, _):
-
-        async def handler(message: Message):  # type: ignore[no-untyped-def]  # noqa: ANN202  # as users write them
-            return result
-
-        await house.bus.subscribe("t", handler)
-        await house.bus.publish("t", b"")
-        await until(lambda: house.dispatcher.routes[0].stats.handled == 1, "it is handled")
-
-
-async def test_a_handler_may_publish_request_and_subscribe_on_the_same_bus() -> None:
-    async with empty_at_the_end() as (house, _):
-        got: list[Any] = []
-
-        async def echo(number: int) -> int:
-            return number
-
-        async def handler(number: int) -> None:
-            await house.bus.subscribe("later", got.append)
-            got.append((await house.bus.request("echo", number)).json())
-            await house.bus.publish("later", number)
-
-        await house.bus.subscribe("echo", echo)
-        await house.bus.subscribe("t", handler)
-        await house.bus.publish("t", 7)
-        await until(lambda: got == [7, 7], "all of it")

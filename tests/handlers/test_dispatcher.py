@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import threading
-from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 from dskity.bus.base.clock import VirtualClock
-from dskity.bus.errors import InvalidHandler, RemoteError
+from dskity.bus.errors import RemoteError
 from dskity.bus.message import Message
 from dskity.handlers import Drop, Reject, Retry, RetryPolicy
 from tests.house_bus import House, memory_house
@@ -344,91 +342,6 @@ async def test_a_slow_handler_does_not_stall_another() -> None:
         await until(lambda: len(quick) == 50, "the quick ones")
 
 
-async def test_timeouts_and_task_groups_inside_a_handler_are_its_own() -> None:
-    """The first step runs in the worker's task: a handler's scopes cancel nothing else."""
-    async with memory_house() as house:
-        outcomes: list[str] = []
-
-        async def handler(text: str) -> None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(0.005):
-                    await asyncio.Event().wait()
-            async with asyncio.TaskGroup() as group:
-                group.create_task(asyncio.sleep(0))
-            outcomes.append(text)
-
-        await house.bus.subscribe("t/+", handler)
-        for number in range(20):
-            await house.bus.publish(f"t/{number}", str(number))
-        await until(lambda: len(outcomes) == 20, "all")
-
-
-async def test_a_handler_that_cancels_itself_fails_like_any_other() -> None:
-    async with memory_house() as house, house.bus.stream("dskity/dead-letter/#") as dead:
-
-        async def handler(at_once: bool) -> None:
-            if not at_once:
-                await asyncio.sleep(0)
-            raise asyncio.CancelledError
-
-        await house.bus.subscribe("t", handler, retry=ONCE)
-        for at_once in (True, False):
-            await house.bus.publish("t", at_once)
-            assert "cancelled itself" in (await anext(dead)).headers["dskity-error"]
-
-
-async def test_closing_lets_handlers_end_within_the_grace() -> None:
-    async with memory_house() as house:
-        began, go = asyncio.Event(), asyncio.Event()
-        ended: list[bool] = []
-
-        async def handler(message: Message) -> None:
-            began.set()
-            await go.wait()
-            ended.append(True)
-
-        await house.bus.subscribe("t", handler)
-        await house.bus.publish("t", b"")
-        await began.wait()
-        go.set()
-        assert await house.dispatcher.close(grace=5)
-        assert ended == [True]
-
-
-async def test_what_is_cancelled_at_the_end_is_not_acknowledged() -> None:
-    async with memory_house() as house:
-        began = asyncio.Event()
-
-        async def handler(message: Message) -> None:
-            began.set()
-            await asyncio.Event().wait()
-
-        await house.bus.subscribe("t", handler)
-        await house.bus.publish("t", b"")
-        await began.wait()
-        assert not await house.dispatcher.close(grace=0.01)
-        assert unacked(house) == 1
-
-
-async def test_cancelling_a_subscription_waits_for_what_it_began() -> None:
-    async with memory_house() as house:
-        began, go = asyncio.Event(), asyncio.Event()
-
-        async def handler(message: Message) -> None:
-            began.set()
-            await go.wait()
-
-        subscription = await house.bus.subscribe("t", handler)
-        await house.bus.publish("t", b"")
-        await began.wait()
-        cancelling = asyncio.ensure_future(subscription.cancel())
-        await asyncio.sleep(0)
-        assert not cancelling.done()
-        go.set()
-        await cancelling
-        assert (await house.bus.publish("t", b"")).matched is False
-
-
 async def test_a_handler_that_holds_the_loop_is_named(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -466,34 +379,3 @@ async def test_a_dead_letter_waits_for_the_broker_and_the_message_is_not_lost() 
         await until(lambda: house.bus.connected, "the broker back")
         await clock.advance(1)
         assert (await anext(dead)).payload == b"kept"
-
-
-@pytest.mark.parametrize(
-    ("policy", "hint"),
-    [
-        ({"retries": 3}, "did you mean 'retry'"),
-        ({"qos": 3}, "0, 1 or 2"),
-        ({"retry": {"attempts": 1}}, "RetryPolicy(attempts=…)"),
-        ({"timeout": 0}, "above 0"),
-        ({"concurrency": 0}, "at least 1"),
-        ({"order_by": "devise"}, "'device'"),
-        ({"on_invalid": "explode"}, "'dead_letter', 'drop' or 'raise'"),
-    ],
-)
-async def test_a_wrong_policy_is_refused_with_the_mend(policy: dict[str, Any], hint: str) -> None:
-    async def handler(message: Message, device: str) -> None: ...
-
-    async with memory_house() as house:
-        with pytest.raises(InvalidHandler) as caught:
-            await house.bus.subscribe("d/{device}", handler, **policy)
-        assert hint in str(caught.value)
-        assert house.bus.subscriptions == ()
-
-
-def test_a_retry_policy_checks_itself_and_its_delays_grow_to_the_bound() -> None:
-    with pytest.raises(InvalidHandler, match="attempts"):
-        RetryPolicy(attempts=0)
-    policy = RetryPolicy(jitter=False)
-    assert [policy.delay(n) for n in (1, 2, 3, 9)] == [0.1, 0.2, 0.4, 5.0]
-    jittered = [RetryPolicy().delay(1) for _ in range(100)]
-    assert all(0.05 <= delay <= 0.1 for delay in jittered)

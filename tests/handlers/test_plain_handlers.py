@@ -20,8 +20,8 @@ from dskity.bus.message import Message
 from dskity.handlers import Dedupe, Dispatcher, RetryPolicy
 from dskity.handlers.route.attempt import THREAD_PATIENCE
 from dskity.modules.ops.metrics import read, render
+from tests.handlers.stored.test_stored_and_dedupe import on_disk
 from tests.handlers.test_base_exceptions import is_empty
-from tests.handlers.test_stored_and_dedupe import on_disk
 from tests.house_bus import memory_house
 from tests.waiting import until
 

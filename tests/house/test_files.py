@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,11 @@ from tests.house.checkout import ROOT, files, text
 
 MACHINE_PATH = re.compile(r"(?<![\w.{}$*-])/(?:work|root|home)/")
 REGISTRY = re.compile(r"\b(?:pypi\.org|pythonhosted\.org|npmjs\.(?:org|com))\b")
+GENERATED = re.compile(r"_pb2(_grpc)?\.py$")
+MOST_FILES, MOST_LINES = 20, 400
+STILL_LONGER = {
+    "bus/bus.py": 515,
+}
 SCRIPTS = sorted(path for path in files() if path.parent == Path("scripts") and not path.suffix)
 
 
@@ -43,3 +49,21 @@ def test_the_index_of_scripts_names_each() -> None:
     """scripts/README.md."""
     index = text(Path("scripts/README.md"))
     assert [script.name for script in SCRIPTS if f"`{script.name}`" not in index] == []
+
+
+def test_no_folder_holds_more_than_20_source_files() -> None:
+    """What a folder is about fits on one screen; a subject of it gets a folder of its own."""
+    held = Counter(path.parent for path in files() if path.suffix == ".py")
+    assert {str(folder): count for folder, count in held.items() if count > MOST_FILES} == {}
+
+
+def test_no_source_file_has_more_than_400_lines() -> None:
+    """But for what is generated, and for those that still have more: each may only get shorter."""
+    lengths = {
+        str(path): len(text(path).splitlines())
+        for path in files()
+        if path.suffix == ".py" and not GENERATED.search(path.name)
+    }
+    too_long = {path: count for path, count in lengths.items() if count > MOST_LINES}
+    assert {path for path, count in too_long.items() if count > STILL_LONGER.get(path, 0)} == set()
+    assert set(STILL_LONGER) <= set(too_long), "it is short enough now: take it off the list"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
@@ -17,45 +16,7 @@ from dskity.bus.message import Message
 from dskity.modules.contract import Registry
 from dskity.modules.registry.service import ServiceRegistry
 from tests.house_bus import House
-from tests.registry.runtimes import Heard, observer, runtime, state
-
-
-@pytest.fixture
-def clock() -> VirtualClock:
-    return VirtualClock()
-
-
-@pytest.fixture
-def broker(clock: VirtualClock) -> MemoryBroker:
-    return MemoryBroker(clock=clock)
-
-
-@pytest.fixture
-async def heard(broker: MemoryBroker, clock: VirtualClock) -> AsyncIterator[Heard]:
-    async with observer(broker, clock) as heard:
-        yield heard
-
-
-@pytest.fixture
-async def stack() -> AsyncIterator[AsyncExitStack]:
-    async with AsyncExitStack() as stack:
-        yield stack
-
-
-@pytest.fixture
-async def one(
-    broker: MemoryBroker, clock: VirtualClock
-) -> AsyncIterator[tuple[House, ServiceRegistry]]:
-    async with runtime(broker, "one", clock) as started:
-        yield started
-
-
-@pytest.fixture
-async def two(
-    broker: MemoryBroker, clock: VirtualClock
-) -> AsyncIterator[tuple[House, ServiceRegistry]]:
-    async with runtime(broker, "two", clock) as started:
-        yield started
+from tests.registry.runtimes import Heard, runtime, state
 
 
 async def test_it_is_a_registry(one: tuple[House, ServiceRegistry]) -> None:
@@ -335,77 +296,6 @@ async def test_an_absent_broker_does_not_hold_up_the_stop(
     await one[1].register("climate", "one", "http://one")
     broker.stop()
     await asyncio.wait_for(one[1].stop(), 0.5)
-
-
-async def test_a_device_with_an_entry_of_its_own_comes_and_goes(
-    one: tuple[House, ServiceRegistry],
-    two: tuple[House, ServiceRegistry],
-    broker: MemoryBroker,
-    heard: Heard,
-    clock: VirtualClock,
-) -> None:
-    await one[1].register("s", "one", "")
-    await two[1].register("s", "two", "")
-    await clock.advance(1)
-    broker.publish(_retained("dskity/registry/thermometer/t1", {"kind": "device"}))
-    await clock.advance(70)
-    assert [i.kind for i in one[1].instances("thermometer")] == ["device"]
-    assert two[1].resolve("thermometer").instance == "t1"
-    broker.publish(Message("dskity/registry/thermometer/t1", b"", retain=True))
-    await clock.advance(1)
-    assert one[1].instances("thermometer") == []
-    assert heard.said[2:] == [("up", "t1", "registered"), ("down", "t1", "deregistered")]
-
-
-async def test_registering_again_changes_the_entry_and_is_no_new_life(
-    one: tuple[House, ServiceRegistry], heard: Heard, clock: VirtualClock
-) -> None:
-    first = await one[1].register("climate", "one", "http://old")
-    await clock.advance(5)
-    second = await one[1].register("climate", "one", "http://new")
-    await clock.advance(1)
-    assert second.registered_at == first.registered_at
-    assert heard.entries["climate/one"]["url"] == "http://new"
-    assert len(heard.said) == 1
-
-
-async def test_registering_after_deregistering_is_a_new_life(
-    one: tuple[House, ServiceRegistry], heard: Heard, clock: VirtualClock
-) -> None:
-    await one[1].register("climate", "one", "http://one")
-    await clock.advance(1)
-    await one[1].deregister("climate", "one")
-    await one[1].register("climate", "one", "http://one")
-    await clock.advance(10)
-    assert heard.said == [
-        ("up", "one", "registered"),
-        ("down", "one", "deregistered"),
-        ("up", "one", "registered"),
-    ]
-    assert list(heard.entries) == ["climate/one"]
-
-
-async def test_an_entry_that_a_stranger_cleared_is_restored(
-    one: tuple[House, ServiceRegistry], broker: MemoryBroker, heard: Heard, clock: VirtualClock
-) -> None:
-    await one[1].register("climate", "one", "http://one")
-    await clock.advance(1)
-    broker.publish(Message("dskity/registry/climate/one", b"", retain=True))
-    await clock.advance(2)
-    assert list(heard.entries) == ["climate/one"]
-    assert len({event["id"] for event in heard.events}) == 2
-
-
-@pytest.mark.parametrize("payload", [b"\xff", b"[]", b"{", b'{"ttl_seconds":-1}', b'{"url":7}'])
-async def test_garbage_in_the_tree_does_no_harm(
-    one: tuple[House, ServiceRegistry], broker: MemoryBroker, clock: VirtualClock, payload: bytes
-) -> None:
-    broker.publish(Message("dskity/registry/climate/bad", payload, retain=True))
-    broker.publish(Message("dskity/runtime/bad/state", payload, retain=True))
-    await clock.advance(5)
-    assert one[1].services() == []
-    await one[1].register("climate", "one", "http://one")
-    assert one[1].services() == ["climate"]
 
 
 @pytest.mark.parametrize(

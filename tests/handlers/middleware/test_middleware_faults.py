@@ -14,7 +14,8 @@ from dskity.bus.message import Message
 from dskity.bus.middleware import Call, Next
 from dskity.handlers import RetryPolicy
 from dskity.handlers.route.attempt import THREAD_PATIENCE
-from tests.handlers.test_base_exceptions import empty_at_the_end, every_exception, is_empty, swallow
+from tests.handlers.test_base_exceptions import empty_at_the_end, every_exception, is_empty
+from tests.handlers.test_ignored_cancellations import swallow
 from tests.handlers.test_plain_handlers import Blocker, pass_time
 from tests.house_bus import memory_house
 from tests.waiting import until

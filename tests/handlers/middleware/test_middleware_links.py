@@ -16,7 +16,7 @@ from dskity.bus.memory import MemoryBroker
 from dskity.bus.message import Message
 from dskity.bus.middleware import Call, Next
 from dskity.handlers import Dedupe, Dispatcher, Reject, RetryPolicy
-from tests.handlers.test_stored_and_dedupe import on_disk, unacked
+from tests.handlers.stored.test_stored_and_dedupe import on_disk, unacked
 from tests.servers import HOST, ServerProcess, mosquitto
 from tests.waiting import until
 

@@ -17,7 +17,7 @@ from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
 from dskity.bus.store.spool import Bounds, Spool
 from dskity.handlers import Dispatcher, RetryPolicy
-from tests.handlers.test_stored_and_dedupe import on_disk, unacked
+from tests.handlers.stored.test_stored_and_dedupe import on_disk, unacked
 from tests.waiting import until
 
 ONCE = RetryPolicy(attempts=1)

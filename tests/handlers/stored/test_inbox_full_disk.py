@@ -10,7 +10,7 @@ import pytest
 from dskity.bus.base.clock import VirtualClock
 from dskity.bus.errors import StoreUnavailable
 from dskity.bus.memory import MemoryBroker
-from tests.handlers.test_stored_and_dedupe import on_disk
+from tests.handlers.stored.test_stored_and_dedupe import on_disk
 from tests.waiting import until
 
 
