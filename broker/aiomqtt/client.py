@@ -43,12 +43,15 @@ from dskity.broker.wire import ConnectRequest
 log = logging.getLogger("dskity.mqtt")
 
 TYPE = 0xF0  # of the first byte of a packet
+PUBACK = 0x40
 PUBREC = 0x50
 PUBREL = 0x60
+MID = 2  # bytes of a packet identifier
 REFUSAL = b"\x80"  # and above
 # What paho stumbles over in a packet that is none.
 _MISREAD = (MQTTException, LookupError, ValueError, TypeError, AssertionError, struct.error)
 BROKE = "the connection broke"
+RECORDS_AT_ONCE = 256  # of TLS
 READ_AT_ONCE = 65_536  # bytes in one turn of the loop, so that other connections get theirs
 
 
@@ -87,6 +90,7 @@ class HookedClient:
         # paho would do both in a thread, where nothing ends the wait for a silent host.
         private.use_stream(self.paho, stream)
         self._five = five
+        self._tls = opening.tls is not None
         self._stream = stream
         self._hooks = hooks
         self._thread = threading.get_ident()
@@ -201,7 +205,7 @@ class HookedClient:
         if sock is None:
             raise ConnectionError(BROKE)
         try:
-            data = sock.recv(READ_AT_ONCE)
+            data = _receive(sock) if self._tls else sock.recv(READ_AT_ONCE)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return True
         if not data:
@@ -214,7 +218,9 @@ class HookedClient:
     def _handle_packets(self) -> bool:
         """Handle what is complete, until paused; whether to go on."""
         for header, body in self._frames:
-            if header & TYPE == PUBREC and body[2:3] >= REFUSAL:
+            if header & TYPE == PUBACK:
+                self._acknowledged(body)
+            elif header & TYPE == PUBREC and body[2:3] >= REFUSAL:
                 self._refused(int.from_bytes(body[:2], "big"), body[2])
             elif header & TYPE == PUBREL:
                 self._released(header, body)
@@ -228,6 +234,12 @@ class HookedClient:
             if not self._goes_on():
                 return False
         return True
+
+    def _acknowledged(self, body: bytes) -> None:
+        """PUBACK, past paho: it has not seen the PUBLISH."""
+        if len(body) < MID:
+            raise Malformed("a PUBACK that ends in its packet identifier")
+        self._hooks.answered(int.from_bytes(body[:MID], "big"), [*body[MID : MID + 1]])
 
     def _refused(self, mid: int, code: int) -> None:
         """A message of QoS 2 is: the exchange ends here, and paho would go on with PUBREL."""
@@ -262,7 +274,9 @@ class HookedClient:
         except Exception as error:  # noqa: BLE001  # see _fail
             self._fail(error)
             return
-        if self.paho.want_write() and self._fd >= 0:
+        if not self.paho.want_write():
+            self._hooks.written()
+        elif self._fd >= 0:
             self._loop.add_writer(self._fd, self._write)
 
     def _fail(self, error: Exception) -> None:
@@ -354,3 +368,22 @@ class HookedClient:
             self._loop.call_soon(self._write)  # most writes fit into the socket at once
         else:
             self._loop.call_soon_threadsafe(self._write)
+
+
+def _receive(sock: Any) -> bytes:
+    """What has come over TLS: a broker sends each PUBACK in a record of its own, and a call gives
+    one record. What fails behind the first one fails again at the next read."""
+    data: bytes = sock.recv(READ_AT_ONCE)
+    if not data:
+        return data
+    records, size = [data], len(data)
+    while len(records) < RECORDS_AT_ONCE and size < READ_AT_ONCE:
+        try:
+            data = sock.recv(READ_AT_ONCE)
+        except OSError:  # most of all: there is no more
+            break
+        if not data:
+            break
+        records.append(data)
+        size += len(data)
+    return b"".join(records)

@@ -33,7 +33,11 @@ class Hooks(Protocol):
         ...
 
     def answered(self, mid: int, codes: list[int]) -> None:
-        """PUBACK, PUBCOMP, SUBACK or UNSUBACK came, or a QoS 0 message was written."""
+        """PUBACK, PUBCOMP, SUBACK or UNSUBACK came."""
+        ...
+
+    def written(self) -> None:
+        """The socket has taken everything that was queued."""
         ...
 
     def ended(self, reason: str, code: int | None = None) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 
 import aiomqtt
 from paho.mqtt.client import Client, MQTTMessage
@@ -37,8 +36,7 @@ PAHO = Library(
             "_sock_close": "releases a socket, at any stage",
             "_in_packet": "takes a packet that was read in one piece, not byte by byte",
             "_packet_handle": "handles that packet",
-            "_packet_queue": "sends many PUBACKs in one piece",
-            "_out_packet": "says how many packets wait for the socket: its own bound drops them",
+            "_packet_queue": "sends many packets that we have encoded in one piece",
             "_mid_generate": "draws no packet identifier that still waits for its answer",
             "_out_messages": "forgets a QoS 2 message that PUBREC refuses",
             "_inflight_messages": "counts that message out",
@@ -99,19 +97,15 @@ def handle(paho: Client, header: int, body: bytes) -> MQTTErrorCode:
     return paho._packet_handle()
 
 
-def queue(paho: Client, kind: MessageType, packets: bytes) -> None:
-    """Send packets of one kind, encoded, behind what waits."""
-    paho._packet_queue(kind, packets, 0, 0)
+def queue(paho: Client, packets: bytes | memoryview) -> None:
+    """Send encoded packets behind what waits. They may be of any kind but DISCONNECT: paho looks
+    at that one, and at a PUBLISH of its own."""
+    paho._packet_queue(MessageType.PUBACK, packets, 0, 0)  # type: ignore[arg-type]
 
 
-def unwritten(paho: Client) -> int:
-    """How many packets wait for the socket."""
-    return len(paho._out_packet)
-
-
-def draw_mids(paho: Client, draw: Callable[[Callable[[], int]], int]) -> None:
-    """Have it take its packet identifiers from `draw`, which is given its own way to draw one."""
-    paho._mid_generate = partial(draw, paho._mid_generate)  # type: ignore[method-assign]
+def draw_mids(paho: Client, draw: Callable[[], int]) -> None:
+    """Have it take its packet identifiers from `draw`."""
+    paho._mid_generate = draw  # type: ignore[method-assign]
 
 
 def forget_sent(paho: Client, mid: int) -> bool:

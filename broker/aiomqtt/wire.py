@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
 from functools import partial
 
 import aiomqtt
-from paho.mqtt.client import MQTT_ERR_SUCCESS, PUBACK, ConnectFlags, MQTTMessage
+from paho.mqtt.client import MQTT_ERR_SUCCESS, ConnectFlags, MQTTMessage
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
@@ -22,6 +21,7 @@ from dskity.broker.aiomqtt.fields import (
     subscribe_properties,
     welcome_of,
 )
+from dskity.broker.aiomqtt.outgoing import Outgoing
 from dskity.broker.aiomqtt.qos2 import Unfinished
 from dskity.broker.connection.sockets import connect, encrypt
 from dskity.broker.packets.acks import AckWindow
@@ -40,7 +40,6 @@ from dskity.bus.errors import NotConnected
 from dskity.bus.message import Message
 from dskity.bus.transport import Receiver
 
-UNWRITTEN = 1_000  # packets waiting for the socket; a QoS 0 publish above that waits with them
 MIDS = 65_535  # packet identifiers
 GOODBYE = 1.0  # seconds for what is queued, and DISCONNECT, to leave
 TICK = 0.5  # seconds; a broker waits one and a half times keep alive, of which the least is 1
@@ -54,6 +53,8 @@ class AiomqttWire:
         self._opening = opening
         self._five = opening.five
         self._client: HookedClient | None = None
+        self._outgoing: Outgoing | None = None
+        self._mid = 0
         self._connack: tuple[ConnectFlags, ReasonCode, Properties | None] | None = None
         self._waiting: dict[int, asyncio.Future[list[int]]] = {}
         self._flying: dict[int, object] = {}
@@ -84,6 +85,7 @@ class AiomqttWire:
         client = self._client = HookedClient(self._opening, stream, self)
         self.unfinished.adopt(client.paho)
         private.draw_mids(client.paho, self._free_mid)
+        self._outgoing = Outgoing(client.paho, five=self._five)
         try:
             async with asyncio.timeout(settings.connect_timeout):
                 await client.connect()
@@ -136,7 +138,7 @@ class AiomqttWire:
         try:
             if not self._end.done():
                 self._acks.flush()
-                self._client.paho.disconnect()
+                self._sender().paho.disconnect()
                 await asyncio.wait((self._end,), timeout=GOODBYE)
         finally:
             self._client.discard()
@@ -169,7 +171,7 @@ class AiomqttWire:
             return None
         await self._window.enter()
         try:
-            mid = self._send(message)
+            mid = self._send(message) if message.qos == 1 else self._send_by_paho(message)
         except BaseException:  # also of paho's, about the message
             self._window.leave()
             raise
@@ -182,12 +184,19 @@ class AiomqttWire:
         return None  # of QoS 2 only PUBREC would tell, and paho keeps that to itself
 
     async def _publish_unacknowledged(self, message: Message) -> None:
-        mid = self._send(message)
-        if private.unwritten(self._paho_client().paho) > UNWRITTEN:
-            await self._answer(mid)
+        self._send(message)
+        if self._outgoing is not None and self._outgoing.full:
+            await self._outgoing.drained()
 
     def _send(self, message: Message) -> int:
-        client = self._paho_client()
+        self._paho_client()
+        assert self._outgoing is not None  # noqa: S101  # made with the client
+        mid = self._free_mid() if message.qos else 0
+        self._outgoing.put(message, mid)
+        return mid
+
+    def _send_by_paho(self, message: Message) -> int:
+        client = self._sender()
         properties = publish_properties(message) if self._five else None
         info = client.paho.publish(
             message.topic, message.payload, message.qos, message.retain, properties
@@ -204,7 +213,7 @@ class AiomqttWire:
         urgent: bool = True,
     ) -> int:
         """See `Wire`."""
-        client = self._paho_client()
+        client = self._sender()
         paho = client.paho
         if self._five:
             properties = None if identifier is None else subscribe_properties(identifier)
@@ -221,7 +230,7 @@ class AiomqttWire:
 
     async def unsubscribe(self, filter: str) -> None:
         """See `Wire`."""
-        client = self._paho_client()
+        client = self._sender()
         answer = self._answer(self._sent(*client.paho.unsubscribe(filter)))
         with client.read_on():
             await answer
@@ -231,11 +240,18 @@ class AiomqttWire:
             raise NotConnected(self._end.result() if self._end.done() else "not connected yet")
         return self._client
 
-    def _free_mid(self, draw: Callable[[], int]) -> int:
-        """A packet identifier that waits for no answer: paho counts round, QoS 0 included, and
-        would have a message that left unacknowledged answer for one that waits."""
+    def _sender(self) -> HookedClient:
+        """For what paho sends itself: what waits to be sent leaves first."""
+        client = self._paho_client()
+        if self._outgoing is not None:
+            self._outgoing.flush()
+        return client
+
+    def _free_mid(self) -> int:
+        """A packet identifier that waits for no answer, for paho's packets too: a message that left
+        unacknowledged would answer for one that waits."""
         for _ in range(MIDS):
-            mid = draw()
+            mid = self._mid = self._mid % MIDS + 1
             if mid not in self._waiting and mid not in self._flying:
                 return mid
         raise NotConnected("no acknowledgement: every packet identifier waits for one")
@@ -273,6 +289,11 @@ class AiomqttWire:
         if waiter is not None and not waiter.done():
             waiter.set_result(codes)
 
+    def written(self) -> None:
+        """See `Hooks`."""
+        if self._outgoing is not None:
+            self._outgoing.written()
+
     def ended(self, reason: str, code: int | None = None) -> None:
         """See `Hooks`. Every caller that waits for the broker learns it now."""
         if self._end.done():
@@ -286,6 +307,8 @@ class AiomqttWire:
         self._waiting.clear()
         self._flying.clear()
         self._window.end(reason)
+        if self._outgoing is not None:
+            self._outgoing.end(reason)
 
     def received(self, delivery: Delivery, mid: int) -> None:
         """See `Hooks`."""
@@ -314,7 +337,7 @@ class AiomqttWire:
 
     def _send_pubacks(self, packets: bytes) -> None:
         assert self._client is not None  # noqa: S101  # the messages came from it
-        private.queue(self._client.paho, PUBACK, packets)
+        private.queue(self._client.paho, packets)
 
     def _send_pubcomp(self, mid: int) -> None:
         # [MQTT-4.6.0] orders PUBACK, PUBREC and PUBREL, but not PUBCOMP: it leaves at once.

@@ -18,7 +18,7 @@ from scripts.reference.private_names import FILES
 from tests.house.private_names import ROOT, inherited, own_names, reached_for, sources
 
 ADAPTERS = {ROOT / file: libraries for file, libraries in FILES.items()}
-AT_MOST = 55
+AT_MOST = 54
 """There were 66 before they had files of their own. Fewer is better."""
 
 
