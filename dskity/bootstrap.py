@@ -55,6 +55,7 @@ from dskity.notices.banner import banner
 from dskity.notices.unknown_keys import unknown_keys
 from dskity.notices.unknown_modules import unknown_modules
 from dskity.process import gc_tuning
+from dskity.process.disk import StateDisk
 from dskity.process.ending import run_to_the_end
 from dskity.process.logs import configure
 from dskity.process.running import Running, published
@@ -109,7 +110,8 @@ async def start(
         served = app or make_app(settings, doors.guard)
         clients = build_clients(core.bus, served, events, grpc, providers)
         checks = providers.registry.checks
-        readiness = Readiness(core.bus, core.engine, core.others, health, checks)
+        disk = StateDisk(settings.state_dir, clock).check
+        readiness = Readiness(core.bus, core.engine, core.others, health, checks, disk)
         parts = Given(
             settings,
             core.bus,

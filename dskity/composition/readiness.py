@@ -17,8 +17,8 @@ _WELL = {"started", "disabled"}
 
 class Readiness(Mapping[str, Check]):
     """The checks by name: `mqtt`, `mqtt:<name>` for each further connection, `broker` where we run
-    one, `tasks` for the loops of `health`, those of what modules `provided` (`kv`), and
-    `module:<name>` for each module.
+    one, `tasks` for the loops of `health`, `disk` for `state_dir`, those of what modules `provided`
+    (`kv`), and `module:<name>` for each module.
 
     `supervise` tells of the modules once there is a supervisor.
     """
@@ -30,7 +30,11 @@ class Readiness(Mapping[str, Check]):
         others: Mapping[str, NamedConnection],
         health: TaskHealth,
         provided: Mapping[str, Check],
+        disk: Check | None = None,
     ) -> None:
+        self._own = {"runtime": self._runtime, "broker": self._broker, "tasks": self._tasks}
+        if disk is not None:
+            self._own["disk"] = disk
         self._buses = {"mqtt": bus, **{f"mqtt:{name}": o.bus for name, o in others.items()}}
         self._provided = provided
         self._engine = engine
@@ -51,12 +55,8 @@ class Readiness(Mapping[str, Check]):
             return partial(_connected, self._buses[name])
         if name in self._provided:
             return self._provided[name]
-        if name == "broker":
-            return self._broker
-        if name == "runtime":
-            return self._runtime
-        if name == "tasks":
-            return self._tasks
+        if name in self._own:
+            return self._own[name]
         module = name.removeprefix("module:")
 
         async def check() -> str | None:
@@ -67,7 +67,9 @@ class Readiness(Mapping[str, Check]):
         return check
 
     def __iter__(self) -> Iterator[str]:
-        yield from ("runtime", *self._buses, "broker", "tasks", *self._provided)
+        own = dict.fromkeys(self._own)
+        del own["runtime"]
+        yield from ("runtime", *self._buses, *own, *self._provided)
         if self._supervisor is not None:
             yield from (f"module:{name}" for name in self._supervisor.states())
 

@@ -4,7 +4,8 @@
      "ttl_seconds", "registered_at", "last_seen"}
 
 `runtime` is the client id of the runtime that keeps the entry; a device that keeps its own leaves
-it out. So it may all else: without `ttl_seconds` an entry holds until it is cleared.
+it out. So it may all else, but for `url`, which only a device may leave out: without `ttl_seconds`
+an entry holds until it is cleared.
 """
 
 from __future__ import annotations
@@ -37,11 +38,14 @@ class Record:
         return self.instance.service, self.instance.instance
 
 
+_SERVICE = "service"
+
+
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
     url: str = ""
-    kind: str = "service"
+    kind: str = _SERVICE
     metadata: dict[str, Any] = Field(default_factory=dict)
     runtime: str = ""
     ttl_seconds: float = Field(default=0.0, ge=0)
@@ -62,11 +66,14 @@ def encode(record: Record) -> dict[str, Any]:
 def decode(service: str, instance: str, payload: bytes, now: float) -> Record:
     """The entry of a payload; `InvalidPayload` where it is none. Times left out are `now`."""
     try:
-        entry = _Entry.model_validate(parse_json(payload, most=MOST_BYTES))
+        body = parse_json(payload, most=MOST_BYTES)
+        entry = _Entry.model_validate(body)
     except NotJson as error:
         raise InvalidPayload(f"no registry entry: {error}") from error
     except ValidationError as error:
         raise InvalidPayload(f"no registry entry: {error.errors()[0]['msg']}") from error
+    if "url" not in body and entry.kind == _SERVICE:  # any object would be a service else
+        raise InvalidPayload("no registry entry: it has neither a url nor a kind such as device")
     found = Instance(
         service,
         instance,

@@ -30,7 +30,10 @@ FOR_LOADING = ("config",)
             {"kv": {"store": "consul"}},
             "kv.store = 'consul': the store consul is not implemented yet: write inmemory or redis",
         ),
-        ({"kv": {"store": "sqlite"}}, "the store sqlite is not implemented yet: write inmemory or redis"),
+        (
+            {"kv": {"store": "sqlite"}},
+            "the store sqlite is not implemented yet: write inmemory or redis",
+        ),
         ({"kv": {"ring": {"vnodes": 128}}}, "keys are not spread over runtimes yet: leave it out"),
         ({"tracing": {"enabled": True}}, "tracing.enabled = True: there are no traces yet"),
         ({"tracing": {"sample_ratio": 0.5}}, "tracing.sample_ratio = 0.5: there are no traces yet"),

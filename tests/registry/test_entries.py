@@ -72,6 +72,29 @@ async def test_an_entry_that_a_stranger_cleared_is_restored(
     assert len({event["id"] for event in heard.events}) == 2
 
 
+@pytest.mark.parametrize("junk", [b"{}", b'{"celsius": 21.5}', b'{"kind": "service"}'])
+async def test_an_object_without_a_url_is_no_service(
+    one: tuple[House, ServiceRegistry],
+    broker: MemoryBroker,
+    clock: VirtualClock,
+    caplog: pytest.LogCaptureFixture,
+    junk: bytes,
+) -> None:
+    """The log says so 20 times a minute at most, and how many it has left out; a device needs no
+    url."""
+    for number in range(30):
+        broker.publish(Message(f"dskity/registry/junk/{number}", junk, retain=True))
+    broker.publish(Message("dskity/registry/meter/m1", b'{"kind": "device"}', retain=True))
+    await clock.advance(5)
+    assert one[1].services() == ["meter"]
+    lines = [line for line in caplog.messages if "neither a url nor a kind" in line]
+    assert len(lines) == 20
+    await clock.advance(60)
+    broker.publish(Message("dskity/registry/junk/x", junk, retain=True))
+    await clock.advance(1)
+    assert "10 lines like this one were not logged" in caplog.text
+
+
 @pytest.mark.parametrize("payload", [b"\xff", b"[]", b"{", b'{"ttl_seconds":-1}', b'{"url":7}'])
 async def test_garbage_in_the_tree_does_no_harm(
     one: tuple[House, ServiceRegistry], broker: MemoryBroker, clock: VirtualClock, payload: bytes
