@@ -213,7 +213,13 @@ async def test_stale_entries_that_a_starting_runtime_finds_are_expired_and_clear
 ) -> None:
     """On MQTT 3.1.1, where the broker keeps them for ever."""
     broker.publish(state("ghost", "ready"))
-    old = {"runtime": "ghost", "ttl_seconds": 60, "registered_at": 1.5, "last_seen": 2.0}
+    old = {
+        "url": "http://old",
+        "runtime": "ghost",
+        "ttl_seconds": 60,
+        "registered_at": 1.5,
+        "last_seen": 2.0,
+    }
     broker.publish(_retained("dskity/registry/climate/old", old))
     _, registry = await stack.enter_async_context(runtime(broker, "one", clock))
     await clock.advance(0)

@@ -32,7 +32,7 @@ async def test_a_full_disk_is_named_until_there_is_room(
         await clock.advance(EVERY)
         reason = await state.check()
         assert reason == (
-            f"state_dir ({tmp_path}) cannot be written: No space left on device: make room"
+            f"state_dir ({tmp_path}) cannot be written: No space left on device: free disk space"
         )
     await clock.advance(EVERY)
     assert await state.check() is None
