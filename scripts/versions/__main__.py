@@ -18,11 +18,7 @@ from scripts.versions.bounds import LIBRARIES, ROOT, allowed, lowest
 
 TESTS = (
     "tests/broker",
-    "tests/contract/transport/test_acknowledgement.py",
-    "tests/contract/transport/test_exchange.py",
-    "tests/contract/bus/test_requests.py",
-    "tests/contract/transport/test_sessions.py",
-    "tests/contract/transport/test_subscriptions.py",
+    "tests/contract/transport",
     "tests/engines/test_embedded_rules.py",
     "tests/house/test_private_names.py",
     "tests/http/strangers/test_strangers.py",
@@ -47,7 +43,8 @@ def _run(which: str) -> int:
         print("· these are the versions in .venv: scripts/test has run with them")
         return 0
     environment = {**os.environ, "PYTHONPATH": str(folder)}
-    tests = [sys.executable, "-m", "pytest", "-q", "-n", "logical", "--dist", "loadfile", *TESTS]
+    options = ["-q", "-n", "logical", "--dist", "loadfile", "-m", "not slow"]
+    tests = [sys.executable, "-m", "pytest", *options, *TESTS]
     return subprocess.run(  # noqa: S603  # our own tests
         tests, cwd=ROOT, env=environment, check=False
     ).returncode
