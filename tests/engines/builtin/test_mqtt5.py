@@ -8,7 +8,16 @@ from dskity.broker.engines.builtin.server import LONGEST_SESSION, Rules
 from dskity.broker.engines.builtin.states import ALLOWED, Kind, State
 from dskity.broker.packets.forwarded import measure
 from dskity.bus.sessions.bounds import Bounds
-from tests.engines.scripted import House, ack, connect, packet, publish, subscribe, table, text
+from tests.engines.builtin.scripted import (
+    House,
+    ack,
+    connect,
+    packet,
+    publish,
+    subscribe,
+    table,
+    text,
+)
 
 HOUR = b"\x11" + (3600).to_bytes(4, "big")  # Session Expiry Interval
 CONNACK, DISCONNECT, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK, UNSUBACK = (
