@@ -255,6 +255,7 @@ class Witness:
         assert eye.publish("w/large", bytes(1_024 * 1_024)) in {0, 0x10}
         code = eye.publish("w/large", bytes(large * 1_024))
         if eye.over or code is None:
+            eye.leave()  # its thread may still be sending
             return "no", f"takes 1,024 KiB, hangs up on {large:,} KiB"
         eye.leave()
         return "yes", f"at least {large:,} KiB"

@@ -19,7 +19,16 @@ from dskity.broker.engines.builtin.websocket_frames import (
 from dskity.broker.packets.connect import read_connect
 from dskity.broker.packets.forwarded import MOST_LEVELS
 from dskity.broker.packets.values import Malformed
-from tests.engines.scripted import House, ack, connect, packet, publish, subscribe, table, text
+from tests.engines.builtin.scripted import (
+    House,
+    ack,
+    connect,
+    packet,
+    publish,
+    subscribe,
+    table,
+    text,
+)
 
 GOOD = (
     subscribe(("a/+", 1), ("$share/g/#", 2)),

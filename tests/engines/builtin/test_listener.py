@@ -19,9 +19,9 @@ from dskity.broker.engines.listen import Listen
 from dskity.broker.users import hash_password
 from dskity.bus.base import tasks
 from tests.breaking import Broken
+from tests.engines.builtin.scripted import connect, publish, subscribe
 from tests.engines.conftest import running
 from tests.engines.device import HOST, device
-from tests.engines.scripted import connect, publish, subscribe
 from tests.waiting import until
 
 

@@ -1,0 +1,1 @@
+"""The built-in broker: packet by packet, attacked, and on its ports."""
