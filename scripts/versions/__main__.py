@@ -18,14 +18,14 @@ from scripts.versions.bounds import LIBRARIES, ROOT, allowed, lowest
 
 TESTS = (
     "tests/broker",
-    "tests/contract/test_acknowledgement.py",
-    "tests/contract/test_exchange.py",
-    "tests/contract/test_requests.py",
-    "tests/contract/test_sessions.py",
-    "tests/contract/test_subscriptions.py",
+    "tests/contract/bus/test_requests.py",
+    "tests/contract/transport/test_acknowledgement.py",
+    "tests/contract/transport/test_exchange.py",
+    "tests/contract/transport/test_sessions.py",
+    "tests/contract/transport/test_subscriptions.py",
     "tests/engines/test_embedded_rules.py",
     "tests/house/test_private_names.py",
-    "tests/http/test_strangers.py",
+    "tests/http/strangers/test_strangers.py",
 )
 
 
