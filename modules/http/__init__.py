@@ -11,6 +11,7 @@ Layout, lowest first:
     outward.py     what devices say, where HTTP cannot carry it
     openapi.py     errors in the OpenAPI document
     routes/        one file for each thing that can be called: decode, bus, encode
+    pydantic_v1.py what FastAPI need not import
     app.py         puts these together       module.py    the module that adds the routes
     wire/          sockets, and uvicorn's parsers with bounds
     server.py      listens, serves and stops

@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from dskity.modules.access.request_id import HEADER
 from dskity.modules.access.security import Guard
+from dskity.modules.http import pydantic_v1
 from dskity.modules.http.failures import Failures
 from dskity.modules.http.guard import OPEN_PATHS, HttpGuard, OpenPath
 from dskity.modules.http.limits import BodyBudget, BodyLimit, Streams
@@ -19,6 +20,8 @@ from dskity.modules.http.path_text import PathText
 from dskity.modules.http.problems import answer_errors_with_problems, answers_unexpected
 from dskity.modules.http.request_id import RequestId
 from dskity.modules.http.security_headers import SecurityHeaders
+
+pydantic_v1.spare()
 
 
 @dataclass(frozen=True, slots=True)

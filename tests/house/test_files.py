@@ -16,7 +16,7 @@ REGISTRY = re.compile(r"\b(?:pypi\.org|pythonhosted\.org|npmjs\.(?:org|com))\b")
 GENERATED = re.compile(r"_pb2(_grpc)?\.py$")
 MOST_FILES, MOST_LINES = 20, 400
 STILL_LONGER = {
-    "bus/bus.py": 515,
+    "bus/bus.py": 520,
 }
 SCRIPTS = sorted(path for path in files() if path.parent == Path("scripts") and not path.suffix)
 
