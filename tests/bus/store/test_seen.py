@@ -118,3 +118,47 @@ async def test_a_key_that_only_looks_known_is_not(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(BloomFilter, "__contains__", lambda self, key: True)
     async with record(None) as store:
         assert not await store.has("s", "1", DAY)
+
+
+class SetClock(VirtualClock):
+    """A clock whose wall time can be set."""
+
+    def set(self, seconds: float) -> None:
+        """Forward, or back."""
+        self._epoch += seconds
+
+
+@pytest.mark.parametrize("step", [-50 * 365 * DAY, -2 * DAY, 2 * DAY, 50 * 365 * DAY])
+async def test_a_clock_that_is_set_makes_no_key_older_or_younger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: float
+) -> None:
+    """Neither in the process in which it is set nor in the next one."""
+    monkeypatch.setattr(seen, "PRUNE_EVERY", 1)
+    clock, path = SetClock(), tmp_path / "w.db"
+    async with record(path, clock) as store:
+        await store.add("s", "old")
+        await clock.advance(DAY / 2)
+        clock.set(step)
+        await store.add("s", "new")
+        assert await store.has("s", "old", DAY)
+        assert not await store.has("s", "old", DAY / 4)
+    async with record(path, clock) as store:
+        assert await store.has("s", "old", DAY)
+        assert not await store.has("s", "old", DAY / 4)
+        await clock.advance(DAY / 2 + 1)
+        assert not await store.has("s", "old", DAY)
+        assert await store.has("s", "new", DAY)
+
+
+async def test_a_clock_set_back_between_two_processes_keeps_keys_for_one_window_more(
+    tmp_path: Path,
+) -> None:
+    """Nothing tells when they were added; they are neither forgotten nor kept for years."""
+    clock, path = SetClock(), tmp_path / "w.db"
+    async with record(path, clock) as store:
+        await store.add("s", "key")
+    clock.set(-50 * 365 * DAY)
+    async with record(path, clock) as store:
+        assert await store.has("s", "key", DAY)
+        await clock.advance(DAY)
+        assert not await store.has("s", "key", DAY)
