@@ -1,4 +1,4 @@
-"""A message from what a caller of the bus gives, checked while there is somebody to tell."""
+"""A message from the arguments of a caller, checked before it leaves: the caller gets the error."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from dskity.bus.transport import Lane, Transport
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What somebody asks for; see `Bus.attach`."""
+    """The arguments of `Bus.attach`."""
 
     pattern: topics.Pattern
     accept: Accept
