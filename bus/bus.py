@@ -5,61 +5,46 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import AsyncIterator, Iterable, Mapping
-from functools import partial
 from typing import Any
 
 from dskity.bus import topics
 from dskity.bus.asking import Asking
 from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
-from dskity.bus.base.threads import ThreadPool
+from dskity.bus.composing import check_qos, check_seconds, compose
 from dskity.bus.consumer import Accept, AnyHandler, Consumer, Dispatcher
 from dskity.bus.counters import Counters
 from dskity.bus.delivery import Delivery
-from dskity.bus.errors import (
-    InvalidInput,
-    InvalidTopic,
-    NotConnected,
-)
+from dskity.bus.errors import InvalidInput, InvalidTopic
 from dskity.bus.events import EVENT_TYPE, Event
 from dskity.bus.granting import Granting
 from dskity.bus.inbound.inbound import Inbound
 from dskity.bus.link import Link
-from dskity.bus.message import (
-    LONGEST_EXPIRY,
-    NO_HEADERS,
-    Headers,
-    Message,
-    Payload,
-    Receipt,
-    check_fields,
-    check_message,
-    encode_payload,
-)
+from dskity.bus.message import Headers, Message, Payload, Receipt, check_message
 from dskity.bus.middleware import Middleware, checked_middleware
 from dskity.bus.outbound import Outbound
 from dskity.bus.requests.replies import Replies
 from dskity.bus.requests.reply_addresses import Replying
 from dskity.bus.routing.subscriptions import Subscription, Subscriptions, identifier_of
+from dskity.bus.state import BusState
 from dskity.bus.store.outbox import Outbox
 from dskity.bus.stream import MessageStream
-from dskity.bus.transport import (
-    Capabilities,
-    Lane,
-    Transport,
-)
+from dskity.bus.subscribing import Subscribing, Wanted
+from dskity.bus.transport import Lane, Transport
 
 DEFAULT_ROOT = "dskity"
 _REPLY = "reply"
 _SHOWN = 8  # connection names in an error
 
 
-class Bus:
+class Bus(BusState):
     """Publishes, subscribes and sends requests; all modules of a runtime share it.
 
     `root` is the prefix of the topics of DSkity. `dispatcher` makes consumers of handlers. `outbox`
     keeps publishes while the broker is away; without an outbox they wait for `publish_timeout`
     seconds. For `reply_topics` see `Replying`.
     """
+
+    _dispatcher: Dispatcher[Bus]
 
     def __init__(
         self,
@@ -87,6 +72,9 @@ class Bus:
         self._replies = Replies(f"{root}/{_REPLY}/{topics.quote(transport.client_id)}")
         self._replying = Replying(root, reply_topics, self.counters, clock)
         self._inbound = Inbound(self._subscriptions, self._replies, self.counters, clock, transport)
+        self._subscribing = Subscribing(
+            transport, self._granting, self._subscriptions, self._inbound.hold
+        )
         self._outbound = Outbound(
             transport,
             self.link,
@@ -157,15 +145,6 @@ class Bus:
         """
         self._middleware += checked_middleware(middleware, "bus.use")
 
-    @property
-    def middleware(self) -> tuple[Middleware, ...]:
-        """The middleware of the next handler that is subscribed here, the outermost first."""
-        return (*self._everywhere, *(self._middleware if self._is_scope else ()))
-
-    @property
-    def _is_scope(self) -> bool:
-        return self._middleware is not self._everywhere
-
     # Several connections
 
     def add_connection(self, name: str, bus: Bus) -> None:
@@ -186,55 +165,6 @@ class Bus:
             other._middleware = self._middleware  # noqa: SLF001  # as above
         return other
 
-    # State
-
-    @property
-    def connected(self) -> bool:
-        """Whether the bus is connected to the broker."""
-        return self._transport.connected
-
-    @property
-    def keeps(self) -> bool:
-        """Whether a QoS ≥ 1 publish is safe now, with the broker or in the outbox."""
-        return self._outbound.keeps
-
-    @property
-    def outbox(self) -> Outbox | None:
-        """The outbox, for its figures."""
-        return self._outbound.outbox
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """The capabilities of the broker of the current or last connection."""
-        return self._transport.capabilities
-
-    @property
-    def threads(self) -> ThreadPool:
-        """The threads of plain handlers."""
-        return self._dispatcher.threads
-
-    @property
-    def client_id(self) -> str:
-        """The MQTT client identifier."""
-        return self._transport.client_id
-
-    @property
-    def subscriptions(self) -> tuple[Subscription, ...]:
-        """Every subscription of every scope."""
-        return tuple(self._subscriptions)
-
-    @property
-    def unserved(self) -> tuple[Subscription, ...]:
-        """Subscriptions made before it was known that this broker cannot give what they declare."""
-        if not self.connected:
-            return ()
-        return self._subscriptions.unserved(self.capabilities)
-
-    @property
-    def owned(self) -> tuple[Subscription, ...]:
-        """What was subscribed through this scope, on any connection."""
-        return tuple(self._owned)
-
     # Out
 
     async def publish(
@@ -254,13 +184,8 @@ class Bus:
         `expires_in` is in seconds. While the broker is away a QoS ≥ 1 publish goes to the outbox;
         without an outbox it waits for the bus's `publish_timeout`. QoS 0 raises `NotConnected`.
         """
-        topics.check_topic(topic)
-        _check_qos(qos)
-        _check_seconds("expires_in", expires_in)
-        check_fields(headers, content_type)
-        data, kind = encode_payload(payload, content_type)
-        message = Message(
-            topic, data, qos, retain, kind, headers or NO_HEADERS, expires_in=expires_in
+        message = compose(
+            topic, payload, qos, headers, content_type, retain=retain, expires_in=expires_in
         )
         bus = self if connection is None else self.connection(connection)
         return await bus._outbound.safely(message)  # noqa: SLF001  # our kind
@@ -302,12 +227,8 @@ class Bus:
         that no client is subscribed, `RemoteError` if the reply is an error. The deadline is sent
         as the expiry of the message; a request is never kept in the outbox.
         """
-        topics.check_topic(topic)
-        _check_qos(qos)
-        _check_seconds("timeout", timeout)
-        check_fields(headers, content_type)
-        data, kind = encode_payload(payload, content_type)
-        message = Message(topic, data, qos, False, kind, headers or NO_HEADERS)
+        check_seconds("timeout", timeout)
+        message = compose(topic, payload, qos, headers, content_type)
         return await self._asking.ask(message, timeout)
 
     async def reply(
@@ -326,10 +247,8 @@ class Bus:
         topics.check_topic(meta.reply_to)
         if self._replying.refuses(meta.reply_to, self._handles):
             return
-        check_fields(headers, content_type)
-        data, kind = encode_payload(payload, content_type)
-        message = Message(
-            meta.reply_to, data, 1, False, kind, headers or NO_HEADERS, None, meta.correlation
+        message = compose(
+            meta.reply_to, payload, 1, headers, content_type, correlation=meta.correlation
         )
         await self._outbound.reply(message, enveloped=meta.enveloped)
 
@@ -391,7 +310,7 @@ class Bus:
         """Raise what `subscribe` would raise before a broker is asked; nothing is subscribed."""
         bus = self if connection is None else self.connection(connection)
         pattern, consumer = bus._consumer(filter, handler, policy)  # noqa: SLF001  # one of us
-        _check_qos(consumer.qos)
+        check_qos(consumer.qos)
         bus._granting.wire_filter(  # noqa: SLF001  # one of us
             pattern, consumer.group, best_effort=consumer.best_effort
         )
@@ -425,41 +344,12 @@ class Bus:
         does not keep to, or the highest that it does. For `as_published` see `Transport.subscribe`;
         it holds for all who subscribe to the same filter. What only `watches` handles nothing.
         """
-        _check_qos(qos)
+        check_qos(qos)
         pattern = self.parse(filter) if isinstance(filter, str) else filter
-        wire = self._granting.wire_filter(pattern, group, best_effort=best_effort)
-        subscription = Subscription(pattern, wire, lane, accept, consumer, self._detach)
-        subscription.as_published, subscription.watches = as_published, watches
-        lower = best_effort or consumer is None  # only a route declares a guarantee
-        subscription.qos = self._granting.kept_qos(pattern, qos, lower=lower)
-        subscription.again = partial(
-            self.attach,
-            pattern,
-            accept,
-            qos=qos,
-            group=group,
-            best_effort=best_effort,
-            lane=lane,
-            consumer=consumer,
-            as_published=as_published,
-            watches=watches,
+        wanted = Wanted(
+            pattern, accept, qos, group, best_effort, lane, consumer, as_published, watches
         )
-        wanted = self._subscriptions.add(subscription)
-        self._owned[subscription] = None
-        if consumer is not None:
-            consumer.open()
-        try:
-            await self._transport.subscribe(
-                wire,
-                wanted,
-                subscription.identifier,
-                lane,
-                as_published=self._subscriptions.as_published(wire, lane),
-            )
-        except BaseException:
-            await subscription.cancel()
-            raise
-        return subscription
+        return await self._subscribing.attach(wanted, self._owned)
 
     @contextlib.asynccontextmanager
     async def stream(
@@ -497,20 +387,3 @@ class Bus:
                 f"filter {pattern.text!r}: topics inside {self.root}/{_REPLY} are reserved for "
                 "replies to requests: use await bus.request(…), or subscribe to other topics"
             )
-
-    async def _detach(self, subscription: Subscription) -> None:
-        self._owned.pop(subscription, None)
-        stays = self._inbound.hold.left and subscription.lane == "intake"
-        if self._subscriptions.remove(subscription) and not stays:
-            with contextlib.suppress(NotConnected):
-                await self._transport.unsubscribe(subscription.wire_filter, subscription.lane)
-
-
-def _check_qos(qos: int) -> None:
-    if qos not in {0, 1, 2}:
-        raise InvalidInput(f"qos {qos!r}: write 0, 1 or 2")
-
-
-def _check_seconds(name: str, seconds: float | None) -> None:
-    if seconds is not None and not 0 < seconds <= LONGEST_EXPIRY:
-        raise InvalidInput(f"{name} {seconds!r}: seconds above 0 and at most {LONGEST_EXPIRY}")

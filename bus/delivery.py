@@ -7,7 +7,7 @@ the payload, and a `Message` costs more than the rest of the receiving path.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -109,13 +109,14 @@ class Delivery:
         asker: asyncio.Task[Any] | None = None,
     ) -> Delivery:
         """The delivery of a message that does not come off a wire."""
+        meta = meta_of(message, message.expires_in)
         return cls(
             message.topic,
             message.payload,
             message.qos,
             message.retain,
             message.duplicate,
-            meta_of(message, message.expires_in, asker=asker),
+            meta if asker is None else replace(meta, asker=asker),
             acknowledge,
         )
 
@@ -127,20 +128,15 @@ class Delivery:
 
 
 def meta_of(
-    message: Message,
-    expires_in: float | None,
-    subscriptions: tuple[int, ...] = (),
-    *,
-    asker: asyncio.Task[Any] | None = None,
+    message: Message, expires_in: float | None, subscriptions: tuple[int, ...] = ()
 ) -> Meta:
     """What a delivery of `message` says beyond 3.1.1's fields; `expires_in` is what is left of its
     expiry, in seconds."""
     if (
-        expires_in is None
-        and asker is None
-        and message.content_type is None
+        message.content_type is None
+        and expires_in is None
+        and message.headers is NO_HEADERS
         and message.reply_to is None
-        and not message.headers
         and message.correlation is None
         and not message.enveloped
     ):
@@ -153,7 +149,6 @@ def meta_of(
         expires_in,
         subscriptions,
         message.enveloped,
-        asker,
     )
 
 

@@ -115,3 +115,16 @@ async def test_a_handler_cannot_change_the_headers_that_another_one_gets() -> No
         await house.bus.publish("t", b"", headers={"a": "1"})
         await until(lambda: len(got) == 2, "both handlers")
         assert [message.headers for message in got] == [{"a": "1"}] * 2
+
+
+async def test_a_reply_to_a_message_that_came_in_an_envelope_travels_in_one() -> None:
+    async with memory_house() as house, house.bus.stream("answers") as answers:
+
+        async def answer(message: Message) -> None:
+            await house.bus.reply(message, b"yes")
+
+        await house.bus.subscribe("ask", answer)
+        request = Message("ask", b"?", reply_to="answers")
+        await house.bus.publish("ask", envelope.wrap(request, "/device", NOW))
+        reply = await anext(answers)
+        assert (reply.payload, reply.enveloped) == (b"yes", True)
