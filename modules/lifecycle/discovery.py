@@ -11,6 +11,7 @@ import importlib.util
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from dskity.bus.errors import InvalidSettings, ModuleFailed
@@ -18,7 +19,7 @@ from dskity.modules.lifecycle.discovered import DiscoveredModule, unique
 from dskity.modules.lifecycle.entry_points import installed
 from dskity.modules.lifecycle.failure import describe, shown
 from dskity.modules.lifecycle.loading import load, private_package
-from dskity.modules.lifecycle.making import Origin, modules_in
+from dskity.modules.lifecycle.making import Origin, contained, modules_in
 from dskity.modules.lifecycle.trust import Policy, refusal
 
 _OURS = Path(__file__).resolve().parents[1]
@@ -125,7 +126,7 @@ def _found(
         if refused is not None and place.name not in disabled:
             yield place.origin.fails(refused)
         else:
-            yield from _read(place, disabled)
+            yield from contained(partial(_read, place, disabled), place.origin)
 
 
 def _places(root: _Root) -> list[_Place]:

@@ -6,7 +6,8 @@ search path, or `module:Class`, or `module:function`. Its name is the module's i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
 from importlib.metadata import EntryPoint
 from operator import attrgetter
 from types import ModuleType
@@ -17,7 +18,7 @@ from dskity.bus.errors import ModuleFailed
 from dskity.modules.lifecycle.discovered import DiscoveredModule
 from dskity.modules.lifecycle.failure import shown
 from dskity.modules.lifecycle.loading import load
-from dskity.modules.lifecycle.making import Origin, make, modules_in
+from dskity.modules.lifecycle.making import Origin, contained, make, modules_in
 
 GROUP = "dskity.modules"
 
@@ -37,7 +38,8 @@ def installed(disabled: Collection[str] = ()) -> Iterator[DiscoveredModule]:
             yield Origin(name, source, name, source).fails(reason, cause=error)
             continue
         for entry in entries:
-            yield from _read(entry, source, disabled)
+            origin = Origin(entry.name, source, entry.name, source)
+            yield from contained(partial(_read, entry, source, disabled), origin)
 
 
 def _read(entry: EntryPoint, source: str, disabled: Collection[str]) -> Iterator[DiscoveredModule]:
@@ -52,11 +54,15 @@ def _read(entry: EntryPoint, source: str, disabled: Collection[str]) -> Iterator
         reason = f"{source}: {_reason(error)}"
         yield Origin(entry.name, source, home, source).fails(reason, cause=error.__cause__)
         return
-    origin = Origin(entry.name, source, home, shown(code.__file__ or target))
-    if attribute:
-        yield _named(code, attribute, entry, origin)
-    else:
-        yield from modules_in(code, origin)
+    file = getattr(code, "__file__", None)  # a namespace and what is built into Python have none
+    origin = Origin(entry.name, source, home, shown(file or target))
+    yield from contained(partial(_made, code, attribute, entry, origin), origin)
+
+
+def _made(
+    code: ModuleType, attribute: str, entry: EntryPoint, origin: Origin
+) -> Iterable[DiscoveredModule]:
+    return [_named(code, attribute, entry, origin)] if attribute else modules_in(code, origin)
 
 
 def _named(code: ModuleType, attribute: str, entry: EntryPoint, origin: Origin) -> DiscoveredModule:

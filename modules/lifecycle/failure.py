@@ -72,9 +72,8 @@ def digest(error: BaseException) -> str:
 def _at(error: BaseException | None, home: str) -> tuple[str, int] | None:
     """In the last of the causes that has a place: it is the first failure."""
     found = None
-    while error is not None:
-        found = _told(error) or _innermost(error, home) or found
-        error = error.__cause__
+    for each in _causes(error):
+        found = _told(each) or _innermost(each, home) or found
     return found
 
 
@@ -101,15 +100,23 @@ def _indented(text: str) -> str:
     return "\n".join(f"  {line}" for line in text.splitlines())
 
 
-def _lines(error: BaseException | None) -> Iterator[str]:
-    while error is not None:
-        yield type(error).__qualname__
-        if isinstance(error, SyntaxError):
-            yield f"{Path(error.filename or '').name}:{error.lineno}"
-        for frame, line in traceback.walk_tb(error.__traceback__):
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, its cause, and so on; each once, for `raise error from error` makes a circle."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__
+
+
+def _lines(error: BaseException) -> Iterator[str]:
+    for each in _causes(error):
+        yield type(each).__qualname__
+        if isinstance(each, SyntaxError):
+            yield f"{Path(each.filename or '').name}:{each.lineno}"
+        for frame, line in traceback.walk_tb(each.__traceback__):
             code = frame.f_code
             yield f"{Path(code.co_filename).name}:{code.co_name}:{line}"
-        error = error.__cause__
 
 
 def _text(error: BaseException) -> str:

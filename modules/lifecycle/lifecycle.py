@@ -135,15 +135,21 @@ class ModuleLifecycle:
     async def _steps(self, module: Any, scope: Scope, config: Config) -> None:
         seconds = self._limits.startup
         await self._hooks.run("its settings", partial(hydrate, module, self.name, config), seconds)
-        scope.clients.bus.use(*own_middleware(module, self.name))
-        register = partial(module.register, scope.clients, config.for_module(self.name))
+        use = partial(_use_middleware, module, self.name, scope.clients.bus)
+        await self._hooks.run("its middleware", use, seconds)
+        register = partial(_call, module, "register", scope.clients, config.for_module(self.name))
         await self._hooks.run("register", register, seconds)
         await self._make_provisions(scope, seconds)
-        for declaration in declared(module):
+        for declaration in await self._declared(module, seconds):
             await self._subscribe(declaration, scope.clients.bus)
         await scope.tasks.settle()
         await self._hook("on_startup", scope, self._limits.startup)
         await scope.tasks.settle()
+
+    async def _declared(self, module: Any, seconds: float) -> list[Declaration]:
+        found: list[Declaration] = []
+        await self._hooks.run("its handlers", lambda: found.extend(declared(module)), seconds)
+        return found
 
     async def _make_provisions(self, scope: Scope, seconds: float) -> None:
         providers = scope.clients.providers
@@ -216,6 +222,15 @@ class ModuleLifecycle:
             await self._scope.renew(subscriptions)
 
     async def _hook(self, name: str, scope: Scope, seconds: float) -> None:
-        hook = getattr(self.found.module, name, None)
-        if hook is not None:
-            await self._hooks.run(name, partial(hook, scope.clients), seconds)
+        await self._hooks.run(name, partial(_call, self.found.module, name, scope.clients), seconds)
+
+
+def _call(module: Any, name: str, *arguments: Any) -> Any:
+    """Read the attribute and call it, in the module's task: it may be a property, which raises
+    anything. None where there is none."""
+    hook = getattr(module, name, None)
+    return None if hook is None else hook(*arguments)
+
+
+def _use_middleware(module: Any, name: str, bus: Bus) -> None:
+    bus.use(*own_middleware(module, name))

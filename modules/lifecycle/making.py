@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -42,6 +42,20 @@ class Origin:
         error = ModuleFailed(name, reason)
         error.__cause__ = cause
         return DiscoveredModule(name, self.source, error=error, home=self.home)
+
+
+def contained(
+    read: Callable[[], Iterable[DiscoveredModule]], origin: Origin
+) -> list[DiscoveredModule]:
+    """What `read()` finds. It looks at objects of a module's own, and each look may run code of
+    the module (`__getattr__`, a property): an error of that is the failure of this module."""
+    try:
+        return list(read())
+    except KeyboardInterrupt:  # Ctrl-C
+        raise
+    except BaseException as error:  # noqa: BLE001  # that code raises anything
+        reason = f"{origin.file}: it cannot be read: {describe(error, origin.home)}"
+        return [origin.fails(reason, cause=error)]
 
 
 def modules_in(code: ModuleType, origin: Origin) -> Iterator[DiscoveredModule]:
@@ -100,3 +114,8 @@ def make(maker: Callable[[], Any], origin: Origin) -> DiscoveredModule:
         return DiscoveredModule(meta_of(module).name, origin.source, module, home=origin.home)
     except InvalidInput as error:
         return origin.fails(f"{label}: {error}", name)
+    except KeyboardInterrupt:  # Ctrl-C
+        raise
+    except BaseException as error:  # noqa: BLE001  # `meta` and `register` may be properties
+        said = describe(error, origin.home)
+        return origin.fails(f"{label}: `meta` or `register` failed: {said}", name, error)

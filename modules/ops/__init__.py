@@ -2,9 +2,10 @@
 
 Layout:
 
-    health.py   `/health/live` and `/health/ready`
-    metrics.py  `/metrics`
-    module.py   the module `ops`, which adds them
+    health.py            `/health/live` and `/health/ready`
+    provided_metrics.py  the metrics of modules, checked
+    metrics.py           `/metrics`
+    module.py            the module `ops`, which adds them
 """
 
 from dskity.modules.ops.module import OpsModule

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import TypeAlias
 
@@ -14,18 +12,15 @@ from starlette.responses import PlainTextResponse
 from dskity.bus.base.tasks import TaskHealth
 from dskity.bus.base.text import escape
 from dskity.bus.base.throttled_log import Pace
-from dskity.bus.base.wording import in_words
 from dskity.bus.bus import Bus
 from dskity.modules.audit.counters import AccessCounters
 from dskity.modules.extensions import Metric, Metrics
+from dskity.modules.ops.provided_metrics import read_provided
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 Sources: TypeAlias = Callable[[], Mapping[str, Metrics]]
-_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-_OURS = "dskity_"
-_logger = logging.getLogger(__name__)
 
 
 def routes(
@@ -114,41 +109,6 @@ def read_access(access: AccessCounters) -> Iterator[Metric]:
         "dskity_audit_lines_lost_total", "counter", "Lines that the audit log could not write.",
         access.audit_lost,
     )  # fmt: skip
-
-
-def read_provided(sources: Mapping[str, Metrics], pace: Pace) -> Iterator[Metric]:
-    """The metrics of modules. Those that a scraper would refuse the whole page for, and a source
-    that fails, are left out, and logged once a minute."""
-    names: set[str] = set()
-    for source, metrics in sources.items():
-        try:
-            found = [Metric(*metric) for metric in metrics()]
-        except Exception as error:  # noqa: BLE001  # a module's own code; the page is for all
-            if pace.is_due(source):
-                _logger.warning("metrics %s cannot be read: %s", source, in_words(error))
-            continue
-        for metric in found:
-            fault = _fault(metric, names)
-            if fault is None:
-                names.add(metric.name)
-                yield metric
-            elif pace.is_due(f"{source} {metric.name}"):
-                _logger.warning("metrics %s: %r %s", source, metric.name, fault)
-
-
-def _fault(metric: Metric, names: Collection[str]) -> str | None:
-    if not _NAME.fullmatch(metric.name):
-        return "is no name: write letters, digits and _"
-    if metric.name.startswith(_OURS):
-        return f"begins with {_OURS}, as only our own do: write another name"
-    if metric.name in names:
-        return "is there twice"
-    if metric.kind not in {"counter", "gauge"}:
-        return f"is a {metric.kind}: write counter or gauge"
-    values = metric.value.values() if isinstance(metric.value, Mapping) else [metric.value]
-    if not all(isinstance(value, int | float) for value in values):
-        return "is no number"
-    return None
 
 
 def render(metrics: Iterator[Metric]) -> str:

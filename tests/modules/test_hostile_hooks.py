@@ -67,6 +67,58 @@ async def test_any_exception_fails_one_module(folder: Folder, place: str, raised
         await still_works(stage)
 
 
+CIRCLES = {
+    "itself": ("error = ValueError('round')", "raise error from error"),
+    "two": (
+        "one, two = ValueError('round'), KeyError('other')",
+        "one.__cause__, two.__cause__ = two, one",
+        "raise one",
+    ),
+}
+
+
+@pytest.mark.parametrize("circle", CIRCLES)
+async def test_an_error_that_is_its_own_cause_fails_one_module(folder: Folder, circle: str) -> None:
+    """`raise error from error` makes one, and whoever follows the causes never comes to an end."""
+    broken(folder, PLACES["register"], *CIRCLES[circle])
+    async with staged(folder.path) as stage:
+        await stage.supervisor.start()
+        assert "ValueError: round" in stage.supervisor.states()["bad"].reason
+        await still_works(stage)
+
+
+ATTRIBUTES = {
+    "middleware": "@property\n        def middleware(self):",
+    "on_startup": "@property\n        def on_startup(self):",
+    "on_shutdown": "@property\n        def on_shutdown(self):",
+}
+
+
+@pytest.mark.parametrize("raised", ["SystemExit", "CancelledError", "panic"])
+@pytest.mark.parametrize("attribute", ["middleware", "on_startup"])
+async def test_an_attribute_that_raises_fails_one_module(
+    folder: Folder, attribute: str, raised: str
+) -> None:
+    """A property is code of the module too."""
+    broken(folder, ATTRIBUTES[attribute], RAISES[raised])
+    async with staged(folder.path) as stage:
+        await stage.supervisor.start()
+        assert stage.supervisor.states()["bad"].state == "failed"
+        await still_works(stage)
+
+
+@pytest.mark.parametrize("raised", ["SystemExit", "CancelledError", "panic"])
+async def test_an_on_shutdown_that_cannot_be_read_stops_nobody_else(
+    folder: Folder, raised: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken(folder, ATTRIBUTES["on_shutdown"], RAISES[raised])
+    async with staged(folder.path) as stage:
+        await stage.supervisor.start()
+        await stage.supervisor.stop()
+        assert {s.state for s in stage.supervisor.states().values()} == {"stopped"}
+    assert "module bad: on_shutdown failed" in caplog.text
+
+
 @pytest.mark.parametrize("raised", RAISES)
 async def test_any_exception_of_on_shutdown_stops_nobody_else(
     folder: Folder, raised: str, caplog: pytest.LogCaptureFixture

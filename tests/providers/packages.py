@@ -44,5 +44,7 @@ def site(path: Path) -> Iterator[Site]:
 
 
 def _places(module: ModuleType) -> str:
-    """Its file, or the folders of a package without one."""
-    return f"{getattr(module, '__file__', '')} {list(getattr(module, '__path__', ()))}"
+    """Its file, or the folders of a package without one; what raises when it is looked at has
+    replaced itself in `sys.modules`, or has a `__getattr__`."""
+    names = vars(module) if isinstance(module, ModuleType) else {}
+    return f"{names.get('__file__', '')} {list(names.get('__path__', ()))}"

@@ -90,6 +90,70 @@ def test_a_broken_one_fails_alone(packages: Site, value: str, code: str, expecte
     assert entries["good"].module is not None
 
 
+LOOKED_AT = {
+    "built into Python": ("sys", ""),
+    "raises": ("hostile", "def __getattr__(name):\n    raise RuntimeError(name)\n"),
+    "exits": ("hostile", "def __getattr__(name):\n    raise SystemExit\n"),
+    "replaced": ("hostile", "import sys\nsys.modules[__name__] = 5\n"),
+    "meta of the class": (
+        "hostile",
+        """
+        class Meta(type):
+            @property
+            def meta(cls):
+                raise SystemExit
+
+        class Odd(metaclass=Meta):
+            def register(self, clients, config): ...
+        """,
+    ),
+    "meta": (
+        "hostile:Odd",
+        """
+        class Odd:
+            def register(self, clients, config): ...
+
+            @property
+            def meta(self):
+                raise SystemExit
+        """,
+    ),
+    "a name that is no text": (
+        "hostile",
+        "error = ModuleNotFoundError()\nerror.name = 5\nraise error\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LOOKED_AT)
+def test_one_that_fails_when_it_is_looked_at_fails_alone(packages: Site, case: str) -> None:
+    """Its code runs also where attributes of it are read."""
+    value, code = LOOKED_AT[case]
+    packages.install("bad", f"[dskity.modules]\nfoo = {value}\n", {"hostile.py": code})
+    good = {"good_one.py": MODULE.format(cls="Good", name="good")}
+    packages.install("good", "[dskity.modules]\ngood = good_one\n", good)
+    try:
+        entries = found()
+    finally:
+        sys.modules.pop("hostile", None)
+    assert reason(entries["foo"])
+    assert entries["foo"].source == "bad 1.2"
+    assert entries["good"].module is not None
+
+
+@pytest.mark.parametrize("file", ["entry_points.txt", "METADATA"])
+def test_a_package_whose_files_are_no_text_is_left_out(
+    packages: Site, caplog: pytest.LogCaptureFixture, file: str
+) -> None:
+    """And named in the log: it may belong to another program of this machine."""
+    packages.install("bad", "[dskity.modules]\nfoo = acme\n", {})
+    (packages.path / "bad-1.2.dist-info" / file).write_bytes(b"[dskity.modules]\n\xff = acme\n")
+    good = {"good_one.py": MODULE.format(cls="Good", name="good")}
+    packages.install("good", "[dskity.modules]\ngood = good_one\n", good)
+    assert found()["good"].module is not None
+    assert "bad-1.2.dist-info" in caplog.text
+
+
 def test_a_package_whose_entry_points_cannot_be_read_fails_alone(packages: Site) -> None:
     packages.install("bad", "[dskity.modules]\nfoo bar\n= acme\n", {})
     good = {"good_one.py": MODULE.format(cls="Good", name="good")}
