@@ -35,7 +35,7 @@ class _AcceptedEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Accepted.Val
     ACCEPTED_OUTBOX: _Accepted.ValueType  # 2
     """It is on our disk until the broker is back."""
     ACCEPTED_SENT: _Accepted.ValueType  # 3
-    """Nobody: it was sent with QoS 0."""
+    """No component: it was sent with QoS 0."""
 
 class Accepted(_Accepted, metaclass=_AcceptedEnumTypeWrapper):
     """Who keeps a published message."""
@@ -46,7 +46,7 @@ ACCEPTED_BROKER: Accepted.ValueType  # 1
 ACCEPTED_OUTBOX: Accepted.ValueType  # 2
 """It is on our disk until the broker is back."""
 ACCEPTED_SENT: Accepted.ValueType  # 3
-"""Nobody: it was sent with QoS 0."""
+"""No component: it was sent with QoS 0."""
 Global___Accepted: _TypeAlias = Accepted  # noqa: Y015
 
 class _ChangeKind:
