@@ -12,10 +12,8 @@ Layout, lowest first; each imports only from those above it (import-linter holds
     sessions/      what a broker keeps           link.py       whether the broker is there
     store/         what is kept on the disk      stream.py     messages as an iterator
     memory.py      the in-process transport, over sessions/
-    granting.py    what a broker can serve       outbound.py   what leaves
-    requests/      replies, where they may go    inbound/      what arrives
-    asking.py      a request, and its reply      subscribing.py how a subscription begins and ends
-    composing.py   a message, checked            state.py       what a bus tells of itself
+    outbound.py    what leaves                   requests/     replies, where they may go
+    inbound/       what arrives                  operations/   the parts of the bus
     bus.py         publish, subscribe, stream, request, over these
     background_publisher.py  publishing that neither blocks nor fails its caller
 

@@ -8,27 +8,27 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 from dskity.bus import topics
-from dskity.bus.asking import Asking
 from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
-from dskity.bus.composing import check_qos, check_seconds, compose
 from dskity.bus.consumer import Accept, AnyHandler, Consumer, Dispatcher
 from dskity.bus.counters import Counters
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import InvalidInput, InvalidTopic
 from dskity.bus.events import EVENT_TYPE, Event
-from dskity.bus.granting import Granting
 from dskity.bus.inbound.inbound import Inbound
 from dskity.bus.link import Link
 from dskity.bus.message import Headers, Message, Payload, Receipt, check_message
 from dskity.bus.middleware import Middleware, checked_middleware
+from dskity.bus.operations.asking import Asking
+from dskity.bus.operations.composing import check_qos, check_seconds, compose
+from dskity.bus.operations.granting import Granting
+from dskity.bus.operations.state import BusState
+from dskity.bus.operations.subscribing import Subscribing, Wanted
 from dskity.bus.outbound import Outbound
 from dskity.bus.requests.replies import Replies
 from dskity.bus.requests.reply_addresses import Replying
 from dskity.bus.routing.subscriptions import Subscription, Subscriptions, identifier_of
-from dskity.bus.state import BusState
 from dskity.bus.store.outbox import Outbox
 from dskity.bus.stream import MessageStream
-from dskity.bus.subscribing import Subscribing, Wanted
 from dskity.bus.transport import Lane, Transport
 
 DEFAULT_ROOT = "dskity"

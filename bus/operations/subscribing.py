@@ -9,8 +9,8 @@ from functools import partial
 from dskity.bus import topics
 from dskity.bus.consumer import Accept, Consumer
 from dskity.bus.errors import NotConnected
-from dskity.bus.granting import Granting
 from dskity.bus.inbound.hold import Hold
+from dskity.bus.operations.granting import Granting
 from dskity.bus.routing.subscriptions import Subscription, Subscriptions
 from dskity.bus.transport import Lane, Transport
 
