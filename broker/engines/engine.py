@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
-from dskity.broker.engines.builtin.engine import BuiltinBroker
 from dskity.broker.engines.listen import Listen
 from dskity.broker.engines.mosquitto import ManagedMosquitto, find_mosquitto
 from dskity.broker.engines.process_supervisor import Crash
@@ -143,6 +142,8 @@ def choose_engine(
             "apt-get install mosquitto, or set broker.engine to auto"
         )
     _check_user(user, "builtin")
+    from dskity.broker.engines.builtin.engine import BuiltinBroker  # noqa: PLC0415  # 0.6 MiB
+
     return BuiltinBroker(listen, clock=clock)
 
 
