@@ -21,7 +21,8 @@ TESTS = (
     "tests/contract/transport",
     "tests/engines/test_embedded_rules.py",
     "tests/house/test_private_names.py",
-    "tests/http/strangers/test_strangers.py",
+    "tests/http/strangers/test_parsers.py",
+    "tests/http/test_server.py",
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dskity.bus.base.foreign import Library, names_of
 
-_TESTED = ("0.34.0", "0.54.0")
+_TESTED = ("0.52.0", "0.54.0")
 
 H11 = Library(
     "uvicorn",
