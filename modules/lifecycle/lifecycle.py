@@ -162,6 +162,7 @@ class ModuleLifecycle:
         """Take them back and close them, until `over` (monotonic); what fails is logged."""
         for provision in scope.clients.providers.withdraw():
             if not provision.made:
+                provision.give_up()
                 continue
             hooks = self._hooks if self._hooks.usable else Hooks(self.name)
             left = max(round(over - time.monotonic(), 1), SHORTEST)

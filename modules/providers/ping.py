@@ -23,9 +23,10 @@ Ping: TypeAlias = Callable[[Any], Awaitable[object] | object]
 class PingCheck:
     """A readiness check made of a ping: None when well, else the reason.
 
-    A coroutine function runs on the event loop and is cancelled after `PING_SECONDS`; any other
-    function runs in a thread, for it may block. Concurrent probes share one call, so that a value
-    that does not answer holds one task or thread, however often it is asked.
+    A coroutine function runs on the event loop; any other function runs in a thread, for it may
+    block, and a coroutine that it returns runs on the event loop. A coroutine is cancelled after
+    `PING_SECONDS`. Concurrent probes share one call, so that a value that does not answer holds one
+    task or thread, however often it is asked.
     """
 
     def __init__(self, name: str, ping: Ping, value: Any, threads: ThreadPool) -> None:
@@ -35,6 +36,7 @@ class PingCheck:
         self._threads = threads
         self._call: asyncio.Task[str | None] | None = None
         self._began = 0.0
+        self._in_coroutine = False
 
     async def __call__(self) -> str | None:
         """See `Check`."""
@@ -46,7 +48,7 @@ class PingCheck:
         await asyncio.wait((call,), timeout=left)
         if call.done() and not call.cancelled():
             return call.result()
-        if _is_async(self._ping):
+        if self._in_coroutine:
             call.cancel()
         return f"no answer within {PING_SECONDS:g} s"
 
@@ -62,12 +64,16 @@ class PingCheck:
         return "its ping returned False" if answer is False else None
 
     async def _answer(self) -> object:
+        self._in_coroutine = False
         if _is_async(self._ping):
             answer = self._ping(self._value)
         else:
             owner = f"ping {self._name}"
             answer = await self._threads.run(self._ping, self._value, owner=owner)
-        return await answer if inspect.isawaitable(answer) else answer
+        if not inspect.isawaitable(answer):
+            return answer
+        self._in_coroutine = True
+        return await answer
 
 
 def _is_async(ping: Ping) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import inspect
+import logging
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeGuard, TypeVar, cast
@@ -20,6 +21,8 @@ Close: TypeAlias = Callable[[Any], Awaitable[object] | object]
 
 T = TypeVar("T", bound=type)
 _MANY = "__dskity_extension_point__"
+_LATER = "made by a coroutine after `register`: ask for it in `on_startup` or later"
+_logger = logging.getLogger(__name__)
 
 
 def extension_point(kind: T) -> T:
@@ -102,7 +105,7 @@ class Provision:
             value = self._factory()
             if inspect.isawaitable(value):
                 _discard(value)
-                raise Unavailable(f"{self.label} of {self.owner} is {self._because()}")
+                raise Unavailable(f"{self.label} of {self.owner} is {_LATER}")
             self._take(value)
         return self._value
 
@@ -114,16 +117,37 @@ class Provision:
             raise Unavailable(f"{self.label} of {self.owner} is {self._because()}")
         with self._making():
             value = self._factory()
-            self._take(await value if inspect.isawaitable(value) else value)
+            if inspect.isawaitable(value):
+                value = await value
+            if self._state == "closed":
+                await self._end_late(value)
+            self._take(value)
+
+    def give_up(self) -> None:
+        """There will be no value: what a factory that still runs returns is closed at once."""
+        self._state = "closed"
 
     async def end(self) -> None:
         """Close the value, where there is one."""
         made, self._state = self.made, "closed"
         value, self._value = self._value, None
-        if made and self._close is not None:
+        if made:
+            await self._end_value(value)
+
+    async def _end_value(self, value: Any) -> None:
+        if self._close is not None:
             result = self._close(value)
             if inspect.isawaitable(result):
                 await result
+
+    async def _end_late(self, value: Any) -> None:
+        """Its factory did not return in time, nor end by its cancellation."""
+        _logger.warning("module %s: %s was made too late and is closed", self.owner, self.label)
+        try:
+            await self._end_value(value)
+        except Exception:  # nobody waits for it any more
+            _logger.exception("module %s: close of %s failed", self.owner, self.label)
+        raise Unavailable(f"{self.label} of {self.owner} is closed")
 
     @contextlib.contextmanager
     def _making(self) -> Iterator[None]:
@@ -140,7 +164,7 @@ class Provision:
             return "closed"
         if self._state == "being made":
             return "being made: its factory may not ask for it"
-        return "made by a coroutine after `register`: ask for it in `on_startup` or later"
+        return _LATER
 
     def _take(self, value: Any) -> None:
         if value is None:
@@ -160,6 +184,5 @@ def _is_checkable(kind: type | NamedType) -> TypeGuard[type]:
 
 def _discard(value: Any) -> None:
     """A coroutine that is not awaited is a warning unless it is closed."""
-    close = getattr(value, "close", None)
-    if close is not None:
-        close()
+    if inspect.iscoroutine(value):
+        value.close()

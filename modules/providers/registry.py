@@ -66,7 +66,7 @@ class ProviderRegistry:
         if found is None and isinstance(kind, type):
             found = self._provisions.get((kind.__module__, kind.__qualname__))
         if found is not None and user and user != found.owner:
-            self._users[found].add(user)
+            self._users.get(found, set()).add(user)  # plain handlers ask from their threads
         return found
 
     def all(self, kind: type[T]) -> dict[str, T]:
@@ -75,12 +75,13 @@ class ProviderRegistry:
 
     def forget_user(self, user: str) -> None:
         """The module uses nothing any more."""
-        for users in self._users.values():
+        for users in self._users.copy().values():
             users.discard(user)
 
     def users_of(self, owner: str) -> set[str]:
         """The modules that use what `owner` provides."""
-        return {user for p, users in self._users.items() if p.owner == owner for user in users}
+        using = [users.copy() for p, users in self._users.copy().items() if p.owner == owner]
+        return set().union(*using)
 
     def why_not(self, kind: Any) -> str:
         """What is known of a type that no module provides, as a clause; empty where it is
