@@ -88,6 +88,10 @@ class Provision:
         """Whether there is a value."""
         return self._state == "made"
 
+    @property
+    def _given_up(self) -> bool:
+        return self._state == "closed"
+
     def load(self) -> type:
         """The type, imported where it was given by name."""
         return self.kind.load() if isinstance(self.kind, NamedType) else self.kind
@@ -119,7 +123,7 @@ class Provision:
             value = self._factory()
             if inspect.isawaitable(value):
                 value = await value
-            if self._state == "closed":
+            if self._given_up:
                 await self._end_late(value)
             self._take(value)
 
