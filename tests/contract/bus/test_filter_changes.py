@@ -79,13 +79,11 @@ async def _handled_once(
         assert second.bus.counters.unrouted == 0
 
 
-@pytest.mark.needs("queues of groups")
+@pytest.mark.needs("queues of groups", "unsubscribes_resumed", "a slow reconnect")
 async def test_who_was_subscribed_without_the_group_shares_from_the_first_message_on(
     house: House, tmp_path: Path
 ) -> None:
     """The old filter goes from the broker's session: else each member would handle each message."""
-    if house.cell.broker in {"rumqttd", "memory"}:
-        pytest.skip("rumqttd keeps the filter in a resumed session; memory has no process before")
     handled: Counter[bytes] = Counter()
 
     async def first_handler() -> None:
