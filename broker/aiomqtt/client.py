@@ -44,6 +44,7 @@ log = logging.getLogger("dskity.mqtt")
 
 TYPE = 0xF0  # of the first byte of a packet
 PUBACK = 0x40
+_DISCONNECT = b"\xe0\x00"  # normal, in both versions
 PUBREC = 0x50
 PUBREL = 0x60
 MID = 2  # bytes of a packet identifier
@@ -98,6 +99,7 @@ class HookedClient:
         self._reading = True
         self._paused = False
         self._needed = 0
+        self._leaving = False
         self._over = False
         self._frames = Frames(MAX_INCOMING_PACKET)
         self._loop = asyncio.get_running_loop()
@@ -144,7 +146,7 @@ class HookedClient:
 
     def _change(self) -> None:
         """TLS may have decoded bytes that the socket knows nothing of."""
-        reading = not self._paused or self._needed > 0
+        reading = (not self._paused or self._needed > 0) and not self._leaving
         if reading == self._reading:
             return
         self._reading = reading
@@ -164,6 +166,32 @@ class HookedClient:
         if not self._reading:
             private.forgive_ping(self.paho)
         self.paho.loop_misc()
+
+    def leave(self) -> None:
+        """Send DISCONNECT, and read past what comes until the broker has closed the connection.
+
+        A socket that is closed with unread bytes resets the connection, and a broker that writes
+        to it then drops what it has not read: our last PUBACKs.
+        """
+        private.queue(self.paho, _DISCONNECT)
+        self._leaving = True
+        self._change()
+        if self._fd >= 0 and not self._over:
+            self._loop.add_reader(self._fd, self._read_past)
+            self._loop.call_soon(self._read_past)
+
+    def _read_past(self) -> None:
+        if self._over:
+            return
+        try:
+            left = self._receive()
+        except OSError as error:
+            self._fail(error)
+            return
+        if left == b"":
+            self._end(BROKE)
+        elif self._pending():
+            self._loop.call_soon(self._read_past)
 
     def discard(self) -> None:
         """Let go of the socket, at whatever stage it is; it ends a handshake in the thread."""
@@ -196,17 +224,23 @@ class HookedClient:
             if self._goes_on() and self._pending():  # epoll tells nothing of what TLS has decoded
                 self._loop.call_soon(self._read)
 
+    def _receive(self) -> bytes | None:
+        """What is there; None where nothing is, nothing (`b""`) where the connection is closed."""
+        sock = self.paho.socket()
+        if sock is None:
+            raise ConnectionError(BROKE)
+        try:
+            return _receive(sock) if self._tls else sock.recv(READ_AT_ONCE)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return None
+
     def _read_more(self) -> bool:
         """Read what is there; whether the connection still is.
 
         paho makes three calls or more to the system for each packet, its first bytes one by one.
         """
-        sock = self.paho.socket()
-        if sock is None:
-            raise ConnectionError(BROKE)
-        try:
-            data = _receive(sock) if self._tls else sock.recv(READ_AT_ONCE)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        data = self._receive()
+        if data is None:
             return True
         if not data:
             self._end(BROKE)

@@ -132,13 +132,13 @@ class AiomqttWire:
         return reason
 
     async def close(self) -> None:
-        """See `Wire`. paho writes in order, so what is acknowledged leaves before DISCONNECT."""
+        """See `Wire`. What is acknowledged leaves before DISCONNECT."""
         if self._client is None or self._ticking is None:
             return  # it was never open
         try:
             if not self._end.done():
                 self._acks.flush()
-                self._sender().paho.disconnect()
+                self._sender().leave()
                 await asyncio.wait((self._end,), timeout=GOODBYE)
         finally:
             self._client.discard()
