@@ -43,7 +43,7 @@ def site(path: Path) -> Iterator[Site]:
                 del sys.modules[name]
 
 
-def _places(module: ModuleType) -> str:
+def _places(module: object) -> str:
     """Its file, or the folders of a package without one; what raises when it is looked at has
     replaced itself in `sys.modules`, or has a `__getattr__`."""
     names = vars(module) if isinstance(module, ModuleType) else {}
