@@ -162,6 +162,13 @@ class Bus:
         """The middleware of the next handler that is subscribed here, the outermost first."""
         return (*self._everywhere, *(self._middleware if self._is_scope else ()))
 
+    def without_middleware(self) -> Bus:
+        """The same bus, whose handlers run without middleware, also without that of the connection:
+        for what has to be handled whatever users' code does."""
+        bare = copy.copy(self)
+        bare._everywhere = bare._middleware = []  # noqa: SLF001  # a copy of ourselves
+        return bare
+
     @property
     def _is_scope(self) -> bool:
         return self._middleware is not self._everywhere
