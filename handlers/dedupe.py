@@ -22,6 +22,7 @@ from dskity.bus.message import Message
 from dskity.bus.middleware import Call, Next
 from dskity.bus.store.dedup_store import DedupStore
 from dskity.handlers.outcome import Drop
+from dskity.handlers.unawaited import unawaited
 
 KeyOf: TypeAlias = str | Callable[[Message], str]
 _HEADER = "header:"
@@ -76,22 +77,25 @@ class Deduplication:
             if await self._seen.has(scope, key, self._window):
                 raise Duplicate(f"{key!r} was handled already")
             result = await next(call, message)
+            if result is not None and (failure := unawaited(result)) is not None:
+                raise failure
             try:
                 await self._seen.add(scope, key)
             except StoreUnavailable as error:
                 self._throttled.warn(f"{scope}: a handled key could not be recorded: {error}")
         finally:
-            job = self._threads.unfinished(asyncio.current_task())
-            if job is None:
+            jobs = self._threads.all_unfinished(asyncio.current_task())
+            if not jobs:
                 await turn.__aexit__(None, None, None)
             else:  # timed out, and not over yet
-                spawn(_end_after(job, turn), name=f"dedupe turn of {scope}")
+                spawn(_end_after(jobs, turn), name=f"dedupe turn of {scope}")
         return result
 
 
-async def _end_after(job: Job, turn: AbstractAsyncContextManager[None]) -> None:
+async def _end_after(jobs: tuple[Job, ...], turn: AbstractAsyncContextManager[None]) -> None:
     try:
-        await job.ended.wait()
+        for job in jobs:
+            await job.ended.wait()
     finally:
         await turn.__aexit__(None, None, None)
 
