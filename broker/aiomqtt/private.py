@@ -98,8 +98,11 @@ def handle(paho: Client, header: int, body: bytes) -> MQTTErrorCode:
 
 
 def queue(paho: Client, packets: bytes | memoryview) -> None:
-    """Send encoded packets behind what waits, of any kind: paho takes them for a PUBACK, which it
-    does not look at. (Behind a DISCONNECT of its own it would close the socket at once.)"""
+    """Send encoded packets of any kind behind what waits.
+
+    paho takes them for a PUBACK, which it does not look at; behind a DISCONNECT of its own it would
+    close the socket at once.
+    """
     paho._packet_queue(MessageType.PUBACK, packets, 0, 0)  # type: ignore[arg-type]
 
 
