@@ -124,8 +124,10 @@ async def find(ground: Ground, *, hurried: bool) -> Basics:
     overlap, shared, kept = (ground.topic(name) for name in ("one/two", "shared", "kept"))
     identified = ground.five and ground.welcome.identifiers
     async with ground.return_visit() as guest:
-        most = await _in_time(
-            guest.subscribe(ground.topic("+/two"), 2, 1 if identified else None), guest, hurried
+        # On a topic of its own: rumqttd ends a session that has sent by such a subscription.
+        most = await _in_time(guest.subscribe(ground.topic("once"), 2), guest, hurried)
+        await _in_time(
+            guest.subscribe(ground.topic("+/two"), 0, 1 if identified else None), guest, hurried
         )
         await _in_time(
             guest.subscribe(ground.topic("one/+"), 0, 2 if identified else None), guest, hurried
