@@ -9,6 +9,7 @@ Layout, lowest first:
     dead_letter.py what failed for good         returning.py   what is returned, checked
     in_flight.py   the bound on messages    started_coroutine.py  a coroutine, step by step
     key_serializer.py  order and concurrency        worker_pool.py the workers
+    unawaited.py   a coroutine as a result
     dedupe.py      each key once                chain.py       middleware round the handler
     route/         one handler's messages       stored.py      the disk inbox
     dispatcher.py  puts these together

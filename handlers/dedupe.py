@@ -22,6 +22,7 @@ from dskity.bus.message import Message
 from dskity.bus.middleware import Call, Next
 from dskity.bus.store.dedup_store import DedupStore
 from dskity.handlers.outcome import Drop
+from dskity.handlers.unawaited import unawaited
 
 KeyOf: TypeAlias = str | Callable[[Message], str]
 _HEADER = "header:"
@@ -76,6 +77,8 @@ class Deduplication:
             if await self._seen.has(scope, key, self._window):
                 raise Duplicate(f"{key!r} was handled already")
             result = await next(call, message)
+            if result is not None and (failure := unawaited(result)) is not None:
+                raise failure
             try:
                 await self._seen.add(scope, key)
             except StoreUnavailable as error:

@@ -18,6 +18,7 @@ from dskity.bus.delivery import Delivery
 from dskity.bus.errors import DSkityError
 from dskity.handlers.route.stats import RouteStats
 from dskity.handlers.started_coroutine import Abandoned, StartedCoroutine
+from dskity.handlers.unawaited import unawaited
 
 if TYPE_CHECKING:
     from dskity.handlers.worker_pool import WorkerPool
@@ -65,6 +66,8 @@ class Attempts:
             async with self._clock.timeout(self._timeout) as limit:
                 rest.limit = limit
                 result = await rest
+            if result is not None:
+                failure = unawaited(result)
         except BaseException as error:  # noqa: BLE001  # whatever a handler raises has an outcome
             failure = self._failure(rest, error)
         finally:

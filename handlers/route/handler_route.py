@@ -27,6 +27,7 @@ from dskity.handlers.route.retrying import Retrying
 from dskity.handlers.route.serial_runner import SerialRunner
 from dskity.handlers.route.stats import RouteStats
 from dskity.handlers.started_coroutine import BLOCKED_SECONDS, StartedCoroutine
+from dskity.handlers.unawaited import unawaited
 
 if TYPE_CHECKING:
     from dskity.handlers.binding import Binding, Captures, Start
@@ -204,11 +205,23 @@ class HandlerRoute:
         stats.busy_seconds += held
         if held > BLOCKED_SECONDS:
             self._attempts.blocked(held)
-        if delivery.meta is not None and self._replies.owes(delivery, result):
-            return self._replies.answer(delivery, result)
+        if result is not None or delivery.meta is not None:
+            rest_of_it = self._after(delivery, captures, result)
+            if rest_of_it is not None:
+                return rest_of_it
         stats.handled += 1
         self._done(delivery)
         return None
+
+    def _after(
+        self, delivery: Delivery, captures: Captures, result: Any
+    ) -> Coroutine[Any, Any, None] | None:
+        """What a result, or the message's being a request, leaves to do."""
+        error = unawaited(result)
+        if error is not None:
+            return self._retrying.process(delivery, captures, error)
+        owes = delivery.meta is not None and self._replies.owes(delivery, result)
+        return self._replies.answer(delivery, result) if owes else None
 
     def _spent(self, started: float) -> None:
         held = time.perf_counter() - started

@@ -69,6 +69,7 @@ class Provision:
         self._close = close
         self._value: Any = None
         self._state: Literal["unmade", "being made", "made", "closed"] = "unmade"
+        self._given_up = False
 
     @property
     def label(self) -> str:
@@ -129,7 +130,7 @@ class Provision:
 
     def give_up(self) -> None:
         """There will be no value: what a factory that still runs returns is closed at once."""
-        self._state = "closed"
+        self._given_up, self._state = True, "closed"
 
     async def end(self) -> None:
         """Close the value, where there is one."""
