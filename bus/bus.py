@@ -145,6 +145,13 @@ class Bus(BusState):
         """
         self._middleware += checked_middleware(middleware, "bus.use")
 
+    def without_middleware(self) -> Bus:
+        """The same bus, whose handlers run without middleware, also without that of the connection:
+        for what has to be handled whatever users' code does."""
+        bare = copy.copy(self)
+        bare._everywhere = bare._middleware = []  # noqa: SLF001  # a copy of ourselves
+        return bare
+
     # Several connections
 
     def add_connection(self, name: str, bus: Bus) -> None:

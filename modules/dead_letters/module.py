@@ -68,14 +68,19 @@ class DeadLettersModule(Module):
     async def _keep(self, clients: TransportClients) -> None:
         bus = clients.bus
         for name in (None, *self._connections):
-            await bus.subscribe(
-                f"{dead_letters(bus.root)}{{topic...}}",
-                DeadLetterRecorder(self.store, name, self._clock, clients.logger).keep,
-                connection=name,
-                dead_letter=False,
-                concurrency=_TOGETHER,
-                order_by=None,  # the ids have the order
-                timeout=None,  # a full disk is waited for
+            # A middleware that rejects what it does not know would lose the letter, which is the
+            # last trace of its message.
+            await (
+                bus.connection(name)
+                .without_middleware()
+                .subscribe(
+                    f"{dead_letters(bus.root)}{{topic...}}",
+                    DeadLetterRecorder(self.store, name, self._clock, clients.logger).keep,
+                    dead_letter=False,
+                    concurrency=_TOGETHER,
+                    order_by=None,  # the ids have the order
+                    timeout=None,  # a full disk is waited for
+                )
             )
 
 

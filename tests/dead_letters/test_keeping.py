@@ -14,7 +14,8 @@ from dskity.bus.bus import Bus
 from dskity.bus.errors import StoreUnavailable
 from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.message import Message
-from dskity.handlers import Dispatcher
+from dskity.bus.middleware import Call, Next
+from dskity.handlers import Dispatcher, Reject
 from dskity.modules.dead_letters.letter import DeadLetter
 from tests.dead_letters.post import ONCE, dead_letters, letter_of
 from tests.house_bus import memory_house
@@ -36,6 +37,27 @@ async def test_what_a_handler_gives_up_on_is_kept_and_known_after_a_restart(
         assert before[0]["handler"].endswith("fail")
     async with memory_house(broker=broker) as house, dead_letters(house.bus, tmp_path) as post:
         assert await post.letters(1) == before
+
+
+async def test_a_letter_is_kept_whatever_the_middleware_of_the_runtime_does() -> None:
+    """One that rejects messages without a token rejects the letter of such a message too, and the
+    message would be lost."""
+
+    async def authorized(call: Call, message: Message, next: Next) -> Any:
+        asked = call.filter.startswith("dskity/dead-letters/")
+        if message.headers.get("token") != "secret" and not asked:
+            raise Reject("no valid token")
+        return await next(call, message)
+
+    async def handle(_: bytes) -> None: ...
+
+    async with memory_house() as house:
+        house.bus.use(authorized)
+        async with dead_letters(house.bus) as post:
+            await house.bus.subscribe("t", handle)
+            await house.bus.publish("t", b"1")
+            (letter,) = await post.letters(1)
+    assert letter["topic"] == "t"
 
 
 async def test_a_redelivered_letter_is_kept_once() -> None:
