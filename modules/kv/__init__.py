@@ -7,6 +7,7 @@ Layout, lowest first:
     memory_store.py   the store `inmemory`        outage.py      whether a server can be used
     redis_scripts.py  what runs inside Redis      redis_feed.py  changes that others made there
     redis_store.py    the store `redis`
+    provided_store.py a store of a module, with its faults contained
     events.py         a change as an event        watch.py       changes as an async iterator
     last_values.py    values in events of ends
     service.py        `clients.kv`                requests.py    the same over the bus

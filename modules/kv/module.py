@@ -12,6 +12,7 @@ from dskity.bus.errors import InvalidSettings, StoreUnavailable
 from dskity.modules.clients.tasks import Tasks
 from dskity.modules.contract import KV, Module, ModuleMeta, TransportClients
 from dskity.modules.kv.memory_store import MemoryStore
+from dskity.modules.kv.provided_store import ProvidedStore
 from dskity.modules.kv.requests import KvRequests
 from dskity.modules.kv.service import KeyValue
 from dskity.modules.kv.store import Store
@@ -71,7 +72,10 @@ def provided_kv(
             f"kv.store {store!r}: the module {store!r} provides no such store: "
             f"clients.provide(KvStore, factory, name={store!r}) in its `register` does"
         )
-    return KeyValue(found, bus, default_ttl_seconds=default_ttl_seconds, last_values=last_values)
+    contained = ProvidedStore(found, store, bus.clock)
+    return KeyValue(
+        contained, bus, default_ttl_seconds=default_ttl_seconds, last_values=last_values
+    )
 
 
 class KvModule(Module):
