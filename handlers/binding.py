@@ -108,7 +108,11 @@ def bind(
         if getter is None and payload is None:
             payload = parameter.name
             kinds = event_kinds(event, annotation, f"{name}: {payload!r}")
-            getter = event_getter(kinds) if kinds else _payload(annotation, name, provided)
+            getter = (
+                event_getter(kinds, on_its_topic=event is not None)
+                if kinds
+                else _payload(annotation, name, provided)
+            )
         if getter is None:
             if parameter.default is not _EMPTY:
                 break  # it and those behind it keep their defaults

@@ -57,7 +57,7 @@ def on_event(
 
     Options with the name of a field of the topic select events: their text is quoted as in the
     topic, and a level `{name}` is a capture, which the handler receives unquoted. All other options
-    are those of `on`. An event whose type or id does not match its data is invalid.
+    are those of `on`. An event whose type, id or topic does not match its data is invalid.
 
         @on_event(KvExpired, key="sessions/{id}")
         async def gone(self, event: KvExpired, id: str) -> None: ...

@@ -37,14 +37,25 @@ def event_kinds(event: type[Event] | None, annotation: Any, parameter: str) -> K
     return {event.type: event}
 
 
-def event_getter(kinds: Kinds) -> Callable[[Delivery, Mapping[str, str]], Event]:
-    """The getter of the binding; it raises `InvalidPayload`."""
+def event_getter(
+    kinds: Kinds, *, on_its_topic: bool
+) -> Callable[[Delivery, Mapping[str, str]], Event]:
+    """The getter of the binding; it raises `InvalidPayload`.
+
+    With `on_its_topic` also where the topic is not that of the event: brokers grant rights by
+    topics, so a client that may publish events of one key could else forge those of all others, and
+    captures would not be of the event.
+    """
 
     def get(delivery: Delivery, _: Mapping[str, str]) -> Event:
+        topic = delivery.topic
         try:
-            return read_event(delivery.payload, kinds)
+            event = read_event(delivery.payload, kinds)
         except InvalidPayload as error:
-            raise InvalidPayload(f"{delivery.topic}: {error}") from error
+            raise InvalidPayload(f"{topic}: {error}") from error
+        if on_its_topic and not topic.endswith(event.topic_under("")):
+            raise InvalidPayload(f"{topic}: its event belongs on …{event.topic_under('')}")
+        return event
 
     return get
 

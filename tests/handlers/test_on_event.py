@@ -207,6 +207,8 @@ def changed(**changes: Any) -> bytes:
         (changed(id="made-up"), "its id is 'made-up'"),
         (changed(id=None), "its id is None"),
         (changed(data={"key": "sessions/2", "version": 7}), "that of its data"),
+        (KvExpired("sessions/2", 7).encode("/x", 0.0), "belongs on …/kv/expired/sessions/2"),
+        (KvExpired("1", 7).encode("/x", 0.0), "belongs on …/kv/expired/1"),
     ],
 )
 async def test_what_is_no_such_event_is_a_dead_letter(
