@@ -84,17 +84,18 @@ class Deduplication:
             except StoreUnavailable as error:
                 self._throttled.warn(f"{scope}: a handled key could not be recorded: {error}")
         finally:
-            job = self._threads.unfinished(asyncio.current_task())
-            if job is None:
+            jobs = self._threads.all_unfinished(asyncio.current_task())
+            if not jobs:
                 await turn.__aexit__(None, None, None)
             else:  # timed out, and not over yet
-                spawn(_end_after(job, turn), name=f"dedupe turn of {scope}")
+                spawn(_end_after(jobs, turn), name=f"dedupe turn of {scope}")
         return result
 
 
-async def _end_after(job: Job, turn: AbstractAsyncContextManager[None]) -> None:
+async def _end_after(jobs: tuple[Job, ...], turn: AbstractAsyncContextManager[None]) -> None:
     try:
-        await job.ended.wait()
+        for job in jobs:
+            await job.ended.wait()
     finally:
         await turn.__aexit__(None, None, None)
 

@@ -94,7 +94,7 @@ class ThreadPool:
         self._waiting: dict[Hashable, deque[Job]] = {}
         self._running: Counter[Hashable] = Counter()
         self._jobs: dict[Job, None] = {}
-        self._left: dict[asyncio.Task[Any] | None, Job] = {}
+        self._left: dict[asyncio.Task[Any] | None, list[Job]] = {}
         self._alive = 0
         self.overdue = 0
         """Threads whose callers were cancelled."""
@@ -132,14 +132,25 @@ class ThreadPool:
         except asyncio.CancelledError:
             if not job.ended.is_set() and self._leave(job):
                 task = caller or asyncio.current_task()
-                self._left[task] = job
-                job.on_end.append(lambda: self._left.pop(task, None))
+                self._left.setdefault(task, []).append(job)
+                job.on_end.append(lambda: self._forget(task, job))
             raise
         return result
 
     def unfinished(self, task: asyncio.Task[Any] | None) -> Job | None:
-        """The call that `task` waited for when it was cancelled, if its thread still runs."""
-        return self._left.get(task)
+        """A call that `task` waited for when it was cancelled, if its thread still runs."""
+        left = self._left.get(task)
+        return left[0] if left else None
+
+    def all_unfinished(self, task: asyncio.Task[Any] | None) -> tuple[Job, ...]:
+        """All such calls: a middleware may have begun several at once."""
+        return tuple(self._left.get(task, ()))
+
+    def _forget(self, task: asyncio.Task[Any] | None, job: Job) -> None:
+        left = self._left[task]
+        left.remove(job)
+        if not left:
+            del self._left[task]
 
     def close(self) -> None:
         """Keep no idle threads from now on; those that run end after their call."""

@@ -67,10 +67,12 @@ class Retrying:
         return await attempts.run(StartedCoroutine(coroutine, UNBEGUN, attempts), delivery)
 
     async def _is_free(self) -> bool:
-        """Whether the thread of the last attempt has ended: no second one may run beside it."""
+        """Whether the threads of the last attempt have ended: no other one may run beside them."""
         attempts = self._route.attempts
-        job = attempts.thread()
-        return job is None or await self._route.pool.through(partial(attempts.ended, job))
+        while (job := attempts.thread()) is not None:
+            if not await self._route.pool.through(partial(attempts.ended, job)):
+                return False
+        return True
 
     def _again(self, error: BaseException, attempt: int, delivery: Delivery) -> bool:
         policy = self._route.policy

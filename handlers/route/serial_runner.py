@@ -60,7 +60,7 @@ class SerialRunner:
                     await rest
                 except BaseException as fault:  # noqa: BLE001  # the last net
                     await self._mishandled(key, delivery, fault)
-                if threads.overdue and (job := self._route.attempts.thread()) is not None:
+                while threads.overdue and (job := self._route.attempts.thread()) is not None:
                     await pool.through(partial(self._wait_behind, key, job))
                 turn_ends = time.perf_counter() + TURN_SECONDS
             if pool.closed:

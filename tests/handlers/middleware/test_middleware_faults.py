@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -233,4 +235,47 @@ async def test_a_middleware_that_gives_up_on_a_thread_leaves_it_the_key(blocker:
         blocker.opened.set()
         await until(lambda: blocker.ended == ["bad", "1"], "the next of its key, after the thread")
         assert blocker.most == 1
+        await is_empty(house)
+
+
+@pytest.mark.parametrize("first", ["one", "two"])
+async def test_all_threads_that_a_middleware_began_keep_the_key(first: str) -> None:
+    """Whichever of them ends first."""
+    opened = {"one": threading.Event(), "two": threading.Event()}
+    begun: list[str] = []
+    ended: list[str] = []
+
+    def handler(text: str) -> None:
+        begun.append(text)
+        if text in opened:
+            opened[text].wait(20)
+        ended.append(text)
+
+    async def both(call: Call, message: Message, next: Next) -> Any:
+        if message.payload != BAD:
+            return await next(call, message)
+        calls = (next(call, replace(message, payload=text.encode())) for text in opened)
+        try:
+            return await asyncio.wait_for(asyncio.gather(*calls), 0.2)
+        except TimeoutError:
+            return None
+
+    async with memory_house() as house:
+        await house.bus.subscribe("t", handler, middleware=[both])
+        for text in ("bad", "1"):
+            await house.bus.publish("t", text)
+        try:
+            stats = house.dispatcher.routes[0].stats
+            await until(lambda: stats.handled == 1, "the middleware has handled it")
+            opened[first].set()
+            await until(lambda: ended == [first], "one thread has ended")
+            await until(lambda: house.dispatcher.threads.overdue == 1, "that is known")
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert "1" not in begun
+        finally:
+            for event in opened.values():
+                event.set()
+        await until(lambda: len(ended) == 3, "the next of its key, after both")
+        assert ended[-1] == "1"
         await is_empty(house)
