@@ -89,10 +89,6 @@ class Provision:
         """Whether there is a value."""
         return self._state == "made"
 
-    @property
-    def _given_up(self) -> bool:
-        return self._state == "closed"
-
     def load(self) -> type:
         """The type, imported where it was given by name."""
         return self.kind.load() if isinstance(self.kind, NamedType) else self.kind
