@@ -14,7 +14,7 @@ from dskity.bus.base.threads import ThreadPool
 from dskity.bus.bus import Bus
 from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.store.dedup_store import DedupStore
-from dskity.composition.client_library import choose_client, connection
+from dskity.composition.client_library import connection, make_transport
 from dskity.composition.connections import connect
 from dskity.config import DSkitySettings
 from dskity.handlers import Dispatcher
@@ -22,17 +22,17 @@ from dskity.handlers import Dispatcher
 
 @contextlib.asynccontextmanager
 async def on_broker(
-    port: int, client: str, client_id: str, *, away: bool = False, protocol: str = "auto"
+    port: int, client_id: str, *, away: bool = False, protocol: str = "auto"
 ) -> AsyncIterator[Bus]:
-    """A bus with all defaults over `mqttium` or `aiomqtt`, its outbox, inbox and record of keys on
-    the disk; connected, unless the broker is `away`."""
-    url, chosen = f"mqtt://127.0.0.1:{port}", choose_client(client)
+    """A bus with all defaults, its outbox, inbox and record of keys on the disk; connected, unless
+    the broker is `away`."""
+    url = f"mqtt://127.0.0.1:{port}"
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         settings = DSkitySettings.isolated(
             state_dir=folder, common={"mqtt": {"protocol": protocol}}
         )
-        transport = chosen.make(connection(settings.common.mqtt, url=url, client_id=client_id))
+        transport = make_transport(connection(settings.common.mqtt, url=url, client_id=client_id))
         seen = DedupStore(
             folder / "seen.db", what="keys", keep=settings.bus.dedupe_max_window_seconds
         )
@@ -40,7 +40,7 @@ async def on_broker(
         stack.push_async_callback(seen.close)
         threads = ThreadPool("bench", settings.bus.handler_threads)
         stack.callback(threads.close)
-        made = await connect(settings, transport, url, chosen, seen, stack, SYSTEM_CLOCK, threads)
+        made = await connect(settings, transport, url, seen, stack, SYSTEM_CLOCK, threads)
         async with _open(made.bus, made.dispatcher, away=away):
             yield made.bus
 

@@ -11,7 +11,7 @@ Layout, lowest first; each imports only from those above it (import-linter holds
     probe/         what a broker really does
     apart.py       a connection of its own for messages that may end one
     transport.py   MqttTransport: an intake and a control connection
-    aiomqtt/, mqttium/   the transport by each library (mqttium: extra `fast`)
+    aiomqtt/       the transport by aiomqtt
     engines/       the brokers that we run (rumqttd: extra `rumqttd`)
 
 Importing this package imports none of it: a wire library is loaded by who uses it.

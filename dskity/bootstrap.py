@@ -52,6 +52,7 @@ from dskity.modules.lifecycle.discovered import built_in
 from dskity.modules.lifecycle.lifecycle import HookTimeouts
 from dskity.modules.lifecycle.supervisor import Supervisor
 from dskity.notices.banner import banner
+from dskity.notices.old_values import old_values
 from dskity.notices.unknown_keys import unknown_keys
 from dskity.notices.unknown_modules import unknown_modules
 from dskity.process import gc_tuning
@@ -209,7 +210,7 @@ def _supervisor(
 ) -> Supervisor:
     settings = given.settings
     found = discovered(settings)
-    for line in unknown_keys(settings, found):
+    for line in (*old_values(settings), *unknown_keys(settings, found)):
         _logger.warning(line)
     others = [*modules]
     names = {entry.name for entry in [*found, *map(built_in, others)]}

@@ -11,7 +11,7 @@ from dskity.broker.url import Urls
 from dskity.bus.base.threads import blocking
 from dskity.bus.bus import Bus
 from dskity.bus.errors import NotConnected
-from dskity.composition.client_library import choose_client, connection
+from dskity.composition.client_library import connection, make_transport
 from dskity.config import DSkitySettings
 from dskity.handlers import Dispatcher
 from dskity.process.running import find_running
@@ -27,7 +27,7 @@ async def open_bus(
     `NotConnected` where the broker does not answer within `common.mqtt.connect_timeout`.
     """
     mqtt = settings.common.mqtt
-    transport = choose_client(mqtt.client).make(
+    transport = make_transport(
         connection(
             mqtt,
             url=await blocking(broker_url, settings),

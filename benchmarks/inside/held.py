@@ -31,7 +31,7 @@ async def main(given: dict[str, Any]) -> None:
         progress.tell(handled)
 
     protocol = given["protocol"]
-    async with on_broker(given["port"], "mqttium", "bench-dskity", protocol=protocol) as bus:
+    async with on_broker(given["port"], "bench-dskity", protocol=protocol) as bus:
         await bus.subscribe(TOPICS[0], slow, ack=given["ack"])
         for topic in TOPICS[1:]:
             await bus.subscribe(topic, short)

@@ -72,7 +72,7 @@ def handler(share: Share, kind: str) -> Callable[[Reading], Awaitable[None]]:
 async def main(port: int, member: int, kind: str, messages: int, progress: Path) -> None:
     """The process."""
     share = Share(Progress(progress, member))
-    async with on_broker(port, "mqttium", f"bench-member-{member}") as bus:
+    async with on_broker(port, f"bench-member-{member}") as bus:
         await bus.subscribe(FILTER, handler(share, kind), group="bench")
         ready()
         await share.finished(messages)

@@ -33,7 +33,7 @@ def reply_properties(correlation: bytes) -> Properties:
 
 async def by_bus(port: int, requests: int) -> None:
     """`bus.request`, as a user calls it."""
-    async with on_broker(port, "mqttium", "bench-requester") as bus:
+    async with on_broker(port, "bench-requester") as bus:
 
         async def ask(number: int) -> None:
             await bus.request(TOPIC, b'{"number":%d}' % number)

@@ -19,7 +19,7 @@ async def consume(port: int, qos: int, meter: Meter) -> None:
     """See `Consume`; `takes` are the seconds that the handler waits."""
     given = arguments()
     protocol = given.get("protocol", "auto")
-    async with on_broker(port, "mqttium", "bench-dskity", protocol=protocol) as bus:
+    async with on_broker(port, "bench-dskity", protocol=protocol) as bus:
         takes = given.get("takes")
         handle = waiting(meter, takes) if takes else handler(meter)
         await bus.subscribe(FILTER, handle, qos=qos, **_policy(given))

@@ -15,7 +15,7 @@ _PATIENCE = 60.0  # seconds until the connection is there: the pauses between at
 
 async def main(port: int, callers: int, messages: int, *, away: bool) -> None:
     """The process."""
-    async with on_broker(port, "mqttium", "bench-publisher", away=away) as bus:
+    async with on_broker(port, "bench-publisher", away=away) as bus:
         watch = Stopwatch()
         await _publish(bus, callers, messages)
         figures = watch.per(messages)

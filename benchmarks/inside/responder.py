@@ -23,7 +23,7 @@ async def by_bus(port: int) -> None:
     async def echo(ping: Ping) -> Ping:
         return ping
 
-    async with on_broker(port, "mqttium", "bench-responder") as bus:
+    async with on_broker(port, "bench-responder") as bus:
         await bus.subscribe(TOPIC, echo)
         ready()
         await asyncio.Event().wait()

@@ -1,8 +1,8 @@
-"""DSkity with its defaults: dispatcher, bus and MQTT transport, over the named client library."""
+"""DSkity with its defaults: dispatcher, bus and MQTT transport."""
 
 from __future__ import annotations
 
-from benchmarks.child import arguments, ready
+from benchmarks.child import ready
 from benchmarks.consumer import Meter, handler, main
 from benchmarks.houses import on_broker
 from benchmarks.workload import FILTER
@@ -10,7 +10,7 @@ from benchmarks.workload import FILTER
 
 async def consume(port: int, qos: int, meter: Meter) -> None:
     """See `Consume`."""
-    async with on_broker(port, arguments()["client"], "bench-dskity") as bus:
+    async with on_broker(port, "bench-dskity") as bus:
         await bus.subscribe(FILTER, handler(meter), qos=qos)
         ready()
         await meter.finished()

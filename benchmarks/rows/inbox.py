@@ -1,6 +1,6 @@
 """`ack="stored"` beside `handled`, on the window of 20 that mosquitto has where nobody sets it.
 
-By MQTT 3.1.1: where an MQTT 5 client names a larger window, as mqttium does, mosquitto obeys.
+By MQTT 3.1.1: where an MQTT 5 client names a larger window, as DSkity does, mosquitto obeys.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import aiomqtt
@@ -101,6 +101,7 @@ class HookedClient:
         self._needed = 0
         self._leaving = False
         self._over = False
+        self._writing = False
         self._frames = Frames(MAX_INCOMING_PACKET)
         self._loop = asyncio.get_running_loop()
         self.begun = False
@@ -300,6 +301,15 @@ class HookedClient:
         pending = getattr(self.paho.socket(), "pending", None)
         return pending is not None and pending() > 0
 
+    def write_after(self, queue: Callable[[], None]) -> None:
+        """Write what `queue` gives to paho, as far as the socket takes it."""
+        self._writing = True
+        try:
+            queue()
+        finally:
+            self._writing = False
+        self._write()
+
     def _write(self) -> None:
         if self._over:
             return
@@ -398,6 +408,8 @@ class HookedClient:
 
     def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:
         del client, userdata, sock
+        if self._writing:
+            return
         if threading.get_ident() == self._thread:
             self._loop.call_soon(self._write)  # most writes fit into the socket at once
         else:

@@ -15,7 +15,7 @@ from dskity.bus.base.foreign import Library, names_of
 AIOMQTT = Library(
     "aiomqtt",
     ("2.5.0", "2.5.1"),
-    "set `common.mqtt.client: mqttium`",
+    None,
     names_of(
         "aiomqtt:Client",
         {
@@ -27,7 +27,7 @@ AIOMQTT = Library(
 PAHO = Library(
     "paho-mqtt",
     ("2.2.0", "2.2.0"),
-    "set `common.mqtt.client: mqttium`",
+    None,
     names_of(
         "paho.mqtt.client:Client",
         {

@@ -1,4 +1,4 @@
-"""The transport over aiomqtt: in the base install, and at home in every event loop."""
+"""The transport over aiomqtt."""
 
 from __future__ import annotations
 

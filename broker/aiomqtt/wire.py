@@ -25,6 +25,7 @@ from dskity.broker.aiomqtt.outgoing import Outgoing
 from dskity.broker.aiomqtt.qos2 import Unfinished
 from dskity.broker.connection.sockets import connect, encrypt
 from dskity.broker.packets.acks import AckWindow
+from dskity.broker.packets.sizes import subscribe_size
 from dskity.broker.packets.window import Window
 from dskity.broker.reasons import (
     FAILURE,
@@ -36,7 +37,7 @@ from dskity.broker.reasons import (
 from dskity.broker.wire import ConnectRequest, ConnectResult, Silent, TakenOver, Wire, unreachable
 from dskity.bus.base.tasks import spawn
 from dskity.bus.delivery import Delivery
-from dskity.bus.errors import NotConnected
+from dskity.bus.errors import NotConnected, TooLarge
 from dskity.bus.message import Message
 from dskity.bus.transport import Receiver
 
@@ -64,6 +65,7 @@ class AiomqttWire:
         self.unfinished: Unfinished = Unfinished(inherited)
         self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._taken_over = False
+        self._max_packet: int | None = None
         self._ticking: asyncio.Task[None] | None = None
 
     @property
@@ -85,7 +87,7 @@ class AiomqttWire:
         client = self._client = HookedClient(self._opening, stream, self)
         self.unfinished.adopt(client.paho)
         private.draw_mids(client.paho, self._free_mid)
-        self._outgoing = Outgoing(client.paho, five=self._five)
+        self._outgoing = Outgoing(client, five=self._five)
         try:
             async with asyncio.timeout(settings.connect_timeout):
                 await client.connect()
@@ -114,6 +116,7 @@ class AiomqttWire:
         assert self._connack is not None  # noqa: S101  # aiomqtt waited for it
         flags, _, properties = self._connack
         welcome = welcome_of(self._opening, flags.session_present, properties)
+        self._max_packet = welcome.max_packet
         self._window.begin(welcome.window(self._opening.settings.max_in_flight))
         self._ticking = spawn(self._tick(client), name=f"mqtt {self._opening.client_id} keep alive")
         self._ticking.add_done_callback(self._on_last_tick)
@@ -215,6 +218,9 @@ class AiomqttWire:
         """See `Wire`."""
         client = self._sender()
         paho = client.paho
+        if self._max_packet is not None and subscribe_size(filter, identifier) > self._max_packet:
+            # The broker would end the connection, and the next one again.
+            raise TooLarge(f"{filter}: this broker takes packets of {self._max_packet} bytes")
         if self._five:
             properties = None if identifier is None else subscribe_properties(identifier)
             options = SubscribeOptions(qos, retainAsPublished=as_published)

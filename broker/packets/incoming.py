@@ -1,9 +1,8 @@
-"""PUBLISH packets of QoS 0 and 1, whichever library reads them, decoded into deliveries.
+"""PUBLISH packets of QoS 0 and 1, decoded into deliveries.
 
-Both libraries decode a message into objects of their own: paho takes 45 µs for it, mqttium 8, and
-20 more to keep a QoS 1 exchange that `acks.py` keeps too. Here it takes 1.5 µs. Topics and property
-tables come again and again, so what they mean is remembered. QoS 2 takes the library's own way,
-for its messages wait for PUBREL there.
+paho decodes a message into objects of its own, which takes 45 µs. Here it takes 1.5 µs. Topics and
+property tables come again and again, so what they mean is remembered. QoS 2 takes the library's own
+way, for its messages wait for PUBREL there.
 """
 
 from __future__ import annotations

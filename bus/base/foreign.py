@@ -44,11 +44,11 @@ class PrivateName:
 @dataclass(frozen=True, slots=True)
 class Library:
     """`distribution` is its name on PyPI, `tested` are the lowest and the newest version that the
-    tests have passed with, `fallback` is what to do with another one."""
+    tests have passed with, `fallback` is what to do with another one, if there is anything."""
 
     distribution: str
     tested: tuple[str, str]
-    fallback: str
+    fallback: str | None
     names: tuple[PrivateName, ...]
 
     def check(self) -> None:
@@ -59,7 +59,7 @@ class Library:
             raise MissingPrivateName(
                 f"{self.distribution} {metadata.version(self.distribution)} has no "
                 f"{', '.join(missing)}; the versions from {lowest} to {newest} have. Install one "
-                f"of them, or {self.fallback}"
+                f"of them{f', or {self.fallback}' if self.fallback else ''}"
             )
 
 

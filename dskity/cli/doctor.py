@@ -48,7 +48,7 @@ async def _examine(settings: DSkitySettings, names: Sequence[str]) -> dict[str, 
     from dskity.broker.engines.rumqttd import ManagedRumqttd
     from dskity.broker.limits import NO_LIMITS
     from dskity.client import broker_url
-    from dskity.composition.client_library import choose_client, connection
+    from dskity.composition.client_library import connection, make_transport
     from dskity.config.sections.connections import DEFAULT
 
     mqtt = settings.common.mqtt
@@ -59,8 +59,7 @@ async def _examine(settings: DSkitySettings, names: Sequence[str]) -> dict[str, 
     limits = {DEFAULT: ManagedRumqttd.limits if ours else NO_LIMITS}
     client_id = f"dskity-doctor-{secrets.token_hex(6)}"
     return {
-        name: await choose_client(entry.client)
-        .make(
+        name: await make_transport(
             connection(
                 entry,
                 url=url,
@@ -68,8 +67,7 @@ async def _examine(settings: DSkitySettings, names: Sequence[str]) -> dict[str, 
                 clean_start=True,
                 limits=limits.get(name, NO_LIMITS),
             )
-        )
-        .examine()
+        ).examine()
         for name, (entry, url) in {DEFAULT: (mqtt, own), **places}.items()
     }
 

@@ -1,11 +1,7 @@
-"""Which client library carries the bus, and how the settings become its connection."""
+"""How the settings become an MQTT transport: its connection, by aiomqtt."""
 
 from __future__ import annotations
 
-import importlib.util
-import logging
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dskity.broker.limits import NO_LIMITS, Limits
@@ -13,7 +9,6 @@ from dskity.broker.settings import ConnectionSettings
 from dskity.broker.tls import TlsSettings
 from dskity.broker.transport import MqttTransport
 from dskity.broker.url import Urls
-from dskity.bus.base.foreign import MissingPrivateName
 from dskity.bus.message import Message
 from dskity.config.sections.common import MqttSettings
 
@@ -21,50 +16,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-log = logging.getLogger(__name__)
-
-# docs/performance.md has the figures; at QoS 0 the two are equally fast.
-_COSTS_MORE = "aiomqtt takes more CPU for a QoS 1 message than mqttium, which dskity[fast] installs"
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """The chosen library, and what it cannot promise."""
-
-    name: str
-    make: Callable[[ConnectionSettings], MqttTransport]
-    cannot: tuple[str, ...] = ()
-
-
-def choose_client(wanted: str) -> Client:
-    """For `common.mqtt.client`: auto takes mqttium where it can be used, else aiomqtt.
-
-    Raises `MissingPrivateName` where the installed version of the wanted one does not fit.
-    """
-    if wanted == "auto":
-        wanted = "mqttium" if _can_use_mqttium() else "aiomqtt"
-    # Each is imported only where it is chosen: start-up pays for one library, not for two.
-    if wanted == "mqttium":
-        from dskity.broker.mqttium.transport import MqttiumTransport  # noqa: PLC0415
-
-        return Client("mqttium", MqttiumTransport)
+def make_transport(settings: ConnectionSettings) -> MqttTransport:
+    """One that is not started."""
+    # Imported only here: what runs in memory, or on none, does not pay for the library.
     from dskity.broker.aiomqtt.transport import AiomqttTransport  # noqa: PLC0415
 
-    return Client("aiomqtt", AiomqttTransport, (_COSTS_MORE,))
-
-
-def _can_use_mqttium() -> bool:
-    """Where it is installed in a version that does not fit, the log says so."""
-    if importlib.util.find_spec("mqttium") is None:
-        return False
-    from dskity.broker.mqttium.transport import load  # noqa: PLC0415
-
-    try:
-        load()
-    except MissingPrivateName as error:
-        log.warning("aiomqtt is used in place of mqttium: %s", error)
-        return False
-    return True
+    return AiomqttTransport(settings)
 
 
 def connection(

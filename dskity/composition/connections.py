@@ -18,7 +18,6 @@ from dskity.bus.store.dedup_store import DedupStore
 from dskity.bus.store.outbox import Outbox
 from dskity.bus.store.spool import Bounds, Spool
 from dskity.bus.transport import Transport
-from dskity.composition.client_library import Client
 from dskity.config import DSkitySettings
 from dskity.handlers import Dispatcher
 
@@ -28,7 +27,6 @@ class NamedConnection:
     """One broker's; not started, its inbox open. `where` is the broker's address, for people."""
 
     where: str
-    client: Client
     dispatcher: Dispatcher
     bus: Bus
 
@@ -37,7 +35,6 @@ async def connect(
     settings: DSkitySettings,
     transport: Transport,
     where: str,
-    client: Client,
     seen: DedupStore,
     stack: AsyncExitStack,
     clock: Clock,
@@ -65,7 +62,7 @@ async def connect(
         reply_topics=settings.bus.reply_topics,
         clock=clock,
     )
-    return NamedConnection(where, client, dispatcher, bus)
+    return NamedConnection(where, dispatcher, bus)
 
 
 def introduce(connections: Mapping[str, NamedConnection]) -> None:

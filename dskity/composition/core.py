@@ -19,7 +19,7 @@ from dskity.bus.bus import Bus
 from dskity.bus.errors import NotConnected
 from dskity.bus.store.dedup_store import DedupStore
 from dskity.bus.transport import Transport
-from dskity.composition.client_library import Client, choose_client, connection
+from dskity.composition.client_library import connection, make_transport
 from dskity.composition.connections import NamedConnection, connect, introduce
 from dskity.composition.presence import Presence, state_message
 from dskity.config import DSkitySettings
@@ -37,11 +37,6 @@ class Core:
     engine: Engine
     presence: Presence
     connections: Mapping[str, NamedConnection]
-
-    @property
-    def client(self) -> Client:
-        """The library that carries the default connection."""
-        return self.connections[DEFAULT].client
 
     @property
     def dispatcher(self) -> Dispatcher:
@@ -81,14 +76,13 @@ async def start_core(
     """Start the broker if we run one, and the connections; messages for handlers are held until
     `open()`. `transports` take the place of MQTT connections, the one called `default` also that
     of the broker."""
-    client = choose_client(settings.common.mqtt.client)
     transport = transports.get(DEFAULT)
     if transport is None:
         engine = _engine(settings)
         stack.push_async_callback(engine.stop)
         await engine.start()
         urls = settings.common.mqtt.url or engine.url
-        transport = _transport(settings, client, urls, client_id, engine.limits)
+        transport = _transport(settings, urls, client_id, engine.limits)
         where = listed(urls)
     else:
         engine = ExternalBroker(f"memory:{transport.client_id}")
@@ -96,15 +90,12 @@ async def start_core(
     seen = await _open_seen(settings, stack, clock)
     threads = ThreadPool(THREADS_NAME, settings.bus.handler_threads)
     stack.callback(threads.close)
-    connections = {
-        DEFAULT: await connect(settings, transport, where, client, seen, stack, clock, threads)
-    }
+    connections = {DEFAULT: await connect(settings, transport, where, seen, stack, clock, threads)}
     for name, mqtt in settings.mqtt.items():
-        client = choose_client(mqtt.client)
-        transport = transports.get(name) or _further_transport(mqtt, client, client_id, name)
+        transport = transports.get(name) or _further_transport(mqtt, client_id, name)
         where = listed(mqtt.url)
         connections[name] = await connect(
-            settings, transport, where, client, seen, stack, clock, threads, name
+            settings, transport, where, seen, stack, clock, threads, name
         )
     introduce(connections)
     connections[DEFAULT].bus.link.watch(partial(_save_what_is_new, engine))
@@ -174,16 +165,12 @@ def _engine(settings: DSkitySettings) -> Engine:
     )
 
 
-def _transport(
-    settings: DSkitySettings, client: Client, url: Urls, client_id: str, limits: Limits
-) -> Transport:
+def _transport(settings: DSkitySettings, url: Urls, client_id: str, limits: Limits) -> Transport:
     will = state_message(settings.bus.root, client_id, "lost", 0)
     mqtt = settings.common.mqtt
-    return client.make(connection(mqtt, url=url, client_id=client_id, will=will, limits=limits))
+    return make_transport(connection(mqtt, url=url, client_id=client_id, will=will, limits=limits))
 
 
-def _further_transport(
-    mqtt: NamedMqttSettings, client: Client, client_id: str, name: str
-) -> Transport:
+def _further_transport(mqtt: NamedMqttSettings, client_id: str, name: str) -> Transport:
     own = mqtt.client_id or f"{client_id}-{name}"
-    return client.make(connection(mqtt, url=mqtt.url, client_id=own))
+    return make_transport(connection(mqtt, url=mqtt.url, client_id=own))

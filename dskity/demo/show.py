@@ -29,7 +29,7 @@ def main(settings: DSkitySettings, *, json: bool = False) -> int:
     if json:
         print_json({"ok": passed, **about, "checks": [fields(result) for result in results]})
     else:
-        title = "{engine}, {protocol}, by {client}: ready in {ready_seconds} s".format(**about)
+        title = "{engine}, {protocol}: ready in {ready_seconds} s".format(**about)
         print_table(title, results)
     return 0 if passed else 1
 
@@ -42,7 +42,6 @@ async def perform(settings: DSkitySettings) -> tuple[dict[str, Any], list[Result
         about = {
             "engine": core.engine.name,
             "protocol": core.bus.capabilities.protocol,
-            "client": core.client.name,
             "ready_seconds": round(stage.ready_seconds, 3),
         }
         results = [await _result(name, check, stage) for name, check in CHECKS]

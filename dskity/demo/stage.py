@@ -50,7 +50,7 @@ class Stage:
 async def set_up(wanted: DSkitySettings) -> AsyncIterator[Stage]:
     """Everything, on free loopback ports and in a temporary folder.
 
-    Of the settings that are wanted, the broker's engine and the client library count.
+    Of the settings that are wanted, the broker's engine counts.
     """
     sightings = Sightings()
     with tempfile.TemporaryDirectory(prefix="dskity-demo-") as name:
@@ -88,7 +88,6 @@ def _prepare(wanted: DSkitySettings, folder: Path) -> DSkitySettings:
         "modules": {"alarm": {"additional_settings": {"clear_after": 0.5}}},
         "broker": {"engine": "auto" if engine == "none" else engine, "port": 0},
         "grpc": {"port": 0},
-        "common": {"mqtt": {"client": wanted.common.mqtt.client}},
     }
     example = read_file(GREENHOUSE / "settings.yaml", {}).values
     return DSkitySettings.isolated(**merged(example, changes))

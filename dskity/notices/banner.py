@@ -25,8 +25,7 @@ def banner(
     yield f"DSkity {version}, {settings.name!r} as {bus.client_id}"
     for name, connection in runtime.core.connections.items():
         broker = engine.name if name == DEFAULT else name
-        where, client = connection.where, connection.client.name
-        yield f"broker {broker} at {where}, by {client} ({_state(connection.bus)})"
+        yield f"broker {broker} at {connection.where} ({_state(connection.bus)})"
     if runtime.http is not None:
         scheme = "https" if settings.http.tls.cert_file else "http"
         yield f"HTTP on {scheme}://{runtime.http.host}:{runtime.http.port}"
@@ -37,7 +36,7 @@ def banner(
     if loopback_open and (runtime.http is not None or runtime.grpc is not None):
         yield f"note: {_LOOPBACK}"
     yield from _modules(runtime)
-    for sentence in (*engine.cannot, *runtime.core.client.cannot):
+    for sentence in engine.cannot:
         yield f"note: {sentence}"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dskity.broker.aiomqtt import private as aiomqtt
 from dskity.broker.engines.amqtt import private as amqtt
-from dskity.broker.mqttium import private as mqttium
 from dskity.modules.http.wire import private as uvicorn
 from scripts.reference.markdown import code, page, table
 
@@ -18,7 +17,6 @@ and the newest version.
 """
 FILES = {
     "broker/aiomqtt/private.py": aiomqtt.LIBRARIES,
-    "broker/mqttium/private.py": mqttium.LIBRARIES,
     "broker/engines/amqtt/private.py": amqtt.LIBRARIES,
     "modules/http/wire/private.py": uvicorn.LIBRARIES,
 }
@@ -38,7 +36,7 @@ def render() -> str:
                     library.distribution,
                     " to ".join(dict.fromkeys(library.tested)),
                     code(file),
-                    library.fallback,
+                    library.fallback or "install a version that was tested",
                 ]
                 for file, library in libraries
             ),

@@ -7,14 +7,13 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-LIBRARIES = ("aiomqtt", "paho-mqtt", "mqttium", "amqtt", "uvicorn", "httptools", "h11")
+LIBRARIES = ("aiomqtt", "paho-mqtt", "amqtt", "uvicorn", "httptools", "h11")
 
 
 def allowed() -> list[str]:
     """The requirement of each library, as it stands there."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["fast"]]
-    names = {re.split(r"[^\w-]", each)[0]: each for each in wanted}
+    names = {re.split(r"[^\w-]", each)[0]: each for each in project["dependencies"]}
     return [names[library] for library in LIBRARIES]
 
 

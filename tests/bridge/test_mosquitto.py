@@ -9,13 +9,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from dskity.bootstrap import start
 from dskity.broker.settings import ConnectionSettings
 from dskity.bus.bus import Bus
 from dskity.bus.delivery import Delivery
-from dskity.composition.client_library import choose_client
+from dskity.composition.client_library import make_transport
 from dskity.config import DSkitySettings
 from dskity.handlers import Dispatcher
 from tests.bridge.sites import RULE, carriers, settings
@@ -31,7 +29,7 @@ async def client(broker: ServerProcess, name: str) -> AsyncIterator[Bus]:
     url = f"mqtt://127.0.0.1:{broker.port}"
     connection = ConnectionSettings(url, name, connect_timeout=1.0)
     dispatcher = Dispatcher()
-    bus = Bus(choose_client("auto").make(connection), dispatcher, publish_timeout=20)
+    bus = Bus(make_transport(connection), dispatcher, publish_timeout=20)
     await bus.start()
     try:
         await bus.link.wait_connected(5)
@@ -46,10 +44,9 @@ def between(
     cloud: ServerProcess,
     state_dir: Path,
     *rules: Mapping[str, Any],
-    client: str = "auto",
 ) -> DSkitySettings:
     """Settings of a runtime with these rules."""
-    near = {"url": f"mqtt://127.0.0.1:{edge.port}", "client": client}
+    near = {"url": f"mqtt://127.0.0.1:{edge.port}"}
     far = {"url": f"mqtt://127.0.0.1:{cloud.port}", "connect_timeout": 1}
     common = {"registry": {"enabled": False}, "mqtt": near}
     return settings(state_dir, rules, common=common, mqtt={"cloud": far})
@@ -130,13 +127,10 @@ async def test_what_comes_between_two_runs_is_carried_by_the_second(tmp_path: Pa
         assert ledger.without_duplicates() == {"up/x": list(range(11))}
 
 
-@pytest.mark.parametrize("library", ["mqttium", "aiomqtt"])
-async def test_a_state_that_changes_later_is_kept_on_the_other_side(
-    tmp_path: Path, library: str
-) -> None:
+async def test_a_state_that_changes_later_is_kept_on_the_other_side(tmp_path: Path) -> None:
     """MQTT 5 hands the retain flag on as it was published."""
     with mosquitto() as edge, mosquitto() as cloud:
-        configured = between(edge, cloud, tmp_path, RULE, client=library)
+        configured = between(edge, cloud, tmp_path, RULE)
         async with client(edge, "machine") as machine, client(cloud, "reader") as reader:
             async with await start(configured) as runtime:
                 await machine.publish("up/state", "1", retain=True)

@@ -7,15 +7,13 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 
 from dskity.broker.aiomqtt.wire import AiomqttWire
-from dskity.broker.mqttium.wire import MqttiumWire
 from dskity.broker.settings import ConnectionSettings
-from dskity.broker.wire import ConnectRequest, Version, WireFactory
+from dskity.broker.wire import ConnectRequest, Version
 from dskity.bus.delivery import Delivery
 from tests.faults import frames
 from tests.servers import HOST
 from tests.waiting import until
 
-WIRES: tuple[WireFactory, ...] = (AiomqttWire, MqttiumWire)
 CONNECT, PUBLISH, PUBACK, DISCONNECT = 1, 3, 4, 14
 _CONNACK: dict[Version, bytes] = {5: b"\x20\x03\x00\x00\x00", 4: b"\x20\x02\x00\x00"}
 
@@ -73,13 +71,13 @@ class RawBroker:
 class Session:
     """A wire that is connected to a `RawBroker`; `handle` is what is done with a delivery."""
 
-    def __init__(self, broker: RawBroker, make: WireFactory, version: Version) -> None:
+    def __init__(self, broker: RawBroker, version: Version) -> None:
         self.broker = broker
         self.deliveries: list[Delivery] = []
         self.handle: Callable[[Delivery], None] = lambda _: None
         settings = ConnectionSettings(f"mqtt://{HOST}:{broker.port}", "box")
         opening = ConnectRequest(settings, "box", version, clean_start=True, session_expiry=0)
-        self.wire = make(opening, self._receive, None)
+        self.wire = AiomqttWire(opening, self._receive, None)
 
     def _receive(self, delivery: Delivery) -> None:
         self.deliveries.append(delivery)
@@ -96,12 +94,12 @@ class Session:
 
 
 @contextlib.asynccontextmanager
-async def session(make: WireFactory, version: Version, told: bytes = b"") -> AsyncIterator[Session]:
+async def session(version: Version, told: bytes = b"") -> AsyncIterator[Session]:
     """A broker and a wire that is open; `told` are the properties of CONNACK."""
     broker = RawBroker(version, told)
     server = await asyncio.start_server(broker.serve, HOST, 0)
     broker.port = server.sockets[0].getsockname()[1]
-    made = Session(broker, make, version)
+    made = Session(broker, version)
     try:
         await made.wire.open()
         yield made

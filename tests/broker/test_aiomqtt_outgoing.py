@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from paho.mqtt.client import Client
 
 from dskity.broker.aiomqtt import private
-from dskity.broker.aiomqtt.client import RECORDS_AT_ONCE, _receive
+from dskity.broker.aiomqtt.client import RECORDS_AT_ONCE, HookedClient, _receive
 from dskity.broker.aiomqtt.outgoing import UNWRITTEN, Outgoing
+from dskity.broker.aiomqtt.wire import AiomqttWire
 from dskity.broker.packets.outgoing import encode
 from dskity.bus.errors import NotConnected
 from dskity.bus.message import Message
+from tests.broker.raw import PUBLISH, session
+from tests.waiting import until
 
-PAHO = cast("Client", None)
-"""Only `private.queue` would use it."""
+CLIENT = cast("HookedClient", SimpleNamespace(paho=None, write_after=lambda queue: queue()))
+"""Only `private.queue` would use its paho."""
 
 
 @pytest.fixture
@@ -34,7 +37,7 @@ def packet(message: Message, mid: int) -> bytes:
 
 async def test_the_messages_of_one_turn_leave_in_one_piece(queued: list[bytes]) -> None:
     """A call to the system for each would cost more than all else."""
-    outgoing = Outgoing(PAHO, five=True)
+    outgoing = Outgoing(CLIENT, five=True)
     messages = [Message(f"t/{number}", b"x", qos=1) for number in range(50)]
     for mid, message in enumerate(messages, 1):
         outgoing.put(message, mid)
@@ -43,9 +46,21 @@ async def test_the_messages_of_one_turn_leave_in_one_piece(queued: list[bytes]) 
     assert queued == [b"".join(packet(message, mid) for mid, message in enumerate(messages, 1))]
 
 
+async def test_what_one_turn_has_put_is_written_at_its_end() -> None:
+    """Not in the turn after it, which is how paho asks for it."""
+    async with session(5) as opened:
+        assert isinstance(opened.wire, AiomqttWire)
+        client = opened.wire._client
+        assert client is not None
+        await opened.wire.publish(Message("t", b"x", 0))
+        await asyncio.sleep(0)
+        assert not client.paho.want_write()
+        await until(lambda: opened.broker.of(PUBLISH), "it arrives")
+
+
 async def test_a_large_payload_is_not_copied_and_keeps_its_place(queued: list[bytes]) -> None:
     """What came before it leaves before it."""
-    outgoing = Outgoing(PAHO, five=True)
+    outgoing = Outgoing(CLIENT, five=True)
     small, large = Message("t", b"x"), Message("t", bytes(70_000))
     for message in (small, large, small):
         outgoing.put(message, 0)
@@ -56,7 +71,7 @@ async def test_a_large_payload_is_not_copied_and_keeps_its_place(queued: list[by
 
 async def test_something_else_that_is_sent_finds_the_queue_flushed(queued: list[bytes]) -> None:
     """A SUBSCRIBE leaves behind what was published before it; the turn's end then adds nothing."""
-    outgoing = Outgoing(PAHO, five=True)
+    outgoing = Outgoing(CLIENT, five=True)
     outgoing.put(Message("t", b"x"), 0)
     outgoing.flush()
     await asyncio.sleep(0)
@@ -66,7 +81,7 @@ async def test_something_else_that_is_sent_finds_the_queue_flushed(queued: list[
 @pytest.mark.usefixtures("queued")
 async def test_a_publisher_of_qos_0_waits_for_a_socket_that_takes_no_more() -> None:
     """Until it has taken everything, or is gone."""
-    outgoing = Outgoing(PAHO, five=True)
+    outgoing = Outgoing(CLIENT, five=True)
     for _ in range(UNWRITTEN):
         outgoing.put(Message("t", b"x"), 0)
     assert not outgoing.full

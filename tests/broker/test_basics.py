@@ -10,7 +10,7 @@ from dskity.broker.probe import basics
 from dskity.broker.probe import client as visit
 from dskity.bus.topics import share
 from tests.contract.cells import Cell
-from tests.contract.house import TRANSPORTS, open_house
+from tests.contract.house import open_house
 
 # A publish that mosquitto forbids ends the connection; what may not be read is dropped in silence.
 _ACLS = {
@@ -19,12 +19,9 @@ _ACLS = {
 }
 
 
-@pytest.mark.parametrize("name", TRANSPORTS)
-async def test_a_trial_that_came_to_no_end_is_made_again(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_trial_that_came_to_no_end_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """At the next connection; then the group is served after all."""
-    cell = Cell(name, "mosquitto-3.1.1")  # type: ignore[arg-type]  # a literal
+    cell = Cell("aiomqtt", "mosquitto-3.1.1")
     group = share("crew", "work")
     async with open_house(cell) as house:
         with monkeypatch.context() as patch:
@@ -42,9 +39,7 @@ async def test_a_trial_that_came_to_no_end_is_made_again(
 
 @pytest.mark.parametrize("allowed", _ACLS.values(), ids=_ACLS)
 @pytest.mark.parametrize("broker", ["mosquitto-3.1.1", "mosquitto-5"])
-@pytest.mark.parametrize("name", TRANSPORTS)
 async def test_an_acl_without_the_trial_holds_up_no_start(
-    name: str,
     broker: str,
     allowed: str,
     tmp_path: Path,
@@ -57,7 +52,7 @@ async def test_an_acl_without_the_trial_holds_up_no_start(
     acl = tmp_path / "acl"
     acl.write_text(allowed)
     acl.chmod(0o600)
-    cell = Cell(name, broker)  # type: ignore[arg-type]  # literals
+    cell = Cell("aiomqtt", broker)  # type: ignore[arg-type]  # a literal
     async with open_house(cell, (f"acl_file {acl}",)) as house:
         client = await house.client()
         await client.transport.subscribe("work/#", 1, 1)

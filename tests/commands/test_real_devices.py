@@ -14,7 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from dskity.broker.mqttium.transport import MqttiumTransport
+from dskity.broker.aiomqtt.transport import AiomqttTransport
 from dskity.broker.settings import ConnectionSettings
 from dskity.bus.bus import Bus
 from dskity.bus.errors import NoResponder
@@ -43,7 +43,7 @@ async def commands_over(
         f"mqtt://{HOST}:{broker.port}", f"runtime-{protocol}", protocol=protocol
     )
     dispatcher = Dispatcher()
-    bus = Bus(MqttiumTransport(settings), dispatcher)
+    bus = Bus(AiomqttTransport(settings), dispatcher)
     commands = CommandService(bus)
     await bus.start()
     await bus.link.wait_connected(5)

@@ -56,7 +56,7 @@ class Site:
 @contextlib.asynccontextmanager
 async def site(broker: str, folder: Path, **changes: Any) -> AsyncIterator[Site]:
     """All of them at one broker, which is real, and so is the device."""
-    cell = Cell("mqttium", broker)  # type: ignore[arg-type]  # a literal
+    cell = Cell("aiomqtt", broker)  # type: ignore[arg-type]  # a literal
     protocol = {"mosquitto-5": "5", "mosquitto-3.1.1": "3.1.1"}.get(broker, "auto")
     async with contextlib.AsyncExitStack() as stack:
         house = await stack.enter_async_context(open_house(cell))

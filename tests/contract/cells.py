@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-TransportName: TypeAlias = Literal["memory", "aiomqtt", "mqttium"]
+TransportName: TypeAlias = Literal["memory", "aiomqtt"]
 BrokerName: TypeAlias = Literal[
     "memory",
     "builtin-5",
@@ -37,8 +37,7 @@ class Cell:
 CELLS = (
     Cell("memory", "memory"),
     *(
-        Cell(transport, broker)
-        for transport in ("aiomqtt", "mqttium")
+        Cell("aiomqtt", broker)
         for broker in (
             "mosquitto-5",
             "mosquitto-3.1.1",

@@ -14,7 +14,6 @@ from dskity.broker.engines.builtin.engine import BuiltinBroker
 from dskity.broker.engines.embedded import EmbeddedBroker
 from dskity.broker.engines.listen import Listen
 from dskity.broker.engines.rumqttd import ManagedRumqttd
-from dskity.broker.mqttium.transport import MqttiumTransport
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.transport import MqttTransport
 from dskity.bus.delivery import Delivery
@@ -33,11 +32,6 @@ from tests.servers import (
 )
 from tests.waiting import until
 
-TRANSPORTS: dict[str, type[AiomqttTransport | MqttiumTransport]] = {
-    "aiomqtt": AiomqttTransport,
-    "mqttium": MqttiumTransport,
-}
-
 
 def mqtt(cell: Cell, client_id: str, port: int, **settings: Any) -> MqttTransport:
     """The transport of a cell, towards a loopback port."""
@@ -48,7 +42,7 @@ def mqtt(cell: Cell, client_id: str, port: int, **settings: Any) -> MqttTranspor
         "protocol": choice,
         "connect_timeout": 1.0,
     }
-    return TRANSPORTS[cell.transport](ConnectionSettings(client_id=client_id, **(given | settings)))
+    return AiomqttTransport(ConnectionSettings(client_id=client_id, **(given | settings)))
 
 
 @dataclass(eq=False)

@@ -12,7 +12,7 @@ from dskity.demo import show
 from dskity.demo.finding import CheckFailed, Finding, Result, expect
 from dskity.demo.sightings import Sighting, Sightings
 
-ABOUT = {"engine": "amqtt", "protocol": "MQTT 3.1.1", "client": "mqttium", "ready_seconds": 0.2}
+ABOUT = {"engine": "amqtt", "protocol": "MQTT 3.1.1", "ready_seconds": 0.2}
 GOOD = Result("telemetry handled", Finding(3, [0.001, 0.002, 0.009], "a note"))
 BAD = Result("request answered", None, "no reply within 5 s")
 
@@ -43,7 +43,7 @@ def test_the_table_has_a_row_for_each_check(
 ) -> None:
     assert show.main(DSkitySettings.isolated()) == 0
     shown = capsys.readouterr().out
-    assert "amqtt, MQTT 3.1.1, by mqttium: ready in 0.2 s" in shown
+    assert "amqtt, MQTT 3.1.1: ready in 0.2 s" in shown
     assert " ".join(shown.split()).endswith("✓ telemetry handled 3 2.0 8.9 all 1 hold")
 
 

@@ -1,4 +1,4 @@
-"""An examination by either client library, on real brokers."""
+"""An examination on real brokers."""
 
 from __future__ import annotations
 
@@ -9,22 +9,20 @@ from typing import Any
 import pytest
 from amqtt.broker import Broker
 
+from dskity.broker.aiomqtt.transport import AiomqttTransport
 from dskity.broker.probe import examination, experiments
 from dskity.broker.probe.findings import Examination
 from dskity.broker.settings import ConnectionSettings
-from tests.contract.house import TRANSPORTS
 from tests.servers import HOST, free_port
 
 
 @dataclass(frozen=True)
 class Examine:
-    """What `MqttTransport.examine` says of the broker on a loopback port, by this library."""
-
-    client: str
+    """What `MqttTransport.examine` says of the broker on a loopback port."""
 
     async def __call__(self, port: int, **settings: Any) -> Examination:
         given: dict[str, Any] = {"url": f"mqtt://{HOST}:{port}", "client_id": "examiner"}
-        return await TRANSPORTS[self.client](ConnectionSettings(**(given | settings))).examine()
+        return await AiomqttTransport(ConnectionSettings(**(given | settings))).examine()
 
 
 @pytest.fixture(autouse=True)
@@ -35,10 +33,10 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(experiments, "ALIVE_WITHIN", 5.0)
 
 
-@pytest.fixture(params=TRANSPORTS)
-def examine(request: pytest.FixtureRequest) -> Examine:
-    """By either of them."""
-    return Examine(request.param)
+@pytest.fixture
+def examine() -> Examine:
+    """One of any broker."""
+    return Examine()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from dskity.broker.aiomqtt.transport import AiomqttTransport
 from dskity.broker.settings import ConnectionSettings, ProtocolChoice
 from dskity.bus.bus import Bus
 from dskity.bus.delivery import Delivery
@@ -17,7 +18,6 @@ from dskity.bus.link import Link
 from dskity.bus.memory import CAPABILITIES, MemoryBroker
 from dskity.bus.message import Message
 from dskity.modules import Module, ModuleMeta, on
-from tests.contract.house import TRANSPORTS
 from tests.house_bus import memory_house
 from tests.modules.conftest import Stage, staged
 from tests.servers import HOST, mosquitto
@@ -222,15 +222,12 @@ async def test_what_no_route_declares_is_lowered() -> None:
             await house.bus.subscribe("t", lambda: None)
 
 
-@pytest.mark.parametrize("client", TRANSPORTS)
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
-async def test_a_mosquitto_of_qos_1_is_known_by_either_version(
-    client: str, protocol: ProtocolChoice
-) -> None:
+async def test_a_mosquitto_of_qos_1_is_known_by_either_version(protocol: ProtocolChoice) -> None:
     """MQTT 5 tells it in CONNACK; with 3.1.1 it takes a trial."""
     with mosquitto(("max_qos 1",)) as server:
         settings = ConnectionSettings(f"mqtt://{HOST}:{server.port}", "box", protocol=protocol)
-        transport = TRANSPORTS[client](settings)
+        transport = AiomqttTransport(settings)
         await transport.start(Delivery.done, Link())
         try:
             await until(lambda: transport.connected, "it connects")
@@ -241,14 +238,13 @@ async def test_a_mosquitto_of_qos_1_is_known_by_either_version(
             await transport.close()
 
 
-@pytest.mark.parametrize("client", TRANSPORTS)
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it leaves tasks
 async def test_a_broker_that_does_not_send_again_is_warned_of(
-    client: str, caplog: pytest.LogCaptureFixture, untamed: int
+    caplog: pytest.LogCaptureFixture, untamed: int
 ) -> None:
     """No route is refused for it, as all of them would be: the log tells once."""
     settings = ConnectionSettings(f"mqtt://{HOST}:{untamed}", "box", protocol="3.1.1")
-    transport = TRANSPORTS[client](settings)
+    transport = AiomqttTransport(settings)
     await transport.start(Delivery.done, Link())
     try:
         await until(lambda: transport.connected, "it connects")

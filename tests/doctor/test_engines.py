@@ -78,7 +78,7 @@ DEFAULTS = ("max_queued_messages 1000",)
 async def engine(name: BrokerName) -> AsyncIterator[int]:
     """The port of one."""
     lines = DEFAULTS if name.startswith("mosquitto") else ()
-    async with open_house(Cell("mqttium", name), lines) as house:
+    async with open_house(Cell("aiomqtt", name), lines) as house:
         yield house.broker.port
 
 

@@ -1,4 +1,4 @@
-"""Each row of the table, for each broker, by each client library."""
+"""Each row of the table, for each broker."""
 
 from __future__ import annotations
 

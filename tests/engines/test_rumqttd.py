@@ -231,7 +231,7 @@ async def test_a_message_above_16_mib_ends_the_connection(house: House) -> None:
 
 async def test_the_outbox_sets_aside_what_it_hangs_up_on(tmp_path: Path) -> None:
     """Unknown as its limit is, of a broker that is there: all behind it arrives."""
-    async with open_house(Cell("mqttium", "rumqttd")) as house:
+    async with open_house(Cell("aiomqtt", "rumqttd")) as house:
         outbox = Outbox(tmp_path / "outbox.db")
         bus = Bus(mqtt(house.cell, "sender", house.broker.port), Dispatcher(), outbox=outbox)
         receiver = await house.connected("receiver")

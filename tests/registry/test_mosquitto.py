@@ -12,7 +12,7 @@ from functools import partial
 
 import pytest
 
-from dskity.broker.mqttium.transport import MqttiumTransport
+from dskity.broker.aiomqtt.transport import AiomqttTransport
 from dskity.broker.settings import ConnectionSettings, ProtocolChoice
 from dskity.bus.bus import Bus
 from dskity.handlers import Dispatcher
@@ -45,7 +45,7 @@ async def open_bus(port: int, name: str, protocol: ProtocolChoice) -> AsyncItera
     settings = ConnectionSettings(
         f"mqtt://{HOST}:{port}", name, will=state(name, "lost"), protocol=protocol
     )
-    bus = Bus(MqttiumTransport(settings), Dispatcher())
+    bus = Bus(AiomqttTransport(settings), Dispatcher())
     await bus.start()
     try:
         yield bus

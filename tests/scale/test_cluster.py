@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dskity.broker.mqttium.transport import MqttiumTransport
+from dskity.broker.aiomqtt.transport import AiomqttTransport
 from dskity.broker.settings import ConnectionSettings
 from dskity.bus.errors import Unsupported
 from tests.broker.scripted import started
@@ -72,7 +72,7 @@ async def test_a_group_is_refused_by_a_cluster_without_shared_subscriptions(
 ) -> None:
     """NATS would take the subscription and deliver nothing."""
     urls = tuple(f"mqtt://{HOST}:{node.port}" for node in cluster)
-    transport = MqttiumTransport(ConnectionSettings(urls, "member"))
+    transport = AiomqttTransport(ConnectionSettings(urls, "member"))
     link = await started(transport)
     await link.wait_connected(10)
     with pytest.raises(Unsupported, match="no shared subscriptions"):

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from dskity.bootstrap import open_bus, start
+from dskity.broker.aiomqtt.transport import AiomqttTransport
 from dskity.broker.settings import ConnectionSettings
 from dskity.config import DSkitySettings
 from dskity.modules import Module, ModuleMeta, on
 from dskity.notices.banner import banner
-from tests.contract.house import TRANSPORTS, Client
+from tests.contract.house import Client
 from tests.faults.process import settings
 from tests.servers import HOST, free_port, mosquitto, tcp_proxy
 from tests.waiting import until
@@ -30,10 +31,10 @@ def url(port: int) -> str:
 
 
 @asynccontextmanager
-async def client(kind: str, *ports: int) -> AsyncIterator[Client]:
+async def client(*ports: int) -> AsyncIterator[Client]:
     """A client of the brokers on these ports, which has begun to connect."""
     given = ConnectionSettings(tuple(map(url, ports)), "box", connect_timeout=1.0)
-    client = Client(TRANSPORTS[kind](given))
+    client = Client(AiomqttTransport(given))
     await client.transport.subscribe("load/#", 1, 1)
     await client.transport.subscribe("answer/#", 1, 2, "control")
     await client.start()
@@ -43,19 +44,12 @@ async def client(kind: str, *ports: int) -> AsyncIterator[Client]:
         await client.transport.close()
 
 
-@pytest.fixture(params=TRANSPORTS)
-def kind(request: pytest.FixtureRequest) -> str:
-    """Each wire."""
-    name: str = request.param
-    return name
-
-
 async def test_when_the_first_is_killed_the_second_takes_over(
-    kind: str, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """With the subscriptions of both lanes, at once, and the log says where it went."""
     with mosquitto() as first, mosquitto() as second:
-        async with client(kind, first.port, second.port) as box:
+        async with client(first.port, second.port) as box:
             await box.up()
             with caplog.at_level(logging.INFO, "dskity.mqtt"):
                 await asyncio.to_thread(first.kill)
@@ -67,10 +61,10 @@ async def test_when_the_first_is_killed_the_second_takes_over(
             await box.got(2)
 
 
-async def test_on_the_way_back_what_was_subscribed_meanwhile_is_there(kind: str) -> None:
+async def test_on_the_way_back_what_was_subscribed_meanwhile_is_there() -> None:
     """The first has kept a session of long ago; what is wanted now is put in place in it."""
     with mosquitto(persistence=True) as first, mosquitto() as second:
-        async with client(kind, first.port, second.port) as box:
+        async with client(first.port, second.port) as box:
             await box.up()
             await asyncio.to_thread(first.kill)
             await box.up(2)
@@ -83,10 +77,10 @@ async def test_on_the_way_back_what_was_subscribed_meanwhile_is_there(kind: str)
             await box.got(3)
 
 
-async def test_it_starts_at_the_second_while_the_first_is_away(kind: str) -> None:
+async def test_it_starts_at_the_second_while_the_first_is_away() -> None:
     """And stays there when the first comes: a move costs a session."""
     with mosquitto(port=free_port(), up=False) as first, mosquitto() as second:
-        async with tcp_proxy(second.port) as line, client(kind, first.port, line.port) as box:
+        async with tcp_proxy(second.port) as line, client(first.port, line.port) as box:
             await box.up()
             await asyncio.to_thread(first.start)
             entered = line.accepted

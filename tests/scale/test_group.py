@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from dskity.broker.mqttium.transport import MqttiumTransport
+from dskity.broker.aiomqtt.transport import AiomqttTransport
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.transport import MqttTransport
 from dskity.bus.message import Message
@@ -49,7 +49,7 @@ def members(folder: Path, port: int) -> Iterator[tuple[Worker, Worker]]:
 @asynccontextmanager
 async def publisher(port: int) -> AsyncIterator[MqttTransport]:
     """Somebody else, who is connected."""
-    transport = MqttiumTransport(ConnectionSettings(f"mqtt://{HOST}:{port}", "publisher"))
+    transport = AiomqttTransport(ConnectionSettings(f"mqtt://{HOST}:{port}", "publisher"))
     link = await started(transport)
     await link.wait_connected(5)
     try:

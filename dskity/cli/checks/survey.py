@@ -18,6 +18,7 @@ from dskity.modules.lifecycle.order import order
 from dskity.modules.lifecycle.own_middleware import own_middleware
 from dskity.modules.lifecycle.shape import meta_of
 from dskity.modules.lifecycle.slips import slips
+from dskity.notices.old_values import old_values
 from dskity.notices.unknown_keys import unknown_keys
 from dskity.notices.unknown_modules import BUILT_IN
 
@@ -45,7 +46,7 @@ class Survey:
 def survey(settings: DSkitySettings) -> Survey:
     """Look at all of them; their handlers are bound as a start binds them."""
     found, off = discovered(settings), _off(settings)
-    warnings = unknown_keys(settings, found)
+    warnings = [*old_values(settings), *unknown_keys(settings, found)]
     warnings += [f"module {e.name}: {line}" for e in found if e.module for line in slips(e.module)]
     faults, bus = _dependency_faults(found), unconnected_bus(settings, found)
     rows = [_row(entry, off, faults.get(entry.name), settings, bus) for entry in found]

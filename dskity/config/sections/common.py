@@ -43,8 +43,9 @@ class MqttSettings(Section):
     url: MqttUrls | None = None
     """The broker (mqtt, mqtts, ws or wss), or several to try in order, such as the nodes of a
     cluster; null means the broker of `broker.*`."""
-    client: Literal["auto", "mqttium", "aiomqtt"] = "auto"
-    """The client library; auto: mqttium if it is installed, else aiomqtt."""
+    client: Literal["auto", "aiomqtt", "mqttium"] = "auto"
+    """The client library; auto: aiomqtt. `mqttium`, which older versions had, gives a warning and
+    means auto."""
     client_id: str | None = Field(default=None, min_length=1, max_length=65_000)
     """MQTT client identifier; null: a generated one, which is kept in `state_dir`."""
     username: str | None = None

@@ -10,23 +10,20 @@ from collections.abc import AsyncIterator
 import pytest
 
 from dskity.broker.aiomqtt import wire as aiomqtt_wire
-from dskity.broker.mqttium import wire as mqttium_wire
 from dskity.broker.settings import ConnectionSettings
-from dskity.broker.wire import ConnectRequest, Wire, WireFactory
+from dskity.broker.wire import ConnectRequest, Wire
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import NotConnected
 from dskity.bus.message import Message
-from dskity.bus.transport import Receiver
 from tests.waiting import until
 
-WIRES = [aiomqtt_wire.AiomqttWire, mqttium_wire.MqttiumWire]
 WELCOME = b"\x20\x03\x00\x00\x00"  # CONNACK
 TELEMETRY = b"\x32\x06\x00\x01t\x00\x01\x00"  # PUBLISH at QoS 1
 HUGE = bytes(8 << 20)  # more than the buffers of a connection hold
 
 
 @contextlib.asynccontextmanager
-async def connected(make_wire: WireFactory) -> AsyncIterator[tuple[Wire, list[Delivery]]]:
+async def connected() -> AsyncIterator[tuple[Wire, list[Delivery]]]:
     """A wire to a broker that says hello, sends one message, and never reads again."""
     loop = asyncio.get_running_loop()
     received: list[Delivery] = []
@@ -35,7 +32,7 @@ async def connected(make_wire: WireFactory) -> AsyncIterator[tuple[Wire, list[De
         url = f"mqtt://127.0.0.1:{listener.getsockname()[1]}"
         settings = ConnectionSettings(url, "box")
         opening = ConnectRequest(settings, "box", 5, clean_start=True, session_expiry=0)
-        wire = make_wire(opening, received.append, None)
+        wire = aiomqtt_wire.AiomqttWire(opening, received.append, None)
         entering = asyncio.create_task(wire.open(), name="enter")
         stream, _ = await loop.sock_accept(listener)
         with stream:
@@ -45,10 +42,9 @@ async def connected(make_wire: WireFactory) -> AsyncIterator[tuple[Wire, list[De
             yield wire, received
 
 
-@pytest.mark.parametrize("make_wire", WIRES)
-async def test_closing_ends_everything_also_when_it_is_cancelled(make_wire: WireFactory) -> None:
+async def test_closing_ends_everything_also_when_it_is_cancelled() -> None:
     """A runtime that ends while its connection is being given up."""
-    async with connected(make_wire) as (wire, _):
+    async with connected() as (wire, _):
         closing = asyncio.create_task(wire.close(), name="close")
         await asyncio.sleep(0)
         closing.cancel()
@@ -56,29 +52,12 @@ async def test_closing_ends_everything_also_when_it_is_cancelled(make_wire: Wire
         assert closing.cancelled()
 
 
-async def test_a_connection_that_ends_as_it_opens_takes_no_publish() -> None:
-    """mqttium tells the end by a task of its own, which may be first."""
-
-    def ended(opening: ConnectRequest, receive: Receiver, before: Wire | None) -> Wire:
-        wire = mqttium_wire.MqttiumWire(opening, receive, before)
-        wire._ended(None)
-        return wire
-
-    async with connected(ended) as (wire, _):
-        async with asyncio.timeout(5):
-            with pytest.raises(NotConnected, match="closed"):
-                await wire.publish(Message("t"))
-        await wire.close()
-
-
-@pytest.mark.parametrize("make_wire", WIRES)
 async def test_closing_ends_everything_also_where_nothing_can_be_sent(
-    make_wire: WireFactory, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The acknowledgement that is due waits behind a publish that the broker does not read."""
     monkeypatch.setattr(aiomqtt_wire, "GOODBYE", 0.1)
-    monkeypatch.setattr(mqttium_wire, "GOODBYE", 0.1)
-    async with connected(make_wire) as (wire, received):
+    async with connected() as (wire, received):
         publishing = asyncio.create_task(wire.publish(Message("big", HUGE)), name="publish")
         await until(lambda: received, "the message is here")
         received[0].done()

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from dskity.broker.settings import ConnectionSettings
 from dskity.bus.errors import NotConnected
 from dskity.bus.message import Message
-from dskity.composition.client_library import choose_client
+from dskity.composition.client_library import make_transport
 from tests.broker.scripted import started
 from tests.servers import HOST, mosquitto
 
@@ -17,13 +15,12 @@ WINDOW = 20
 AT_ONCE = 3 * WINDOW
 
 
-@pytest.mark.parametrize("client", ["mqttium", "aiomqtt"])
-async def test_they_learn_of_it_in_the_order_in_which_they_came(client: str) -> None:
+async def test_they_learn_of_it_in_the_order_in_which_they_came() -> None:
     """Those on their way first, then those who wait for the window: so the outbox has them."""
     ended: list[int] = []
     with mosquitto([f"max_inflight_messages {WINDOW}"]) as broker:
         url = f"mqtt://{HOST}:{broker.port}"
-        transport = choose_client(client).make(ConnectionSettings(url, "box"))
+        transport = make_transport(ConnectionSettings(url, "box"))
         link = await started(transport)
         await link.wait_connected(5)
         broker.pause()

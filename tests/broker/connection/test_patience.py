@@ -8,11 +8,9 @@ import pytest
 
 from dskity.broker.aiomqtt.wire import AiomqttWire
 from dskity.broker.connection import connection
-from dskity.broker.mqttium.wire import MqttiumWire
 from dskity.broker.patience import run_out
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.transport import MqttTransport
-from dskity.broker.wire import WireFactory
 from dskity.bus.base.clock import VirtualClock
 from dskity.bus.base.tasks import spawn
 from dskity.bus.delivery import Delivery
@@ -24,8 +22,6 @@ from tests.faults import frames
 from tests.servers import HOST
 from tests.waiting import until
 
-WIRES: tuple[WireFactory, ...] = (AiomqttWire, MqttiumWire)
-
 
 def _acknowledges_nothing(line: Line, data: bytes) -> bool:
     return frames.kind(data) == PUBLISH and line.client_id == "box-ctl"
@@ -36,16 +32,15 @@ def _nothing_comes(_: Delivery) -> None:
 
 
 @pytest.mark.parametrize("qos", [1, 2])
-@pytest.mark.parametrize("make", WIRES)
 async def test_an_unacknowledged_publish_ends_its_connection_and_passes_on_the_next(
-    make: WireFactory, qos: int, monkeypatch: pytest.MonkeyPatch
+    qos: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both wires; the reason is told to the publisher and shown until the broker is back."""
+    """The reason is told to the publisher and shown until the broker is back."""
     monkeypatch.setattr(connection, "INTERVALS", 0.5)
     async with OddBroker(_acknowledges_nothing).opened() as broker:
         transport = MqttTransport(
             ConnectionSettings(f"mqtt://{HOST}:{broker.port}", "box", keepalive=1, trial=False),
-            make,
+            AiomqttWire,
         )
         link = Link()
         reasons: list[str] = []

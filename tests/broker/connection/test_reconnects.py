@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from dskity.broker.aiomqtt.wire import AiomqttWire
 from dskity.broker.connection.client_id_conflict import LASTED
 from dskity.broker.settings import ConnectionSettings
 from dskity.broker.transport import MqttTransport
-from dskity.broker.wire import WireFactory
 from dskity.bus.base.clock import VirtualClock
 from dskity.bus.delivery import Delivery
 from dskity.bus.link import Link
 from dskity.bus.message import Message
 from tests.broker.odd import SUBSCRIBE, OddBroker
-from tests.broker.raw import WIRES, publish
+from tests.broker.raw import publish
 from tests.faults import frames
 from tests.servers import HOST
 from tests.waiting import until
@@ -38,10 +38,7 @@ def _figures() -> tuple[int, int, int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("make", WIRES)
-async def test_500_reconnects_leave_nothing_behind(
-    make: WireFactory, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_500_reconnects_leave_nothing_behind(caplog: pytest.LogCaptureFixture) -> None:
     """Tasks, files and objects are as many as after the first 50; the subscriptions are in place,
     and what is published arrives."""
     caplog.set_level(logging.CRITICAL, "dskity.mqtt")  # pytest keeps each line of a loss
@@ -53,7 +50,7 @@ async def test_500_reconnects_leave_nothing_behind(
 
     async with OddBroker().opened() as broker:
         transport = MqttTransport(
-            ConnectionSettings(f"mqtt://{HOST}:{broker.port}", "box"), make, clock
+            ConnectionSettings(f"mqtt://{HOST}:{broker.port}", "box"), AiomqttWire, clock
         )
         await transport.subscribe("t/#", 1, 1)
         await transport.subscribe("c/#", 1, 2, "control")

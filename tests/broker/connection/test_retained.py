@@ -12,15 +12,13 @@ from dskity.broker.connection.subscriptions import Subscription
 from dskity.bus.bus import Bus
 from dskity.handlers import Dispatcher
 from tests.contract.cells import Cell
-from tests.contract.house import TRANSPORTS, House, mqtt, open_house
+from tests.contract.house import House, mqtt, open_house
 from tests.waiting import until
 
 WIDE, NARROW = (Subscription(text, 1, at, "intake") for at, text in enumerate(("a/#", "a/+"), 1))
 BOTH = (WIDE, NARROW)
 CELLS = [
-    Cell(transport, broker)  # type: ignore[arg-type]  # literals
-    for transport in TRANSPORTS
-    for broker in ("mosquitto-3.1.1", "amqtt", "mosquitto-5", "builtin-5")
+    Cell("aiomqtt", broker) for broker in ("mosquitto-3.1.1", "amqtt", "mosquitto-5", "builtin-5")
 ]
 
 

@@ -1,4 +1,4 @@
-"""Packets that no broker should send, and good ones at awkward moments, on both wires."""
+"""Packets that no broker should send, and good ones at awkward moments."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pytest
 
 from dskity.broker.aiomqtt.wire import AiomqttWire
 from dskity.broker.settings import MAX_INCOMING_PACKET, ConnectionSettings
-from dskity.broker.wire import ConnectRequest, Version, WireFactory
+from dskity.broker.wire import ConnectRequest, Version
 from dskity.bus.delivery import Delivery
 from dskity.bus.errors import NotConnected
 from dskity.bus.message import Message
-from tests.broker.raw import PUBACK, PUBLISH, WIRES, packet, publish, session
+from tests.broker.raw import PUBACK, PUBLISH, packet, publish, session
 from tests.servers import HOST
 from tests.waiting import until
 
@@ -49,15 +49,14 @@ BAD_PROPERTIES: dict[str, bytes] = {
 }
 
 
-@pytest.mark.parametrize("make", WIRES)
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
 async def test_a_malformed_packet_ends_the_connection_and_nothing_after_it_counts(
-    make: WireFactory, version: Version, bad: bytes, caplog: pytest.LogCaptureFixture
+    version: Version, bad: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What came whole before it does; the log has no traceback for a fault of the other side."""
     with caplog.at_level(logging.ERROR):
-        async with session(make, version) as opened:
+        async with session(version) as opened:
             good = publish(version, b"t", b"before")
             opened.broker.write(good + bad + publish(version, b"t", b"after"))
             async with asyncio.timeout(5):
@@ -70,22 +69,20 @@ async def test_a_malformed_packet_ends_the_connection_and_nothing_after_it_count
     assert not [record for record in caplog.records if record.exc_info]
 
 
-@pytest.mark.parametrize("make", WIRES)
 @pytest.mark.parametrize("bad", BAD_PROPERTIES.values(), ids=BAD_PROPERTIES)
-async def test_a_malformed_property_ends_the_connection(make: WireFactory, bad: bytes) -> None:
+async def test_a_malformed_property_ends_the_connection(bad: bytes) -> None:
     """One table in another's length included."""
-    async with session(make, 5) as opened:
+    async with session(5) as opened:
         opened.broker.write(publish(5, b"t", b"x" * 20, properties=bad))
         async with asyncio.timeout(5):
             assert await opened.wire.lost()
         assert opened.payloads == []
 
 
-@pytest.mark.parametrize("make", WIRES)
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_a_packet_may_come_byte_by_byte(make: WireFactory, version: Version) -> None:
+async def test_a_packet_may_come_byte_by_byte(version: Version) -> None:
     """And two in one piece."""
-    async with session(make, version) as opened:
+    async with session(version) as opened:
         for byte in publish(version, b"t", b"slow", first=QOS_1, mid=7):
             opened.broker.write(bytes([byte]))
             await asyncio.sleep(0)
@@ -97,12 +94,11 @@ async def test_a_packet_may_come_byte_by_byte(make: WireFactory, version: Versio
         assert opened.broker.of(PUBACK) == [b"\x40\x02\x00\x07"]
 
 
-@pytest.mark.parametrize("make", WIRES)
-async def test_all_that_mqtt_5_allows_is_understood(make: WireFactory) -> None:
+async def test_all_that_mqtt_5_allows_is_understood() -> None:
     """Several subscription identifiers, a header twice, a long table, an odd length."""
     names = b"\x0b\x05" + b"\x0b\xff\xff\xff\x7f"
     headers = b"\x26\x00\x01a\x00\x011" + b"\x26\x00\x01a\x00\x012"
-    async with session(make, 5) as opened:
+    async with session(5) as opened:
         opened.broker.write(publish(5, b"t", b"x", properties=names + headers + b"\x01\x01"))
         long = b"\x26\x00\x01a" + b"\x00\xc8" + b"v" * 200
         opened.broker.write(packet(0x30, b"\x00\x01t" + b"\xce\x01" + long + b"y"))
@@ -118,7 +114,7 @@ async def test_all_that_mqtt_5_allows_is_understood(make: WireFactory) -> None:
 
 async def test_an_acknowledgement_is_that_of_its_own_packet() -> None:
     """paho numbers QoS 0, too, and goes round: what left must not answer for what waits."""
-    async with session(AiomqttWire, 5) as opened:
+    async with session(5) as opened:
         assert isinstance(opened.wire, AiomqttWire)
         waiting = asyncio.create_task(opened.wire.publish(Message("one", b"", 1)), name="one")
         await until(lambda: opened.broker.of(PUBLISH), "it is on its way")
@@ -134,12 +130,9 @@ async def test_an_acknowledgement_is_that_of_its_own_packet() -> None:
         assert await waiting is True
 
 
-@pytest.mark.parametrize("make", WIRES)
-async def test_pausing_and_resuming_when_the_connection_is_gone_does_nothing(
-    make: WireFactory,
-) -> None:
+async def test_pausing_and_resuming_when_the_connection_is_gone_does_nothing() -> None:
     """Handlers end whenever they do; the bus resumes then, whatever the connection is at."""
-    async with session(make, 5) as opened:
+    async with session(5) as opened:
         opened.wire.pause()
         opened.broker.write(b"\x30\x80\x80\x80\x80\x01\xe0\x00")
         opened.wire.resume()
@@ -151,12 +144,9 @@ async def test_pausing_and_resuming_when_the_connection_is_gone_does_nothing(
     opened.wire.resume()
 
 
-@pytest.mark.parametrize("make", WIRES)
-async def test_what_a_pause_held_back_does_not_come_from_a_connection_that_is_gone(
-    make: WireFactory,
-) -> None:
+async def test_what_a_pause_held_back_does_not_come_from_a_connection_that_is_gone() -> None:
     """The broker sends it again on the next one."""
-    async with session(make, 5) as opened:
+    async with session(5) as opened:
         opened.handle = lambda _: opened.wire.pause()
         two = b"".join(publish(5, b"t", b"x", first=QOS_1, mid=mid) for mid in (1, 2))
         opened.broker.write(two + b"\xe0\x00")
@@ -168,13 +158,10 @@ async def test_what_a_pause_held_back_does_not_come_from_a_connection_that_is_go
         assert opened.payloads == [b"x"]
 
 
-@pytest.mark.parametrize("make", WIRES)
-async def test_short_breaths_do_not_fill_the_memory(
-    make: WireFactory,
-) -> None:
+async def test_short_breaths_do_not_fill_the_memory() -> None:
     """Each message pauses, and is handled a moment later: what is read ahead stays bounded."""
     loop = asyncio.get_running_loop()
-    async with session(make, 5) as opened:
+    async with session(5) as opened:
 
         def handle(_: Delivery) -> None:
             opened.wire.pause()
@@ -191,8 +178,7 @@ def test_what_we_take_is_what_we_say() -> None:
     assert MAX_INCOMING_PACKET < 0x10 << 21
 
 
-@pytest.mark.parametrize("make", WIRES)
-async def test_a_reset_instead_of_a_connack_is_known_at_once(make: WireFactory) -> None:
+async def test_a_reset_instead_of_a_connack_is_known_at_once() -> None:
     """Not when the time for connecting is over: there may be another broker to try."""
 
     async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -207,4 +193,4 @@ async def test_a_reset_instead_of_a_connack_is_known_at_once(make: WireFactory) 
         opening = ConnectRequest(settings, "box", 5, clean_start=True, session_expiry=0)
         async with asyncio.timeout(5):
             with pytest.raises(NotConnected):
-                await make(opening, lambda _: None, None).open()
+                await AiomqttWire(opening, lambda _: None, None).open()

@@ -1,4 +1,4 @@
-"""What a broker of MQTT 5 says in CONNACK and in its answers, on both wires."""
+"""What a broker of MQTT 5 says in CONNACK and in its answers."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from functools import partial
 
 import pytest
 
-from dskity.broker.mqttium.wire import MqttiumWire
+from dskity.broker.aiomqtt.wire import AiomqttWire
 from dskity.broker.settings import ConnectionSettings
-from dskity.broker.wire import ConnectRequest, WireFactory
+from dskity.broker.wire import ConnectRequest
 from dskity.bus.delivery import Delivery
-from dskity.bus.errors import BrokerRefused, NotConnected
+from dskity.bus.errors import BrokerRefused
 from dskity.bus.message import Message
-from tests.broker.raw import PUBLISH, WIRES, Session, publish, session
+from tests.broker.raw import PUBLISH, Session, publish, session
 from tests.servers import HOST, mosquitto
 from tests.waiting import until
 
@@ -24,10 +24,9 @@ def _has_sent(opened: Session, count: int) -> bool:
     return len(opened.broker.came) >= count
 
 
-@pytest.mark.parametrize("make", WIRES)
-async def test_no_more_is_under_way_than_the_broker_takes(make: WireFactory) -> None:
+async def test_no_more_is_under_way_than_the_broker_takes() -> None:
     """Receive Maximum 2."""
-    async with session(make, 5, b"\x21\x00\x02") as opened:
+    async with session(5, b"\x21\x00\x02") as opened:
         tasks = [
             asyncio.create_task(opened.wire.publish(Message("t", b"", 1)), name=f"publish {number}")
             for number in range(5)
@@ -43,10 +42,9 @@ async def test_no_more_is_under_way_than_the_broker_takes(make: WireFactory) -> 
         assert await asyncio.gather(*tasks) == [True] * 5
 
 
-@pytest.mark.parametrize("make", WIRES)
-async def test_on_3_1_1_as_many_are_under_way_as_mosquitto_takes(make: WireFactory) -> None:
+async def test_on_3_1_1_as_many_are_under_way_as_mosquitto_takes() -> None:
     """It acknowledges those over 20 and drops them; no CONNACK can say so."""
-    async with session(make, 4) as opened, asyncio.TaskGroup() as group:
+    async with session(4) as opened, asyncio.TaskGroup() as group:
         for number in range(25):
             group.create_task(opened.wire.publish(Message("t", b"", 1)), name=f"{number}")
         await until(partial(_has_sent, opened, 20), "20 are sent")
@@ -56,10 +54,9 @@ async def test_on_3_1_1_as_many_are_under_way_as_mosquitto_takes(make: WireFacto
             opened.broker.write(b"\x40\x02" + opened.broker.came[answered][5:7])
 
 
-@pytest.mark.parametrize("make", WIRES)
-async def test_what_cannot_be_encoded_takes_no_place(make: WireFactory) -> None:
+async def test_what_cannot_be_encoded_takes_no_place() -> None:
     """Receive Maximum 1, and a header that no wire can carry."""
-    async with session(make, 5, b"\x21\x00\x01") as opened:
+    async with session(5, b"\x21\x00\x01") as opened:
         for qos in (1, 2):
             with pytest.raises(Exception):  # noqa: B017, PT011  # each library has its own
                 await opened.wire.publish(Message("t", b"", qos, headers={"h": "x" * 65_536}))
@@ -70,27 +67,9 @@ async def test_what_cannot_be_encoded_takes_no_place(make: WireFactory) -> None:
             assert await task
 
 
-async def test_a_publish_without_a_free_packet_identifier_takes_no_place() -> None:
-    """Exchanges that mqttium makes itself have them all."""
-    async with session(MqttiumWire, 5, b"\x21\x00\x01") as opened:
-        assert isinstance(opened.wire, MqttiumWire)
-        identifiers = opened.wire._outgoing._mids
-        for _ in range(65_535):
-            identifiers.allocate()
-        with pytest.raises(NotConnected, match="packet identifier"):
-            await opened.wire.publish(Message("t", b"", 1))
-        identifiers.release(7)
-        task = asyncio.create_task(opened.wire.publish(Message("t", b"", 1)), name="publish")
-        await until(lambda: opened.broker.came, "it arrives")
-        opened.broker.write(b"\x40\x02\x00\x07")
-        async with asyncio.timeout(5):
-            assert await task
-
-
-@pytest.mark.parametrize("make", WIRES)
-async def test_a_refusal_at_qos_2_is_told(make: WireFactory) -> None:
+async def test_a_refusal_at_qos_2_is_told() -> None:
     """It comes in PUBREC, and ends the exchange there."""
-    async with session(make, 5) as opened:
+    async with session(5) as opened:
         task = asyncio.create_task(opened.wire.publish(Message("t", b"", 2)), name="publish")
         await until(lambda: opened.broker.came, "it arrives")
         opened.broker.write(b"\x50\x04" + opened.broker.came[0][5:7] + b"\x87\x00")
@@ -103,35 +82,29 @@ async def test_a_refusal_at_qos_2_is_told(make: WireFactory) -> None:
         assert [packet[0] >> 4 for packet in opened.broker.came] == [PUBLISH, PUBLISH], "no PUBREL"
 
 
-@pytest.mark.parametrize("make", WIRES)
-async def test_the_broker_may_ask_for_a_shorter_keep_alive(make: WireFactory) -> None:
+async def test_the_broker_may_ask_for_a_shorter_keep_alive() -> None:
     """Server Keep Alive, 1 second, counts instead of our 30."""
-    async with session(make, 5, b"\x13\x00\x01") as opened:
+    async with session(5, b"\x13\x00\x01") as opened:
         await until(lambda: opened.broker.of(PINGREQ), "PINGREQ", 5)
 
 
-@pytest.mark.parametrize("make", WIRES)
-async def test_a_shorter_keep_alive_holds_while_we_are_paused(make: WireFactory) -> None:
+async def test_a_shorter_keep_alive_holds_while_we_are_paused() -> None:
     """We cannot see PINGRESP then; a broker that hears nothing for 1.5 seconds hangs up."""
-    async with session(make, 5, b"\x13\x00\x01") as opened:
+    async with session(5, b"\x13\x00\x01") as opened:
         opened.handle = lambda _: opened.wire.pause()
         opened.broker.write(publish(5, b"t", b"x"))  # from here on nothing is read
         await until(lambda: len(opened.broker.of(PINGREQ)) >= 3, "the third PINGREQ", 6)
         opened.wire.resume()
 
 
-@pytest.mark.parametrize("make", WIRES)
-async def test_a_shorter_keep_alive_finds_a_dead_line(make: WireFactory) -> None:
+async def test_a_shorter_keep_alive_finds_a_dead_line() -> None:
     """No PINGRESP comes: the connection is lost long before 30 seconds are over."""
-    async with session(make, 5, b"\x13\x00\x01") as opened, asyncio.timeout(8):
+    async with session(5, b"\x13\x00\x01") as opened, asyncio.timeout(8):
         assert await opened.wire.lost()
 
 
 @pytest.mark.parametrize("qos", [1, 2])
-@pytest.mark.parametrize("make", WIRES)
-async def test_with_receive_maximum_1_publishes_go_one_at_a_time(
-    make: WireFactory, qos: int
-) -> None:
+async def test_with_receive_maximum_1_publishes_go_one_at_a_time(qos: int) -> None:
     """A real mosquitto says so; what is published at once arrives whole and in order."""
     with mosquitto(["max_inflight_messages 1"]) as broker:
         got: list[bytes] = []
@@ -142,7 +115,7 @@ async def test_with_receive_maximum_1_publishes_go_one_at_a_time(
 
         settings = ConnectionSettings(f"mqtt://{HOST}:{broker.port}", "box")
         opening = ConnectRequest(settings, "box", 5, clean_start=True, session_expiry=0)
-        wire = make(opening, receive, None)
+        wire = AiomqttWire(opening, receive, None)
         try:
             assert (await wire.open()).receive_maximum == 1
             await wire.subscribe("t", 2, None)

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import pytest
 
+from dskity.broker.aiomqtt.wire import AiomqttWire
 from dskity.broker.connection import connection, placement
-from dskity.broker.mqttium.wire import MqttiumWire
 from dskity.broker.probe import basics
 from dskity.broker.probe import client as visit
 from dskity.broker.settings import ConnectionSettings, ProtocolChoice
 from dskity.broker.transport import MqttTransport
-from dskity.broker.wire import Version, WireFactory
+from dskity.broker.wire import Version
 from dskity.bus.delivery import Delivery
 from dskity.bus.link import Link
 from dskity.bus.message import Message
@@ -30,7 +30,7 @@ from tests.broker.odd import (
     OddBroker,
     suback,
 )
-from tests.broker.raw import WIRES, packet, publish
+from tests.broker.raw import packet, publish
 from tests.faults import frames
 from tests.servers import HOST
 from tests.waiting import until
@@ -184,14 +184,14 @@ def odd(oddity: Oddity) -> Do:
 
 @contextlib.asynccontextmanager
 async def running(
-    broker: OddBroker, make: WireFactory, version: Version
+    broker: OddBroker, version: Version
 ) -> AsyncIterator[tuple[MqttTransport, list[Delivery]]]:
     """A transport that is subscribed to t/# on the intake and c/# on the control lane."""
     settings = ConnectionSettings(
         f"mqtt://{HOST}:{broker.port}", "box", protocol=PROTOCOLS[version],
         connect_timeout=0.5, keepalive=1,
     )  # fmt: skip
-    transport = MqttTransport(settings, make)
+    transport = MqttTransport(settings, AiomqttWire)
     got: list[Delivery] = []
 
     def receive(delivery: Delivery) -> None:
@@ -217,16 +217,15 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("make", WIRES)
 @pytest.mark.parametrize(("oddity", "version"), CASES)
 async def test_no_oddity_of_a_broker_wedges_a_lane(
-    make: WireFactory, oddity: Oddity, version: Version, caplog: pytest.LogCaptureFixture
+    oddity: Oddity, version: Version, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whether it ends the connection or not: in the end both lanes receive, and we can publish."""
     caplog.set_level(logging.INFO)
     async with (
         OddBroker(odd(oddity)).opened() as broker,
-        running(broker, make, version) as (transport, got),
+        running(broker, version) as (transport, got),
     ):
         await until(lambda: transport.connected, "connected after all")
 
@@ -259,7 +258,7 @@ async def test_a_packet_limit_below_any_subscription_ends_no_lane(
     """The log names the filter; what fits is still published."""
     async with (
         OddBroker(told=b"\x27\x00\x00\x00\x08").opened() as broker,
-        running(broker, MqttiumWire, 5) as (transport, _),
+        running(broker, 5) as (transport, _),
     ):
         await until(lambda: transport.connected, "connected")
         async with asyncio.timeout(5):

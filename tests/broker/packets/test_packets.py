@@ -1,23 +1,24 @@
-"""Sizes and fields, against the libraries' own encoders."""
+"""Sizes and fields, against paho's own encoder."""
 
 from __future__ import annotations
 
 import contextlib
 from random import Random
+from typing import Any, cast
 
 from hypothesis import given
 from hypothesis import strategies as st
-from mqttium.enums import MQTTProtocolVersion, QoS
-from mqttium.packets.publish import PublishPacket
+from paho.mqtt.client import Client, MQTTv5, MQTTv311
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from dskity.broker.aiomqtt import fields as aiomqtt_fields
-from dskity.broker.mqttium import fields as mqttium_fields
 from dskity.broker.packets.framing import Frames
 from dskity.broker.packets.incoming import decode
 from dskity.broker.packets.outgoing import encode
-from dskity.broker.packets.sizes import publish_size
+from dskity.broker.packets.sizes import publish_size, subscribe_size
 from dskity.broker.packets.values import Malformed
 from dskity.broker.settings import MAX_INCOMING_PACKET
 from dskity.broker.wire import expiry_seconds
@@ -39,38 +40,75 @@ messages = st.builds(
 )
 
 
-def by_mqttium(message: Message, *, five: bool) -> bytes:
-    """The packet as mqttium sends it."""
-    packet = PublishPacket(
-        message.topic,
-        message.payload,
-        QoS(message.qos),
-        message.retain,
-        dup=False,
-        mid=7 if message.qos else None,
-        properties=mqttium_fields.publish_properties(message) if five else None,
-    )
-    return packet.encode(MQTTProtocolVersion(5 if five else 4))
+class _Paper(Client):
+    """paho's client, whose packets go on paper."""
+
+    def __init__(self, *, five: bool) -> None:
+        super().__init__(CallbackAPIVersion.VERSION2, protocol=MQTTv5 if five else MQTTv311)
+        self.sent = b""
+
+    def _packet_queue(  # type: ignore[override]
+        self, command: int, packet: bytes, mid: int, qos: int, info: object = None
+    ) -> int:
+        self.sent = bytes(packet)
+        return 0
+
+
+def by_paho(message: Message, *, five: bool) -> bytes:
+    """The packet as paho sends it."""
+    paho = _Paper(five=five)
+    paho._sock = cast("Any", True)  # it sends nothing where it has none
+    properties = aiomqtt_fields.publish_properties(message) if five else None
+    paho._send_publish(
+        7, message.topic.encode(), message.payload, message.qos, message.retain, False, None,
+        properties,
+    )  # fmt: skip
+    paho._sock = None
+    return paho.sent
 
 
 @given(messages, st.booleans())
 def test_the_size_is_that_of_the_packet(message: Message, five: bool) -> None:
     """To the byte."""
-    assert publish_size(message, properties=five) == len(by_mqttium(message, five=five))
+    assert publish_size(message, properties=five) == len(by_paho(message, five=five))
+
+
+@given(st.text(st.sampled_from("aé/"), min_size=1, max_size=300), st.none() | st.integers(1, 10**6))
+def test_the_size_of_a_subscribe_is_that_of_the_packet(filter: str, identifier: int | None) -> None:
+    """To the byte, by MQTT 5."""
+    paho = _Paper(five=True)
+    paho._sock = cast("Any", True)
+    named = None if identifier is None else aiomqtt_fields.subscribe_properties(identifier)
+    paho.subscribe(filter, options=SubscribeOptions(1), properties=named)
+    paho._sock = None
+    assert subscribe_size(filter, identifier) == len(paho.sent)
 
 
 @given(messages, st.booleans())
 def test_a_packet_is_encoded_as_the_library_does(message: Message, five: bool) -> None:
-    """To the byte."""
-    packet = b"".join(encode(message, 7, five=five))
-    assert packet == by_mqttium(message, five=five)
+    """To the byte, but for the order of the properties, which is free."""
+    packet, theirs = b"".join(encode(message, 7, five=five)), by_paho(message, five=five)
+    if not five:
+        assert packet == theirs
+        return
+    assert parts(packet, message) == parts(theirs, message)
+
+
+def parts(packet: bytes, message: Message) -> tuple[bytes, dict[str, Any], bytes]:
+    """Of MQTT 5: what is before the properties, those as paho reads them, and the payload."""
+    head = len(packet) - len(message.payload)
+    at = packet.index(message.topic.encode()) + len(message.topic.encode())
+    at += 2 if message.qos else 0
+    read = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    read.unpack(packet[at:])  # type: ignore[no-untyped-call]
+    return packet[:at], read.json(), packet[head:]  # type: ignore[no-untyped-call]
 
 
 @given(messages, st.booleans())
 def test_a_packet_decodes_to_what_was_sent(message: Message, five: bool) -> None:
     """On 3.1.1 without properties."""
     frames = Frames(MAX_INCOMING_PACKET)
-    frames.feed(by_mqttium(message, five=five))
+    frames.feed(by_paho(message, five=five))
     ((header, body),) = frames
     delivery, mid = decode(header, body, five=five)
     assert (delivery.topic, delivery.payload) == (message.topic, message.payload)
@@ -82,7 +120,7 @@ def test_a_packet_decodes_to_what_was_sent(message: Message, five: bool) -> None
 
 @given(st.lists(messages, max_size=5), st.randoms())
 def test_packets_are_found_however_the_stream_is_cut(sent: list[Message], random: Random) -> None:
-    stream = b"".join(by_mqttium(message, five=True) for message in sent)
+    stream = b"".join(by_paho(message, five=True) for message in sent)
     frames, found, at = Frames(MAX_INCOMING_PACKET), [], 0
     while at < len(stream):
         size = random.choice([1, 2, 7, 400, 30_000])
@@ -98,22 +136,20 @@ def test_packets_are_found_however_the_stream_is_cut(sent: list[Message], random
 def test_a_packet_that_is_cut_short_is_malformed_or_shorter(message: Message, cut: int) -> None:
     """Nothing else is raised: whoever reads can tell a bad peer from a fault of ours."""
     frames = Frames(MAX_INCOMING_PACKET)
-    frames.feed(by_mqttium(message, five=True))
+    frames.feed(by_paho(message, five=True))
     ((header, body),) = frames
     with contextlib.suppress(Malformed):
         decode(header, body[:-cut], five=True)
 
 
 @given(messages)
-def test_both_libraries_read_the_same_fields(message: Message) -> None:
-    """mqttium's properties and paho's give one `Meta`."""
+def test_what_the_library_reads_are_the_same_fields(message: Message) -> None:
+    """paho's properties give one `Meta`."""
     paho = aiomqtt_fields.publish_properties(message)
-    mqttium = mqttium_fields.publish_properties(message)
     if paho is not None:
         received = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         received.unpack(paho.pack())  # type: ignore[no-untyped-call]
         assert aiomqtt_fields.meta_of(received) == expected(message)
-    assert mqttium_fields.meta_of(mqttium) == expected(message)
 
 
 def expected(message: Message) -> Meta | None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dskity.broker.mqttium.transport import MqttiumTransport
+from dskity.broker.aiomqtt.transport import AiomqttTransport
 from dskity.broker.settings import ConnectionSettings, ProtocolChoice
 from dskity.bus.bus import Bus
 from dskity.bus.errors import BrokerRefused, NotConnected
@@ -131,7 +131,7 @@ async def test_mosquitto_hangs_up_on_some_and_all_others_arrive_within_seconds(
     protocol: ProtocolChoice = "3.1.1"
     outbox = Outbox(tmp_path / "outbox.db")
     settings = ConnectionSettings(f"mqtt://{HOST}:{server.port}", "sender", protocol=protocol)
-    bus = Bus(MqttiumTransport(settings), Dispatcher(), outbox=outbox)
+    bus = Bus(AiomqttTransport(settings), Dispatcher(), outbox=outbox)
     async with device(server.port) as receiver:
         await receiver.subscribe("t/#")
         await outbox.open(lambda _: never())

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from dskity.broker.aiomqtt.client import HookedClient
-from dskity.broker.mqttium.gate import Gate
-from dskity.broker.mqttium.incoming import Incoming
 from dskity.bus.base import tasks
 from dskity.bus.delivery import Delivery
 from tests.breaking import Broken, errors_of
@@ -16,48 +12,37 @@ from tests.contract.cells import Cell
 from tests.contract.house import open_house
 from tests.waiting import until
 
-AIOMQTT, MQTTIUM = Cell("aiomqtt", "mosquitto-5"), Cell("mqttium", "mosquitto-5")
-TASKS: list[tuple[Cell, Any, str, str]] = [
-    (AIOMQTT, HookedClient, "tick", "keep alive"),
-    (MQTTIUM, Incoming, "_send_due", "acks"),
-    (MQTTIUM, Gate, "passed", "pump"),
-]
+CELL = Cell("aiomqtt", "mosquitto-5")
 
 
-@pytest.mark.parametrize(("cell", "owner", "name", "task"), TASKS, ids=str)
 async def test_a_wire_whose_task_fails_ends_and_the_next_one_goes_on(
-    cell: Cell,
-    owner: Any,
-    name: str,
-    task: str,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A wire that nothing is read from, or acknowledged on, would look as if it were there."""
     health = tasks.observe()
-    async with open_house(cell) as house:
+    async with open_house(CELL) as house:
         client = await house.connected()
         await client.transport.subscribe("on", 2, 1)
-        Broken(monkeypatch, owner, name, KeyError("odd"))
+        Broken(monkeypatch, HookedClient, "tick", KeyError("odd"))
         await client.publish("on", b"1", qos=1)
         await client.publish("on", b"2", qos=2)
         await client.up(2)
         assert "odd" in client.downs[0]
         (failed,) = health.errors
         assert failed.startswith("mqtt one")
-        assert failed.endswith(task)
+        assert failed.endswith("keep alive")
         assert any(failed in line for line in errors_of(caplog))
         await client.publish("on", b"3", qos=2)
         await until(lambda: {b"1", b"2", b"3"} <= set(client.payloads), "all are handed over")
 
 
-@pytest.mark.parametrize("cell", [AIOMQTT, MQTTIUM], ids=str)
 @pytest.mark.parametrize("qos", [1, 2])
 async def test_a_receiver_that_fails_costs_the_connection_and_no_message(
-    cell: Cell, qos: int
+    qos: int,
 ) -> None:
     """The bus's never does; another owner of a transport may have one that does."""
-    async with open_house(cell) as house:
+    async with open_house(CELL) as house:
         client = await house.connected()
         await client.transport.subscribe("on", qos, 1)
 

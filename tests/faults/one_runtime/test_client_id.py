@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
 from dskity.broker.aiomqtt.transport import AiomqttTransport
 from dskity.broker.backoff import LONGEST
-from dskity.broker.mqttium.transport import MqttiumTransport
 from dskity.broker.settings import ConnectionSettings
-from dskity.broker.transport import MqttTransport
-from dskity.bus.base.clock import Clock, VirtualClock
+from dskity.bus.base.clock import VirtualClock
 from dskity.bus.link import Link
 from tests.servers import HOST
 from tests.waiting import until
@@ -25,7 +23,6 @@ from tests.waiting import until
 CONNACK = bytes((0x20, 3, 0, 0, 0))
 PUBLISH = 3
 TAKEN_OVER = bytes((0xE0, 2, 0x8E, 0))
-MakeTransport = Callable[[ConnectionSettings, Clock], MqttTransport]
 
 
 class Doorkeeper:
@@ -66,15 +63,14 @@ class Doorkeeper:
         writer.close()
 
 
-@pytest.mark.parametrize("make", [AiomqttTransport, MqttiumTransport])
 async def test_who_is_thrown_out_for_another_one_says_so_and_gives_way(
-    make: MakeTransport, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """For as long as a person needs to read it; then both lanes try again, together."""
     clock, link = VirtualClock(), Link()
     async with Doorkeeper().opened() as broker:
         settings = ConnectionSettings(f"mqtt://{HOST}:{broker.port}", "greenhouse")
-        transport = make(settings, clock)
+        transport = AiomqttTransport(settings, clock)
         await transport.start(lambda delivery: delivery.done(), link)
         await link.wait_connected(5)
         broker.throw_out()

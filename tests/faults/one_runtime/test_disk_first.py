@@ -16,16 +16,16 @@ from typing import Any
 import httpx
 import pytest
 
+from dskity.broker.aiomqtt.transport import AiomqttTransport
 from dskity.broker.settings import ConnectionSettings
-from dskity.broker.transport import MqttTransport
-from dskity.broker.wire import Version, WireFactory
+from dskity.broker.wire import Version
 from dskity.bus.bus import Bus
 from dskity.bus.store.outbox import Outbox
 from dskity.bus.store.spool import Spool
 from dskity.handlers import Dispatcher
 from tests.broker.hostile.test_oddities import PROTOCOLS
 from tests.broker.odd import PUBACK, OddBroker, mid_of
-from tests.broker.raw import WIRES, publish
+from tests.broker.raw import publish
 from tests.faults import frames
 from tests.faults.one_runtime.held import HeldDisk, rows
 from tests.runtime.house import on_broker, started
@@ -70,7 +70,7 @@ async def _nothing(payload: bytes) -> None:
 
 @contextlib.asynccontextmanager
 async def boxed(
-    make: WireFactory, version: Version, folder: Path, monkeypatch: pytest.MonkeyPatch
+    version: Version, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Box]:
     """It is subscribed to `stored`, by a route that is acknowledged when it is on the disk."""
     monkeypatch.setattr("dskity.broker.probe.basics.PATIENCE", 0.0)
@@ -81,7 +81,7 @@ async def boxed(
         inbox = Spool(folder / "inbox.db", what="the inbox")
         await inbox.open()
         dispatcher = Dispatcher(inbox=inbox)
-        bus = Bus(MqttTransport(settings, make), dispatcher)
+        bus = Bus(AiomqttTransport(settings), dispatcher)
         box = Box(bus, broker, version)
 
         async def handle(payload: bytes) -> None:
@@ -99,13 +99,12 @@ async def boxed(
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("make", WIRES)
 async def test_no_puback_leaves_before_the_inbox_has_the_message(
-    make: WireFactory, version: Version, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    version: Version, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor is it handled: it would be lost with the process. What comes meanwhile waits, too."""
     disk = HeldDisk(monkeypatch, "inbox.db")
-    async with boxed(make, version, tmp_path, monkeypatch) as box:
+    async with boxed(version, tmp_path, monkeypatch) as box:
         disk.hold()
         box.deliver(7)
         await disk.hangs()
@@ -127,7 +126,7 @@ async def test_an_acknowledged_message_is_on_the_disk(
 ) -> None:
     """Seen by another reader of the file, at the moment of the PUBACK."""
     disk = HeldDisk(monkeypatch, "inbox.db")
-    async with boxed(WIRES[0], 5, tmp_path, monkeypatch) as box:
+    async with boxed(5, tmp_path, monkeypatch) as box:
         found: list[int] = []
         (line,) = box.broker.of("box")
 
@@ -156,7 +155,7 @@ async def _sender(folder: Path) -> AsyncIterator[Bus]:
     """A bus with an outbox; its broker is away."""
     settings = ConnectionSettings(f"mqtt://{HOST}:{free_port()}", "box", connect_timeout=1)
     outbox = Outbox(folder / "outbox.db")
-    bus = Bus(MqttTransport(settings, WIRES[0]), Dispatcher(), outbox=outbox)
+    bus = Bus(AiomqttTransport(settings), Dispatcher(), outbox=outbox)
     await bus.start()
     try:
         yield bus

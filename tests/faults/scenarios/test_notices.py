@@ -21,11 +21,8 @@ def _mosquitto(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "PATIENCE", 3.0)  # what is lost is waited for in vain
 
 
-@pytest.mark.parametrize("client", ["mqttium", "aiomqtt"])
-async def test_messages_that_are_acknowledged_before_they_are_handled(
-    tmp_path: Path, client: str
-) -> None:
-    outcome = await runtime_killed(Size(400, 2), tmp_path, client=client, pause=0.5, careless=True)
+async def test_messages_that_are_acknowledged_before_they_are_handled(tmp_path: Path) -> None:
+    outcome = await runtime_killed(Size(400, 2), tmp_path, pause=0.5, careless=True)
     assert outcome.accepted == 400
     assert outcome.lost > 0
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dskity.broker.mqttium.transport import MqttiumTransport
+from dskity.broker.aiomqtt.transport import AiomqttTransport
 from dskity.broker.settings import ConnectionSettings, ProtocolChoice
 from dskity.bus.bus import Bus
 from dskity.bus.memory import MemoryBroker
@@ -140,7 +140,7 @@ async def test_on_mosquitto_bus_module_and_route_run_round_a_handler(
         f"mqtt://{HOST}:{server.port}", f"middleware-{protocol}", protocol=protocol
     )
     dispatcher = Dispatcher()
-    bus = Bus(MqttiumTransport(settings), dispatcher, root=f"root-{protocol.replace('.', '-')}")
+    bus = Bus(AiomqttTransport(settings), dispatcher, root=f"root-{protocol.replace('.', '-')}")
     await bus.start()
     try:
         await bus.link.wait_connected(5)

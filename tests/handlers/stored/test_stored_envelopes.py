@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dskity.broker.mqttium.transport import MqttiumTransport
+from dskity.broker.aiomqtt.transport import AiomqttTransport
 from dskity.broker.settings import ConnectionSettings, ProtocolChoice
 from dskity.bus import envelope
 from dskity.bus.bus import Bus
@@ -35,7 +35,7 @@ async def runtime(port: int, folder: Path, protocol: ProtocolChoice) -> AsyncIte
     await inbox.open()
     dispatcher = Dispatcher(inbox=inbox)
     settings = ConnectionSettings(f"mqtt://{HOST}:{port}", folder.name, protocol=protocol)
-    bus = Bus(MqttiumTransport(settings), dispatcher)
+    bus = Bus(AiomqttTransport(settings), dispatcher)
     await bus.start(hold=True)
     await bus.link.wait_connected(5)
     try:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dskity.broker.mqttium.transport import MqttiumTransport
+from dskity.broker.aiomqtt.transport import AiomqttTransport
 from dskity.broker.settings import ConnectionSettings
 from dskity.bus import envelope
 from dskity.bus.bus import Bus
@@ -111,7 +111,7 @@ async def opened(folder: Path) -> AsyncIterator[tuple[House, Bus, int]]:
         settings = ConnectionSettings(f"mqtt://{HOST}:{broker.port}", "stranger", protocol="5")
         async with started(folder, common=on_broker(broker.port), webhooks=hooks) as house:
             dispatcher = Dispatcher()
-            stranger = Bus(MqttiumTransport(settings), dispatcher, root="stranger")
+            stranger = Bus(AiomqttTransport(settings), dispatcher, root="stranger")
             await stranger.start()
             await stranger.link.wait_connected(5)
             try:

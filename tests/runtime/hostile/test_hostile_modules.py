@@ -56,10 +56,7 @@ REACHING = {
 
 
 @pytest.mark.parametrize("way", REACHING)
-@pytest.mark.parametrize("client", ["mqttium", "aiomqtt"])
-async def test_the_process_and_the_other_modules_go_on(
-    way: str, client: str, tmp_path: Path
-) -> None:
+async def test_the_process_and_the_other_modules_go_on(way: str, tmp_path: Path) -> None:
     body, told = REACHING[way]
     write_module(
         tmp_path,
@@ -73,7 +70,6 @@ async def test_the_process_and_the_other_modules_go_on(
     with mosquitto() as broker:
         settings = {
             "common.mqtt.url": f"mqtt://{HOST}:{broker.port}",
-            "common.mqtt.client": client,
             "shutdown_grace_seconds": "0.5",
         }
         async with device(broker.port) as it:

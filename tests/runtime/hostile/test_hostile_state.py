@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.engines.device import device
 from tests.runtime.house import COUNTER, on_broker, started, write_module
 from tests.servers import mosquitto
@@ -15,15 +13,14 @@ DEEP = b"[" * 1024
 TOPICS = ("dskity/runtime/x/state", "dskity/registry/x/y")
 
 
-@pytest.mark.parametrize("client", ["aiomqtt", "mqttium"])
-async def test_deep_json_leaves_a_runtime_connected_and_ready(tmp_path: Path, client: str) -> None:
+async def test_deep_json_leaves_a_runtime_connected_and_ready(tmp_path: Path) -> None:
     """Retained before it starts, and sent while it runs: it handles what follows."""
     write_module(tmp_path, "counter.py", COUNTER)
     with mosquitto() as broker:
         async with device(broker.port) as stranger:
             for topic in TOPICS:
                 await stranger.publish(topic, DEEP, retain=True)
-            common = on_broker(broker.port, client=client)
+            common = on_broker(broker.port)
             async with started(tmp_path, common=common) as house:
                 link = house.runtime.bus.link
                 await until(lambda: house.runtime.bus.connected, "connected")
