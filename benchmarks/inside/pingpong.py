@@ -6,13 +6,14 @@ import asyncio
 import statistics
 import time
 from collections.abc import Awaitable, Callable
-
-from mqttium.api import AsyncClient
-from mqttium.enums import MQTTProtocolVersion
-from mqttium.types import Properties
+from typing import TYPE_CHECKING
 
 from benchmarks.child import arguments, cpu_seconds, report
 from benchmarks.houses import on_broker
+
+if TYPE_CHECKING:
+    from mqttium.api import AsyncClient
+    from mqttium.types import Properties
 
 TOPIC = "bench/echo"
 _REPLIES = "bench/replies"
@@ -20,7 +21,10 @@ _WARM_UP = 50
 
 
 async def client(port: int, client_id: str) -> AsyncClient:
-    """A connected client."""
+    """A connected client of mqttium, which only the extra `bench` installs."""
+    from mqttium.api import AsyncClient  # noqa: PLC0415
+    from mqttium.enums import MQTTProtocolVersion  # noqa: PLC0415
+
     made = AsyncClient(client_id, protocol=MQTTProtocolVersion.MQTTv5)
     await made.connect("127.0.0.1", port)
     return made
@@ -28,6 +32,8 @@ async def client(port: int, client_id: str) -> AsyncClient:
 
 def reply_properties(correlation: bytes) -> Properties:
     """What a reply says."""
+    from mqttium.types import Properties  # noqa: PLC0415
+
     return Properties({"correlation_data": correlation})
 
 
@@ -43,6 +49,8 @@ async def by_bus(port: int, requests: int) -> None:
 
 async def bare(port: int, requests: int) -> None:
     """The same exchange without a runtime, and without its time-outs."""
+    from mqttium.types import Properties  # noqa: PLC0415
+
     connected = await client(port, "bench-requester")
     await connected.subscribe(_REPLIES, qos=1)
     replies = connected.messages().__aiter__()

@@ -16,8 +16,8 @@ async def run(options: Options) -> Table:
     samples = await in_turn(
         options.rounds,
         {
-            "bus.request → bus handler": partial(_exchange, requests, bare=False),
-            "bare mqttium ping-pong": partial(_exchange, requests, bare=True),
+            "bus.request → bus handler": partial(exchange, requests, bare=False),
+            "bare mqttium ping-pong": partial(exchange, requests, bare=True),
         },
     )
     p50 = [Measured(f"{name}, p50", "ms", taken, key="p50") for name, taken in samples.items()]
@@ -27,7 +27,8 @@ async def run(options: Options) -> Table:
     return Table("request", "Request and reply", [*p50, *p99])
 
 
-async def _exchange(requests: int, *, bare: bool) -> Sample:
+async def exchange(requests: int, *, bare: bool) -> Sample:
+    """One run of a requester and a responder."""
     async with (
         mosquitto() as port,
         child("inside.responder", port=port, bare=bare) as responder,

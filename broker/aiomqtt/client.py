@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 import socket
 import ssl
 import struct
@@ -21,7 +20,6 @@ from typing import Any
 
 import aiomqtt
 from paho.mqtt.client import (
-    MQTT_CLEAN_START_FIRST_ONLY,
     ConnectFlags,
     DisconnectFlags,
     MQTTMessage,
@@ -31,8 +29,9 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from dskity.broker.aiomqtt import private
-from dskity.broker.aiomqtt.fields import connect_properties, will_of
+from dskity.broker.aiomqtt.construction import make_client
 from dskity.broker.aiomqtt.hooks import Hooks
+from dskity.broker.aiomqtt.records import READ_AT_ONCE, receive
 from dskity.broker.packets.framing import Frames
 from dskity.broker.packets.incoming import PUBLISH, QOS_2, decode
 from dskity.broker.packets.values import Malformed
@@ -52,8 +51,6 @@ REFUSAL = b"\x80"  # and above
 # What paho stumbles over in a packet that is none.
 _MISREAD = (MQTTException, LookupError, ValueError, TypeError, AssertionError, struct.error)
 BROKE = "the connection broke"
-RECORDS_AT_ONCE = 256  # of TLS
-READ_AT_ONCE = 65_536  # bytes in one turn of the loop, so that other connections get theirs
 
 
 class HookedClient:
@@ -63,34 +60,14 @@ class HookedClient:
     """
 
     def __init__(self, opening: ConnectRequest, stream: socket.socket, hooks: Hooks) -> None:
-        settings, address = opening.settings, opening.settings.address
-        five = opening.five
-        self._aiomqtt = aiomqtt.Client(
-            address.host,
-            address.port,
-            username=settings.user,
-            password=settings.secret,
-            identifier=opening.client_id,
-            protocol=aiomqtt.ProtocolVersion(opening.version),
-            will=will_of(opening),
-            clean_session=None if five else opening.clean_start,
-            clean_start=opening.clean_start if five else MQTT_CLEAN_START_FIRST_ONLY,
-            properties=connect_properties(opening) if five else None,
-            transport="websockets" if address.websocket else "tcp",
-            websocket_path=address.path or None,
-            timeout=math.inf,  # its wait_for may swallow a cancellation (Python < 3.12)
-            keepalive=settings.keepalive,
-            tls_context=opening.tls,
-            tls_insecure=True if opening.tls and settings.tls.insecure else None,
-            max_inflight_messages=0,  # no limit: the wire keeps to the broker's receive maximum
-        )
+        self._aiomqtt = make_client(opening)
         self.paho = private.paho_of(self._aiomqtt)
         self.paho.manual_ack_set(True)
         self.paho.disable_logger()  # it formats each packet; what matters is raised or returned
-        self.paho.connect_timeout = settings.connect_timeout
+        self.paho.connect_timeout = opening.settings.connect_timeout
         # paho would do both in a thread, where nothing ends the wait for a silent host.
         private.use_stream(self.paho, stream)
-        self._five = five
+        self._five = opening.five
         self._tls = opening.tls is not None
         self._stream = stream
         self._hooks = hooks
@@ -231,7 +208,7 @@ class HookedClient:
         if sock is None:
             raise ConnectionError(BROKE)
         try:
-            return _receive(sock) if self._tls else sock.recv(READ_AT_ONCE)
+            return receive(sock) if self._tls else sock.recv(READ_AT_ONCE)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return None
 
@@ -414,22 +391,3 @@ class HookedClient:
             self._loop.call_soon(self._write)  # most writes fit into the socket at once
         else:
             self._loop.call_soon_threadsafe(self._write)
-
-
-def _receive(sock: Any) -> bytes:
-    """What has come over TLS: a broker sends each PUBACK in a record of its own, and a call gives
-    one record. What fails behind the first one fails again at the next read."""
-    data: bytes = sock.recv(READ_AT_ONCE)
-    if not data:
-        return data
-    records, size = [data], len(data)
-    while len(records) < RECORDS_AT_ONCE and size < READ_AT_ONCE:
-        try:
-            data = sock.recv(READ_AT_ONCE)
-        except OSError:  # most of all: there is no more
-            break
-        if not data:
-            break
-        records.append(data)
-        size += len(data)
-    return b"".join(records)

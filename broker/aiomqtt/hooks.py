@@ -1,4 +1,4 @@
-"""What `aiomqtt_client.py` tells `aiomqtt_wire.py`."""
+"""What `client.py` tells `wire.py`."""
 
 from __future__ import annotations
 

@@ -10,8 +10,9 @@ from typing import Any, cast
 import pytest
 
 from dskity.broker.aiomqtt import private
-from dskity.broker.aiomqtt.client import RECORDS_AT_ONCE, HookedClient, _receive
+from dskity.broker.aiomqtt.client import HookedClient
 from dskity.broker.aiomqtt.outgoing import UNWRITTEN, Outgoing
+from dskity.broker.aiomqtt.records import RECORDS_AT_ONCE, receive
 from dskity.broker.aiomqtt.wire import AiomqttWire
 from dskity.broker.packets.outgoing import encode
 from dskity.bus.errors import NotConnected
@@ -119,7 +120,7 @@ class _Records:
 def test_the_records_of_tls_are_read_together(then: Exception) -> None:
     """As many as are there, up to a bound; an error behind them is left to the next read."""
     sock: Any = _Records(50, then)
-    assert _receive(sock) == b"\x40\x02\x00\x01" * 50
+    assert receive(sock) == b"\x40\x02\x00\x01" * 50
     with pytest.raises(type(then)):
-        _receive(sock)
-    assert len(_receive(_Records(1_000, then))) == 4 * RECORDS_AT_ONCE
+        receive(sock)
+    assert len(receive(_Records(1_000, then))) == 4 * RECORDS_AT_ONCE

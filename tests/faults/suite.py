@@ -45,7 +45,6 @@ _NETWORK = Size(800), Size(10_000)
 
 SUITE = (
     Scenario("runtime-killed", runtime_killed, *_KILLS),
-    Scenario("runtime-killed-aiomqtt", partial(runtime_killed, client="aiomqtt"), *_KILLS),
     Scenario("runtime-killed-stored", partial(runtime_killed, ack="stored"), *_KILLS),
     Scenario("runtime-killed-dedupe", partial(runtime_killed, dedupe="n"), *_KILLS),
     Scenario(
@@ -58,7 +57,6 @@ SUITE = (
     Scenario("broker-killed-under-us", broker_killed_under_us, Size(400, 2), Size(20_000, 20)),
     Scenario("broker-stopped", broker_stopped, Size(2_000, seconds=2), Size(50_000, seconds=10)),
     Scenario("network-hostile", hostile_network, *_NETWORK),
-    Scenario("network-hostile-aiomqtt", partial(hostile_network, client="aiomqtt"), *_NETWORK),
     Scenario("disk-full", disk_full, Size(10_000), Size(100_000)),
     Scenario("disk-read-only", disk_read_only, Size(300), Size(10_000)),
     Scenario("broker-away", broker_away, Size(5_000, 1), Size(100_000, 5)),

@@ -114,7 +114,7 @@ async def test_a_runtime_goes_over_and_loses_nothing_of_what_it_accepts(tmp_path
     with mosquitto() as first, mosquitto() as second:
         given = of_two(tmp_path, first.port, second.port)
         async with await start(given, modules=[counter]) as runtime:
-            where = f"at {url(first.port)} or {url(second.port)}, by"
+            where = f"at {url(first.port)} or {url(second.port)} ("
             assert any(where in line for line in banner(runtime, "1", None))
             accepted = set()
             for number in range(2 * EACH):

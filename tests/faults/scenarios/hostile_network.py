@@ -17,13 +17,13 @@ from tests.servers import mosquitto
 _SEED = 1847
 
 
-async def hostile_network(size: Size, folder: Path, *, client: str = "auto") -> Outcome:
+async def hostile_network(size: Size, folder: Path) -> Outcome:
     """A device and our bus publish half each, and a handler takes all; all through the proxy."""
     half = size.messages // 2
     with mosquitto(["max_inflight_messages 1000"]) as broker:
         proxy = HostileProxy(broker.port, _SEED)
         device = Publisher(proxy.port)
-        mqtt = {"client": client, "connect_timeout": 2}
+        mqtt = {"connect_timeout": 2}
         spec = Spec(settings(folder, proxy.port, mqtt=mqtt), {}, (half, size.messages))
         async with proxy.opened():
             with worker(folder, spec) as runtime:

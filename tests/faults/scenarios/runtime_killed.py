@@ -20,7 +20,6 @@ async def runtime_killed(
     size: Size,
     folder: Path,
     *,
-    client: str = "auto",
     pause: float = 0.002,
     careless: bool = False,
     **route: Any,
@@ -30,7 +29,7 @@ async def runtime_killed(
     batch = size.messages // size.faults
     with mosquitto(["max_inflight_messages 1000"]) as broker:
         publisher = Publisher(broker.port)
-        own = settings(folder, broker.port, mqtt={"client": client})
+        own = settings(folder, broker.port)
         spec = Spec(own, route, pause=pause, careless=careless)
         with worker(folder, spec) as runtime:
             handled = runtime.handled
