@@ -152,11 +152,11 @@ async def test_what_a_close_subscribes_goes_with_its_module(fails: bool) -> None
 
         await taken[0].bus.subscribe("late/+", handler)
 
-    def fail() -> Limiter:
-        raise ValueError
-
     class Other(Limiter):
         pass
+
+    def fail() -> Other:
+        raise ValueError
 
     def offer(clients: TransportClients) -> None:
         taken.append(clients)
