@@ -205,23 +205,25 @@ class HandlerRoute:
         stats.busy_seconds += held
         if held > BLOCKED_SECONDS:
             self._attempts.blocked(held)
-        if result is not None or delivery.meta is not None:
-            rest_of_it = self._after(delivery, captures, result)
-            if rest_of_it is not None:
-                return rest_of_it
+        owes = delivery.meta is not None and self._replies.owes(delivery, result)
+        if owes or result is not None:
+            return self._after(delivery, captures, result, owes=owes)
         stats.handled += 1
         self._done(delivery)
         return None
 
     def _after(
-        self, delivery: Delivery, captures: Captures, result: Any
+        self, delivery: Delivery, captures: Captures, result: Any, *, owes: bool
     ) -> Coroutine[Any, Any, None] | None:
-        """What a result, or the message's being a request, leaves to do."""
+        """What is to do where there is a result, or a reply is owed."""
         error = unawaited(result)
         if error is not None:
             return self._retrying.process(delivery, captures, error)
-        owes = delivery.meta is not None and self._replies.owes(delivery, result)
-        return self._replies.answer(delivery, result) if owes else None
+        if owes:
+            return self._replies.answer(delivery, result)
+        self.stats.handled += 1
+        self._done(delivery)
+        return None
 
     def _spent(self, started: float) -> None:
         held = time.perf_counter() - started

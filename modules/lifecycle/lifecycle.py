@@ -112,6 +112,7 @@ class ModuleLifecycle:
         except BaseException:
             await scope.close()
             await self._end_provisions(scope, time.monotonic() + self._limits.shutdown)
+            await scope.close()  # a `close` may have subscribed
             self._hooks.close()
             raise
         await self._warn(scope)
@@ -205,6 +206,7 @@ class ModuleLifecycle:
             _logger.exception("module %s: on_shutdown failed", self.name)
         await scope.close()
         await self._end_provisions(scope, over)
+        await scope.close()  # a `close` may have subscribed
         self._hooks.close()
 
     async def suspend(self) -> None:

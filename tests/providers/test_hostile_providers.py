@@ -142,6 +142,36 @@ async def test_a_value_that_is_made_too_late_is_closed(
     assert ("module limits: close of Limiter failed" in caplog.text) == fails
 
 
+@pytest.mark.parametrize("fails", [False, True], ids=["disabled", "failed"])
+async def test_what_a_close_subscribes_goes_with_its_module(fails: bool) -> None:
+    """Else its handler would get messages of a module that does not run."""
+    taken: list[TransportClients] = []
+
+    async def close(_: Limiter) -> None:
+        async def handler(payload: bytes) -> None: ...
+
+        await taken[0].bus.subscribe("late/+", handler)
+
+    class Other(Limiter):
+        pass
+
+    def fail() -> Other:
+        raise ValueError
+
+    def offer(clients: TransportClients) -> None:
+        taken.append(clients)
+        clients.provide(Limiter, Limiter, close=close)
+        if fails:
+            clients.provide(Other, fail)
+
+    async with staged(builtins=(Offers("limits", offer),)) as stage:
+        await stage.supervisor.start()
+        if not fails:
+            await stage.supervisor.disable("limits")
+        assert state(stage, "limits") == ("failed" if fails else "disabled")
+        assert "late/+" not in [entry.filter for entry in stage.house.bus.subscriptions]
+
+
 async def test_what_a_lambda_makes_by_a_coroutine_is_said_to_come_later() -> None:
     """Not that its factory asks for itself."""
 
