@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 
 from benchmarks.broker import HOST, SETTINGS, WINDOW, free_port, mosquitto_path
 from benchmarks.child import arguments, ready
+from dskity.broker.engines.amqtt.engine import AmqttBroker
 from dskity.broker.engines.builtin.engine import BuiltinBroker
-from dskity.broker.engines.embedded import EmbeddedBroker
 from dskity.broker.engines.listen import Listen
 
 
 async def main(engine: str) -> None:
     """The process; it ends when it is terminated."""
-    make = {"amqtt": EmbeddedBroker, "builtin": BuiltinBroker}[engine]
+    make = {"amqtt": AmqttBroker, "builtin": BuiltinBroker}[engine]
     broker = make(Listen(port=0))
     await broker.start()
     ready(port=urlsplit(broker.url).port)

@@ -14,8 +14,8 @@ from dskity.bus.memory import MemoryBroker
 from dskity.bus.message import Message
 from dskity.bus.middleware import Call, Next
 from dskity.handlers import Dedupe, RetryPolicy
-from tests.handlers.test_base_exceptions import empty_at_the_end
 from tests.handlers.stored.test_stored_and_dedupe import on_disk
+from tests.handlers.test_base_exceptions import empty_at_the_end
 from tests.house_bus import memory_house
 from tests.waiting import until
 
