@@ -8,6 +8,7 @@ import socket
 from typing import Final
 
 from amqtt.contexts import BrokerConfig, ListenerConfig, ListenerType
+from amqtt.errors import ProtocolHandlerError
 
 from dskity.broker.engines.amqtt.connections import LISTENER, Connections
 from dskity.broker.engines.amqtt.rules import PLUGINS, Ungrouped
@@ -70,6 +71,7 @@ class AmqttBroker:
         if self._broker is not None:
             raise EngineError("this broker is already running: stop it, or create another one")
         _quiet("amqtt", "transitions")
+        logging.getLogger("amqtt.broker").addFilter(_is_news)
         users, sockets = await blocking(self._prepare)
         self._port = sockets[0].getsockname()[1]
         self._broker = Ungrouped(
@@ -112,3 +114,10 @@ def _quiet(*names: str) -> None:
         logger = logging.getLogger(name)
         if logger.level == logging.NOTSET:
             logger.setLevel(logging.WARNING)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    # amqtt writes a traceback for each message without an acknowledgement, of which it has warned,
+    # and for each that it could not send before its end.
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, TimeoutError | ProtocolHandlerError)
