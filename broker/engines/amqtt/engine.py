@@ -33,6 +33,7 @@ class AmqttBroker:
         "MQTT 3.1.1 only: MQTT 5 properties use an envelope, and no message expires.",
         "No shared subscriptions: `group=` is rejected.",
         "No redelivery: what is not acknowledged within 5 s, or before a disconnect, is lost.",
+        "What a client sends just before it disconnects can be lost after its acknowledgement.",
         "No keep-alive: a client that vanishes silently keeps its connection, and has no will.",
         "A client that disconnects cleanly can have a will all the same.",
         "Its queues have no limit: a fast publisher or a slow subscriber can use all memory.",
