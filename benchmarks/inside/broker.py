@@ -1,4 +1,4 @@
-"""A broker in a process of its own: one of ours, or mosquitto in its place."""
+"""A broker in a process of its own: the built-in one, or mosquitto in its place."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from urllib.parse import urlsplit
 from benchmarks.broker import HOST, SETTINGS, WINDOW, free_port, mosquitto_path
 from benchmarks.child import arguments, ready
 from dskity.broker.engines.builtin.engine import BuiltinBroker
-from dskity.broker.engines.embedded import EmbeddedBroker
 from dskity.broker.engines.listen import Listen
 
 
-async def main(engine: str) -> None:
+async def main() -> None:
     """The process; it ends when it is terminated."""
-    make = {"amqtt": EmbeddedBroker, "builtin": BuiltinBroker}[engine]
-    broker = make(Listen(port=0))
+    broker = BuiltinBroker(Listen(port=0))
     await broker.start()
     ready(port=urlsplit(broker.url).port)
     await asyncio.Event().wait()
@@ -38,4 +36,4 @@ if __name__ == "__main__":
     if arguments()["engine"] == "mosquitto":
         become_mosquitto()
     else:
-        asyncio.run(main(arguments()["engine"]))
+        asyncio.run(main())

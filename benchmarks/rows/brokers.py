@@ -12,7 +12,7 @@ from benchmarks.figures import Measured, Table
 from benchmarks.harness import Sample, child, in_turn
 from benchmarks.options import Options
 
-PARTS = {"mosquitto": 0.5, "builtin": 0.3, "amqtt": 0.03}
+PARTS = {"mosquitto": 0.5, "builtin": 0.3}
 """Of the messages, so that each run takes about as long."""
 
 

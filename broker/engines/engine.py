@@ -127,9 +127,9 @@ def choose_engine(
     if wanted == "amqtt":
         _check_user(user, wanted)
         # Imported where it is chosen: it takes 0.14 s, which other choices need not pay.
-        from dskity.broker.engines.embedded import EmbeddedBroker  # noqa: PLC0415
+        from dskity.broker.engines.amqtt.engine import AmqttBroker  # noqa: PLC0415
 
-        return EmbeddedBroker(listen)
+        return AmqttBroker(listen)
     program = None if wanted == "builtin" else find()
     if program is not None:
         listen.check_pages("mosquitto")

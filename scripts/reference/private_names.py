@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dskity.broker.aiomqtt import private as aiomqtt
-from dskity.broker.engines.amqtt import private as amqtt
 from dskity.modules.http.wire import private as uvicorn
 from scripts.reference.markdown import code, page, table
 
@@ -17,7 +16,6 @@ and the newest version.
 """
 FILES = {
     "broker/aiomqtt/private.py": aiomqtt.LIBRARIES,
-    "broker/engines/amqtt/private.py": amqtt.LIBRARIES,
     "modules/http/wire/private.py": uvicorn.LIBRARIES,
 }
 

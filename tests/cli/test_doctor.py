@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from dskity.broker.engines.embedded import EmbeddedBroker
+from dskity.broker.engines.amqtt.engine import AmqttBroker
 from dskity.broker.engines.listen import Listen
 from dskity.broker.probe.findings import Finding, FindingName
 from dskity.cli.checks.meanings import meaning, question
@@ -58,7 +58,7 @@ def broker() -> Iterator[ServerProcess]:
 @pytest.fixture
 async def amqtt() -> AsyncIterator[str]:
     """The URL of our amqtt."""
-    engine = EmbeddedBroker(Listen(port=free_port()))
+    engine = AmqttBroker(Listen(port=free_port()))
     await engine.start()
     yield engine.url
     await engine.stop()

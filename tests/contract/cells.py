@@ -3,7 +3,7 @@
 A promise that is not kept is told by `Capabilities`, so that a route which needs it can be refused
 at start: `test_promises.py` compares `CANNOT` with what the transports report. `UNTOLD` has what no
 capability tells: the engine's sentences do, and `dskity doctor`. All else in this folder holds in
-every cell.
+every cell. amqtt has none: `tests/engines/test_amqtt.py` and `tests/runtime/test_whole.py` run it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,6 @@ CELLS = (
             "mosquitto-3.1.1",
             "builtin-5",
             "builtin-3.1.1",
-            "amqtt",
             "rumqttd",
         )
     ),
@@ -64,8 +63,6 @@ CANNOT: dict[BrokerName, dict[str, str]] = {
     "mosquitto-3.1.1": _OLD,
     "builtin-5": {},
     "builtin-3.1.1": _OLD,
-    "amqtt": _OLD
-    | {"shared": "our amqtt refuses $share/: by itself it would grant it and deliver nothing"},
     "rumqttd": {"reports_no_match": "it acknowledges all the same, which a trial tells"},
 }
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dskity.broker.aiomqtt.transport import AiomqttTransport
+from dskity.broker.engines.amqtt.engine import AmqttBroker
 from dskity.broker.engines.builtin.engine import BuiltinBroker
-from dskity.broker.engines.embedded import EmbeddedBroker
 from dskity.broker.engines.listen import Listen
 from dskity.broker.engines.rumqttd import ManagedRumqttd
 from dskity.broker.settings import ConnectionSettings
@@ -204,10 +204,10 @@ class _Mosquitto:
 class _OfOurs:
     """In this process: amqtt, or the built-in one."""
 
-    def __init__(self, make: Callable[[Listen], EmbeddedBroker | BuiltinBroker]) -> None:
+    def __init__(self, make: Callable[[Listen], AmqttBroker | BuiltinBroker]) -> None:
         self.port = free_port()
         self._make = make
-        self._broker: EmbeddedBroker | BuiltinBroker | None = None
+        self._broker: AmqttBroker | BuiltinBroker | None = None
 
     async def stop(self) -> None:
         if self._broker is not None:
@@ -243,7 +243,7 @@ def _mosquitto(lines: tuple[str, ...], *, persistence: bool) -> Iterator[_Mosqui
 
 @contextlib.asynccontextmanager
 async def _of_ours(
-    make: Callable[[Listen], EmbeddedBroker | BuiltinBroker],
+    make: Callable[[Listen], AmqttBroker | BuiltinBroker],
 ) -> AsyncIterator[_OfOurs]:
     broker = _OfOurs(make)
     await broker.start()
@@ -275,7 +275,7 @@ async def open_house(
         if cell.broker == "memory":
             broker = _Memory()
         elif cell.broker == "amqtt":
-            broker = await stack.enter_async_context(_of_ours(EmbeddedBroker))
+            broker = await stack.enter_async_context(_of_ours(AmqttBroker))
         elif cell.broker in {"builtin-5", "builtin-3.1.1"}:
             broker = await stack.enter_async_context(_of_ours(BuiltinBroker))
         elif cell.broker == "rumqttd":

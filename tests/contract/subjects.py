@@ -26,12 +26,11 @@ SUBJECTS = {
     "a network": Subject(_ALL - {"memory"}, "the memory transport has none"),
     "a session that ends": Subject(_ALL - {"memory"}, "the memory transport always resumes"),
     "a slow reconnect": Subject(_ALL - {"memory"}, "it is back before anything can change"),
-    "keep alive": Subject(_ALL - {"memory", "amqtt"}, "it is not enforced"),
-    "long queues": Subject(_ALL - {"amqtt", "rumqttd"}, "their queues are shorter"),
+    "keep alive": Subject(_ALL - {"memory"}, "it is not enforced"),
+    "long queues": Subject(_ALL - {"rumqttd"}, "its queues are shorter"),
     "queues of groups": Subject(
-        _ALL - {"amqtt", "rumqttd"}, "their groups keep nothing for members that are away"
+        _ALL - {"rumqttd"}, "its groups keep nothing for members that are away"
     ),
-    "thousands of filters": Subject(_ALL - {"amqtt"}, "amqtt takes 20 s for 1,000"),
     "access rules": Subject(_MOSQUITTO, "the others have none, or not in this form"),
     "sessions on disk": Subject(_MOSQUITTO, "the others keep nothing on disk"),
     "passwords": Subject(_MOSQUITTO, "one broker for each protocol version shows it"),
@@ -53,7 +52,8 @@ def reason_to_leave_out(cell: Cell, need: str) -> str | None:
     return reason_against(cell, need)
 
 
-_KEPT = {"redelivery": "every broker keeps it", "persistent": "every broker keeps it"}
+_KEPT = frozenset({"shared", "redelivery", "persistent"})
+"""What every broker keeps."""
 
 
 def cells_with(needs: Iterable[str]) -> list[Cell]:

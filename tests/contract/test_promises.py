@@ -16,9 +16,9 @@ async def test_capabilities_tell_what_the_table_tells(cell: Cell, house: House) 
 
 
 async def test_the_protocol_is_told(cell: Cell, house: House) -> None:
-    """MQTT 5 first; amqtt is asked in 5 and answers in 3.1.1."""
+    """MQTT 5, unless the settings say 3.1.1."""
     client = await house.connected()
-    old = {"mosquitto-3.1.1", "builtin-3.1.1", "amqtt"}
+    old = {"mosquitto-3.1.1", "builtin-3.1.1"}
     expected = "memory" if cell.broker == "memory" else "MQTT 5"
     if cell.broker in old:
         expected = "MQTT 3.1.1"
@@ -28,6 +28,6 @@ async def test_the_protocol_is_told(cell: Cell, house: House) -> None:
 async def test_overlapping_filters_are_told(cell: Cell, house: House) -> None:
     """MQTT 5 names subscriptions; on 3.1.1 mosquitto 2 and ours send one copy."""
     client = await house.connected()
-    once = {"mosquitto-3.1.1", "builtin-3.1.1", "amqtt"}
+    once = {"mosquitto-3.1.1", "builtin-3.1.1"}
     expected = "once" if cell.broker in once else "identified"
     assert client.transport.capabilities.overlap == expected

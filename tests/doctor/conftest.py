@@ -41,7 +41,7 @@ def examine() -> Examine:
 
 @pytest.fixture
 async def untamed() -> AsyncIterator[int]:
-    """The port of an amqtt as it comes, whose faults ours has not."""
+    """The port of an amqtt that we did not start."""
     port = free_port()
     plugin = "amqtt.plugins.authentication.AnonymousAuthPlugin"
     broker = Broker(

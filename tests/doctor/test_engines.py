@@ -15,7 +15,7 @@ from tests.doctor.conftest import Examine
 from tests.doctor.witness import Witness
 
 Table = dict[str, tuple[str, str]]
-Setup = Literal["mosquitto-5", "mosquitto-3.1.1", "builtin-5", "builtin-3.1.1", "amqtt", "rumqttd"]
+Setup = Literal["mosquitto-5", "mosquitto-3.1.1", "builtin-5", "builtin-3.1.1", "rumqttd"]
 
 FIVE: Table = {
     "mqtt5": ("yes", "MQTT 5"),
@@ -50,14 +50,6 @@ TABLES: dict[Setup, Table] = {
     "mosquitto-3.1.1": OLD,
     "builtin-5": FIVE | OURS | {"max_packet": ("yes", "16,777,216 bytes")},
     "builtin-3.1.1": OLD | OURS,
-    "amqtt": OLD
-    | {
-        "mqtt5": ("no", "MQTT 3.1.1"),
-        "shared": ("no", "refused"),
-        "persistent": ("yes", "at least 1,200 messages"),
-        "window": ("yes", "at least 300 at once"),
-        "max_packet": ("no", "takes 1,024 KiB, hangs up on 16,385 KiB"),
-    },
     "rumqttd": FIVE
     | {
         "redelivery": ("yes", "not marked as duplicate"),

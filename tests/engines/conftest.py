@@ -7,14 +7,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from dskity.broker.engines.amqtt.engine import AmqttBroker
 from dskity.broker.engines.builtin.engine import BuiltinBroker
-from dskity.broker.engines.embedded import EmbeddedBroker
 from dskity.broker.engines.listen import Listen
 
-Ours: TypeAlias = type[EmbeddedBroker | BuiltinBroker]
+Ours: TypeAlias = type[AmqttBroker | BuiltinBroker]
 
 OURS: dict[str, Ours] = {
-    "amqtt": EmbeddedBroker,
+    "amqtt": AmqttBroker,
     "builtin": BuiltinBroker,
 }
 
@@ -26,7 +26,7 @@ def make(request: pytest.FixtureRequest) -> Ours:
 
 
 @contextlib.asynccontextmanager
-async def running(engine: EmbeddedBroker | BuiltinBroker) -> AsyncIterator[int]:
+async def running(engine: AmqttBroker | BuiltinBroker) -> AsyncIterator[int]:
     """The port of an engine, while it runs."""
     await engine.start()
     try:
@@ -38,12 +38,12 @@ async def running(engine: EmbeddedBroker | BuiltinBroker) -> AsyncIterator[int]:
 @pytest.fixture
 async def amqtt_port() -> AsyncIterator[int]:
     """The port of an amqtt that runs for the test."""
-    async with running(EmbeddedBroker(Listen(port=0))) as port:
+    async with running(AmqttBroker(Listen(port=0))) as port:
         yield port
 
 
-@pytest.fixture(params=OURS)
-async def port(request: pytest.FixtureRequest) -> AsyncIterator[int]:
-    """The port of each broker that runs in our process."""
-    async with running(OURS[request.param](Listen(port=0))) as port:
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    """The port of a built-in broker that runs for the test."""
+    async with running(BuiltinBroker(Listen(port=0))) as port:
         yield port

@@ -7,22 +7,16 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from amqtt.broker import Broker
 
-from dskity.broker.engines.amqtt.fanout import Fanout
-from dskity.broker.engines.amqtt.handler import Handler
+from dskity.broker.engines.amqtt.engine import AmqttBroker
 from dskity.broker.engines.builtin.engine import BuiltinBroker
-from dskity.broker.engines.embedded import EmbeddedBroker
 from dskity.broker.engines.listen import Listen
 from dskity.broker.users import hash_password
-from dskity.bus.base import tasks
 from dskity.bus.errors import EngineError, Unsupported
-from tests.breaking import Broken
-from tests.engines.conftest import Ours
+from tests.engines.conftest import Ours, running
 from tests.engines.device import HOST, Device, device
 from tests.servers import free_port, listening, program
 from tests.waiting import until
@@ -30,8 +24,8 @@ from tests.waiting import until
 
 @contextlib.asynccontextmanager
 async def embedded(
-    listen: Listen | None = None, make: Ours = EmbeddedBroker
-) -> AsyncIterator[tuple[EmbeddedBroker | BuiltinBroker, int]]:
+    listen: Listen | None = None, *, make: Ours
+) -> AsyncIterator[tuple[AmqttBroker | BuiltinBroker, int]]:
     """A running engine and its port."""
     engine = make(listen or Listen(port=0))
     await engine.start()
@@ -39,6 +33,14 @@ async def embedded(
         yield engine, urlsplit(engine.url).port or 0
     finally:
         await engine.stop()
+
+
+@contextlib.asynccontextmanager
+async def built_in(listen: Listen) -> AsyncIterator[tuple[BuiltinBroker, int]]:
+    """A running built-in broker and its port; it alone of these has WebSocket."""
+    engine = BuiltinBroker(listen)
+    async with running(engine) as port:
+        yield engine, port
 
 
 async def test_port_0_takes_a_free_port_and_the_url_tells_it(make: Ours) -> None:
@@ -132,16 +134,16 @@ async def test_a_port_in_use_is_named_with_the_setting_and_the_mend(make: Ours) 
     )
 
 
-async def test_a_websocket_port_in_use_leaves_the_mqtt_port_free(make: Ours) -> None:
+async def test_a_websocket_port_in_use_leaves_the_mqtt_port_free() -> None:
     port = free_port()
-    async with embedded(make=make) as (_, taken):
+    async with built_in(Listen(port=0)) as (_, taken):
         with pytest.raises(EngineError, match=r"set broker\.websocket_port to a free port$"):
-            await make(Listen(port=port, websocket_port=taken)).start()
+            await BuiltinBroker(Listen(port=port, websocket_port=taken)).start()
     assert not listening(port)
 
 
-async def test_websocket_clients_and_tcp_clients_share_the_broker(make: Ours) -> None:
-    async with embedded(Listen(port=0, websocket_port=0), make) as (engine, port):
+async def test_websocket_clients_and_tcp_clients_share_the_broker() -> None:
+    async with built_in(Listen(port=0, websocket_port=0)) as (engine, port):
         assert engine.websocket_port
         async with (
             device(engine.websocket_port, transport="websockets") as browser,
@@ -157,7 +159,7 @@ async def test_websocket_clients_and_tcp_clients_share_the_broker(make: Ours) ->
 async def test_with_a_users_file_only_the_right_password_enters(make: Ours, tmp_path: Path) -> None:
     users = tmp_path / "users"
     users.write_text(f"# people\n\nana:{hash_password('right')}\n")
-    async with embedded(Listen(port=0, users_file=users), make) as (_, port):
+    async with embedded(Listen(port=0, users_file=users), make=make) as (_, port):
         async with device(port, user=("ana", "right")):
             pass
         for user in (("ana", "wrong"), ("bob", "right"), None):
@@ -172,7 +174,7 @@ async def test_a_wrong_password_does_not_end_the_session_of_that_client_id(
     users = tmp_path / "users"
     users.write_text(f"ana:{hash_password('right')}\n")
     async with (
-        embedded(Listen(port=0, users_file=users), make) as (_, port),
+        embedded(Listen(port=0, users_file=users), make=make) as (_, port),
         device(port, "vent-7", user=("ana", "right")) as vent,
     ):
         await vent.subscribe("a")
@@ -186,45 +188,3 @@ async def test_a_wrong_password_does_not_end_the_session_of_that_client_id(
 async def test_an_acl_file_is_refused_rather_than_ignored(make: Ours, tmp_path: Path) -> None:
     with pytest.raises(Unsupported, match=r"broker\.engine to mosquitto"):
         make(Listen(acl_file=tmp_path / "acl"))
-
-
-async def test_access_decides_on_topics() -> None:
-    def access(user: str | None, action: str, topic: str) -> bool:
-        return action == "receive" or topic.startswith("mine/")
-
-    engine = EmbeddedBroker(Listen(port=0), access=access)
-    await engine.start()
-    async with device(urlsplit(engine.url).port or 0) as one:
-        assert await one.subscribe("yours/#") == 128
-        assert await one.subscribe("mine/#") == 1
-        await one.publish("yours/a")
-        await one.publish("mine/a")
-        await until(lambda: one.received, "the allowed one")
-    await engine.stop()
-    assert [topic for topic, *_ in one.received] == ["mine/a"]
-
-
-@pytest.mark.parametrize(
-    ("owner", "name", "task"),
-    [
-        (Fanout, "_fan_out", "amqtt fanout"),
-        (Handler, "mqtt_publish", "amqtt send"),
-        (Broker, "_broadcast_loop", "amqtt broadcast"),
-        (Broker, "_session_monitor", "amqtt sessions"),
-    ],
-    ids=lambda each: getattr(each, "__name__", each),
-)
-async def test_it_goes_on_after_any_error_inside(
-    owner: Any, name: str, task: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of amqtt's loops, and in sending one message to one client."""
-    health = tasks.observe()
-    broken = Broken(monkeypatch, owner, name, KeyError("odd"))
-    async with embedded() as (_, port), device(port) as one:
-        await one.subscribe("greeting")
-        await one.publish("greeting", b"1")
-        await one.publish("greeting", b"2")
-        await until(lambda: any(m[1] == b"2" for m in one.received), "the second message")
-        await until(lambda: broken.calls > 1, "it is called again")
-        assert health.errors == {task: 1}
-        assert health.failing == {}

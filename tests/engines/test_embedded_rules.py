@@ -1,8 +1,4 @@
-"""Rules of MQTT 3.1.1 that the brokers in our process keep.
-
-Of amqtt each test is one override in `broker/engines/amqtt/`; a newer amqtt that moves its
-internals fails here.
-"""
+"""Rules of MQTT 3.1.1 that the built-in broker keeps."""
 
 from __future__ import annotations
 
@@ -14,8 +10,6 @@ from typing import NamedTuple
 
 import pytest
 
-from dskity.broker.engines.amqtt import door as amqtt_door
-from dskity.broker.engines.amqtt import fanout as amqtt_fanout
 from tests.engines.device import HOST, Device, device
 from tests.waiting import until
 
@@ -56,20 +50,6 @@ class Raw(NamedTuple):
     async def rest(self) -> bytes:
         """What comes until the broker closes the connection, which it soon must."""
         return await asyncio.wait_for(self.reader.read(), 5)
-
-
-async def test_a_publish_to_a_dollar_topic_is_ignored_and_the_session_lives(
-    amqtt_port: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with device(amqtt_port) as one, device(amqtt_port) as other:
-        await one.subscribe("#")
-        await other.subscribe("#")
-        await one.publish("$SYS/mine")
-        await one.publish("$SYS/yours")
-        await one.publish("after")
-        await other.publish("after")
-        await until(lambda: len(one.received) == len(other.received) == 2, "both see both")
-    assert caplog.text.count("publishes to '$…' topics") == 1
 
 
 async def test_a_clean_disconnect_discards_the_will(port: int) -> None:
@@ -209,25 +189,6 @@ async def test_what_a_client_sent_right_before_its_goodbye_arrives(port: int) ->
     assert [payload for _, payload, *_ in watcher.received] == [b"%d" % n for n in range(100)]
 
 
-async def test_shared_subscriptions_are_refused(amqtt_port: int) -> None:
-    async with device(amqtt_port) as one:
-        assert await one.subscribe("$share/group/t") == 128
-
-
-@pytest.mark.parametrize(
-    ("level", "answer"),
-    [(5, b"\x20\x03\x00\x84\x00"), (3, b"\x20\x02\x00\x01"), (9, b"\x20\x03\x00\x84\x00")],
-)
-async def test_other_protocol_versions_are_refused_at_once(
-    amqtt_port: int, level: int, answer: bytes
-) -> None:
-    """With MQTT 5 properties, at which amqtt alone waits for ever."""
-    properties = b"\x05\x11\x00\x00\x0e\x10"
-    connect = b"\x10\x13\x00\x04MQTT" + bytes((level,)) + b"\x02\x00\x3c" + properties
-    async with raw(amqtt_port, connect + b"\x00\x01a") as client:
-        assert await client.rest() == answer
-
-
 async def test_the_same_client_id_takes_over_and_keeps_receiving(port: int) -> None:
     for clean in (True, False):
         first = Device(port, "twin", clean=clean)
@@ -239,17 +200,6 @@ async def test_the_same_client_id_takes_over_and_keeps_receiving(port: int) -> N
             await until(lambda s=second: s.received, "to the second")  # type: ignore[misc]
             assert not first.received
         await first.disconnect()
-
-
-@pytest.mark.parametrize(
-    "start", [b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 50, b"\x10\x05", CONNECT[:-2], b""]
-)
-async def test_who_sends_no_connect_is_soon_gone(
-    amqtt_port: int, monkeypatch: pytest.MonkeyPatch, start: bytes
-) -> None:
-    monkeypatch.setattr(amqtt_door, "CONNECT_WITHIN", 0.1)
-    async with raw(amqtt_port, start) as client:
-        assert await client.rest() == b""
 
 
 @pytest.mark.parametrize(
@@ -289,20 +239,6 @@ async def test_a_packet_over_the_limit_cuts_off_its_client(port: int) -> None:
     async with raw(port) as client:
         client.writer.write(b"\x30\xff\xff\xff\x7f\x00\x01t")
         assert await client.rest() == b""
-
-
-async def test_the_queue_of_a_client_that_is_away_is_bounded(
-    amqtt_port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(amqtt_fanout, "MAX_QUEUED", 10)
-    async with device(amqtt_port, "sleeper", clean=False) as sleeper:
-        await sleeper.subscribe("t")
-    async with device(amqtt_port) as other:
-        for number in range(15):
-            await other.publish("t", b"%d" % number)
-    async with device(amqtt_port, "sleeper", clean=False) as sleeper:
-        await until(lambda: len(sleeper.received) == 10, "the bound")
-    assert caplog.text.count("messages for client sleeper are dropped") == 1
 
 
 async def test_subscriptions_end_with_unsubscribe_and_the_others_stay(port: int) -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from dskity.broker.engines.embedded import EmbeddedBroker
+from dskity.broker.engines.amqtt.engine import AmqttBroker
 from dskity.bus.errors import TooLarge
 from tests.contract.cells import BrokerName, Cell
 from tests.contract.house import open_house
@@ -35,7 +35,7 @@ async def test_what_came_in_comes_out(broker: BrokerName) -> None:
 async def test_amqtt_hangs_up_on_more_and_its_limits_say_so() -> None:
     """A transport that knows them refuses the message; the connection lives."""
     async with open_house(Cell("aiomqtt", "amqtt")) as house:
-        client = await house.connected(limits=EmbeddedBroker.limits)
+        client = await house.connected(limits=AmqttBroker.limits)
         with pytest.raises(TooLarge, match="at most 16777216"):
             await client.publish("t", bytes(LARGEST + 1))
         assert client.downs == []

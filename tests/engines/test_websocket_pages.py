@@ -19,9 +19,8 @@ from dskity.config import DSkitySettings
 from dskity.modules.access.security import Guard
 from dskity.modules.http import HttpServer, create_app
 from dskity.modules.http.guard import OpenPath
-from tests.engines.conftest import Ours
 from tests.engines.device import device
-from tests.engines.test_embedded import embedded
+from tests.engines.test_embedded import built_in
 from tests.engines.test_mosquitto import managed
 from tests.http.browser import browsing
 
@@ -68,21 +67,18 @@ def _add(app: FastAPI, page: Any, hear: Any) -> None:
     app.post("/heard")(hear)
 
 
-async def test_a_page_of_a_foreign_origin_cannot_connect(make: Ours, tmp_path: Path) -> None:
+async def test_a_page_of_a_foreign_origin_cannot_connect(tmp_path: Path) -> None:
     """Of another name, or of another port of this machine."""
-    async with embedded(Listen(port=0, websocket_port=0), make) as (engine, _):
+    async with built_in(Listen(port=0, websocket_port=0)) as (engine, _):
         assert engine.websocket_port
         for number, at in enumerate(("127.0.0.1", "evil.example")):
             folder = tmp_path / str(number)
             assert await heard_by_a_page(folder, engine.websocket_port, at=at) == {"refused": True}
 
 
-async def test_a_page_whose_name_was_rebound_to_this_machine_cannot_connect(
-    make: Ours,
-    tmp_path: Path,
-) -> None:
+async def test_a_page_whose_name_was_rebound_to_this_machine_cannot_connect(tmp_path: Path) -> None:
     """It is of the broker's own origin, by its name; the host is not this machine's."""
-    async with embedded(Listen(port=0, websocket_port=0), make) as (engine, _):
+    async with built_in(Listen(port=0, websocket_port=0)) as (engine, _):
         assert engine.websocket_port
         heard = await heard_by_a_page(
             tmp_path, engine.websocket_port, "evil.example", at="evil.example"
@@ -90,12 +86,12 @@ async def test_a_page_whose_name_was_rebound_to_this_machine_cannot_connect(
         assert heard == {"refused": True}
 
 
-async def test_a_page_that_is_listed_may_connect(make: Ours, tmp_path: Path) -> None:
+async def test_a_page_that_is_listed_may_connect(tmp_path: Path) -> None:
     """By scheme, host and port."""
     own = check_free("127.0.0.1", 0, "a test")
     listed = (f"http://127.0.0.1:{own}",)
     listen = Listen(port=0, websocket_port=0, websocket_origins=listed)
-    async with embedded(listen, make) as (engine, _):
+    async with built_in(listen) as (engine, _):
         assert engine.websocket_port
         assert await heard_by_a_page(tmp_path, engine.websocket_port, own=own) == {"connack": 0}
 

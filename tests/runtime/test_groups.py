@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dskity.broker.engines.embedded import EmbeddedBroker
+from dskity.broker.engines.amqtt.engine import AmqttBroker
 from dskity.broker.engines.listen import Listen
 from tests.doctor.test_at_start import MEND, has_plain
 from tests.engines.device import device
@@ -40,7 +40,7 @@ async def test_a_runtime_on_amqtt(tmp_path: Path) -> None:
 async def test_a_runtime_whose_amqtt_comes_later(tmp_path: Path) -> None:
     """Readiness tells of the quarantine."""
     write_workers(tmp_path)
-    broker = EmbeddedBroker(Listen(port=free_port()))
+    broker = AmqttBroker(Listen(port=free_port()))
     port = int(broker.url.rpartition(":")[2])
     async with started(tmp_path, common=on_broker(port)) as house:
         states = house.runtime.supervisor.states

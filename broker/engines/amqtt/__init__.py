@@ -1,3 +1,1 @@
-"""amqtt in our own process, keeping MQTT's rules."""
-
-from dskity.broker.engines.amqtt import private as private  # checks the installed version
+"""amqtt as it comes, in our own process, behind connections of ours."""

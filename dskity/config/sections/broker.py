@@ -29,7 +29,7 @@ class BrokerSettings(Section):
     websocket_port: int | None = Field(default=None, ge=0, le=65_535)
     """Port for MQTT over WebSocket; null: none. With mosquitto it requires `users_file`."""
     websocket_origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = ()
-    """Origins of the web pages that may connect, as in `http://box:8000`; builtin, amqtt."""
+    """Origins of the web pages that may connect, as in `http://box:8000`; builtin."""
     users_file: Path | None = None
     """File of users and password hashes, in the format of mosquitto_passwd."""
     user: str | None = Field(default=None, min_length=1)

@@ -18,7 +18,8 @@ from tests.waiting import until
 WIDE, NARROW = (Subscription(text, 1, at, "intake") for at, text in enumerate(("a/#", "a/+"), 1))
 BOTH = (WIDE, NARROW)
 CELLS = [
-    Cell("aiomqtt", broker) for broker in ("mosquitto-3.1.1", "amqtt", "mosquitto-5", "builtin-5")
+    Cell("aiomqtt", broker)
+    for broker in ("mosquitto-3.1.1", "builtin-3.1.1", "mosquitto-5", "builtin-5")
 ]
 
 

@@ -123,7 +123,6 @@ async def test_subscribing_before_the_start_and_before_the_connection_holds(hous
     assert {delivery.topic for delivery in client.deliveries} == {"early/1", "early/2"}
 
 
-@pytest.mark.needs("thousands of filters")
 async def test_a_thousand_subscriptions_are_made_and_restored(house: House) -> None:
     """In bounded portions, not one round trip each."""
     client = await house.client()
