@@ -21,7 +21,8 @@ from dskity.bus.transport import Lane
 
 class BrokerCore(Generic[M]):
     """`sessions` are all by client id. Without `bounds` everything is kept; with them `on_drop` is
-    told of a session that loses a message, and `on_unretained` of one that is not retained."""
+    told of a session that loses a message, and `on_unretained` of one that is not retained.
+    `on_end` is told of each session that has ended, whatever ended it."""
 
     def __init__(
         self,
@@ -29,6 +30,7 @@ class BrokerCore(Generic[M]):
         bounds: Bounds[M] | None = None,
         on_drop: Callable[[Session[M]], None] = lambda _: None,
         on_unretained: Callable[[M], None] = lambda _: None,
+        on_end: Callable[[Session[M]], None] = lambda _: None,
     ) -> None:
         self.clock = clock
         self.sessions: dict[str, Session[M]] = {}
@@ -36,6 +38,7 @@ class BrokerCore(Generic[M]):
         self.meter = None if bounds is None else Meter(bounds, on_drop)
         self._bounds = bounds
         self._on_unretained = on_unretained
+        self._on_end = on_end
         self._subs: Router[Subscription[M]] = Router()
         self._groups: Groups[M] = Groups()
         self._away: dict[str, None] = {}  # client ids, the one longest away first
@@ -157,7 +160,8 @@ class BrokerCore(Generic[M]):
 
     def end(self, session: Session[M]) -> None:
         """Forget a session, with its subscriptions and all that waits in it."""
-        if self.sessions.get(session.client_id) is session:
+        known = self.sessions.get(session.client_id) is session
+        if known:
             del self.sessions[session.client_id]
             self._away.pop(session.client_id, None)
         for lane, filter in tuple(session.subs):
@@ -167,6 +171,8 @@ class BrokerCore(Generic[M]):
         for waiting in session.waiting.values():
             waiting.clear()
         session.unacked.clear()
+        if known:
+            self._on_end(session)
 
     def subscribe(
         self,
