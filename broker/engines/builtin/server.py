@@ -14,6 +14,7 @@ from dskity.broker.engines.builtin.timers import Timer, Timers
 from dskity.broker.packets.connect import Connect, Will
 from dskity.broker.packets.forwarded import Forwarded, may_publish, measure
 from dskity.broker.users import Users
+from dskity.bus.base import tasks
 from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.base.text import escape
 from dskity.bus.base.threads import blocking
@@ -78,6 +79,7 @@ class Server:
         self._drops = Pace(clock)
         self._retained_full = Pace(clock)
         self._checking = asyncio.Semaphore(_AT_ONCE)
+        self.checks: set[asyncio.Task[bool]] = set()
         self._wills: dict[str, tuple[Will, Timer]] = {}
         self._wills_size = 0
         self._expiring: dict[str, Timer] = {}
@@ -90,8 +92,18 @@ class Server:
             password = None if connect.password is None else connect.password.decode()
         except UnicodeDecodeError:
             return False
-        async with self._checking:
-            return await blocking(self.users.verify, connect.user, password)
+        await self._checking.acquire()
+        check = tasks.spawn(
+            blocking(self.users.verify, connect.user, password), name="password", awaited=True
+        )
+        self.checks.add(check)
+        check.add_done_callback(self._checked)
+        # A client that goes meanwhile ends no thread: until it ends, it is one of those at once.
+        return await asyncio.shield(check)
+
+    def _checked(self, check: asyncio.Task[bool]) -> None:
+        self.checks.discard(check)
+        self._checking.release()
 
     def open(
         self, client_id: str, connect: Connect, client: Client
