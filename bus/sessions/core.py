@@ -18,6 +18,8 @@ from dskity.bus.sessions.retained import Retained
 from dskity.bus.sessions.session import Client, M, Queued, Session, Subscription
 from dskity.bus.transport import Lane
 
+_SUBSCRIPTION, _LEVEL = 600, 400  # bytes
+
 
 class BrokerCore(Generic[M]):
     """`sessions` are all by client id. Without `bounds` everything is kept; with them `on_drop` is
@@ -41,6 +43,7 @@ class BrokerCore(Generic[M]):
         self._on_end = on_end
         self._subs: Router[Subscription[M]] = Router()
         self._groups: Groups[M] = Groups()
+        self.filters_size = 0  # characters of all filters, and what their levels take
         self._away: dict[str, None] = {}  # client ids, the one longest away first
 
     def publish(self, message: M, origin: Session[M] | None = None) -> bool:
@@ -193,6 +196,7 @@ class BrokerCore(Generic[M]):
         sub = Subscription(session, pattern, group, qos, identifiers, lane, as_published, no_local)
         session.subs[lane, filter] = sub
         self._subs.add(pattern, sub)
+        self.filters_size += _size(sub)
         self._groups.join(sub)
         if retained and group is None:  # nothing retained for shared subscriptions (spec 4.8.2)
             for message, due in tuple(self.retained.matching(plain)):
@@ -204,5 +208,13 @@ class BrokerCore(Generic[M]):
         if sub is None:
             return False
         self._subs.remove(sub.pattern, sub)
+        self.filters_size -= _size(sub)
         self._groups.leave(sub)
         return True
+
+
+def _size(sub: Subscription[M]) -> int:
+    """About how many bytes a subscription takes: its objects, its filter twice (whole and in
+    levels), and a node of the router for each level, which measures 400 bytes."""
+    group = len(sub.group or "")
+    return _SUBSCRIPTION + group + 2 * len(sub.pattern.filter) + _LEVEL * len(sub.pattern.levels)

@@ -39,6 +39,7 @@ class Rules:
     may have under way; those of QoS 1 are acknowledged at once. `turn` is how many packets of a
     client are handled before others have theirs. `max_wills` are bytes of all wills that wait for
     their delay; above it a will is published at once.
+    `max_filters_size` are bytes of the subscriptions of all clients.
     """
 
     max_packet: int = 16 * 1024 * 1024
@@ -47,6 +48,7 @@ class Rules:
     max_aliases: int = 32
     receive_maximum: int = 1_000
     max_filters: int = 50_000
+    max_filters_size: int = 512 * 1024 * 1024
     max_client_id: int = 1_024
     turn: int = 256
     max_wills: int = 64 * 1024 * 1024

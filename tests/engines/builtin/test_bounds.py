@@ -7,7 +7,7 @@ import pytest
 from dskity.broker.engines.builtin.server import Rules
 from dskity.broker.packets.forwarded import MOST_LEVELS, measure
 from dskity.bus.sessions.bounds import Bounds
-from tests.engines.builtin.scripted import House, ack, publish, subscribe, table, text
+from tests.engines.builtin.scripted import House, ack, packet, publish, subscribe, table, text
 
 HOUR = b"\x11" + (3600).to_bytes(4, "big")  # Session Expiry Interval
 DISCONNECT, PUBACK = 0xE0, 0x40
@@ -123,3 +123,21 @@ def test_retained_messages_have_a_bound(caplog: pytest.LogCaptureFixture) -> Non
     assert {message.topic for message in sender.messages()} == {"t/1", "t/2", "t/4"}
     assert house.server.core.retained.refused == 2
     assert caplog.text.count("is not retained: 3 are") == 1
+
+
+def test_filters_of_all_clients_together_have_a_bound() -> None:
+    """A filter may have 64 KiB, and a session of an absent client keeps its own."""
+    house = House(Rules(max_filters_size=200_000))
+    for name in ("one", "two"):
+        client = house.named(name, properties=HOUR)
+        client.send(subscribe((f"{name}/{'x' * 60_000}", 0)))
+        client.connection.lost()
+    last = house.named("last")
+    last.send(subscribe(("a", 0)))
+    assert last.take() == [(0x90, b"\x00\x01\x00\x97")]
+    house.named("one").send(packet(0xE0, b""))  # a clean start ends the session
+    last.send(subscribe(("a", 0)))
+    assert last.take() == [(0x90, b"\x00\x01\x00\x00")]
+    for name in ("two", "last"):
+        house.named(name).connection.lost()
+    assert house.server.core.filters_size == 0
