@@ -61,6 +61,11 @@ def measure(message: Forwarded) -> int:
     return len(message.payload) + len(message.topic) + len(message.properties) + _OBJECTS
 
 
+def may_publish(topic: str) -> bool:
+    """Not to `$…`, which is the broker's own ([MQTT-4.7.2-1]), nor to a topic of endless levels."""
+    return topic[0] != "$" and topic.count("/") < MOST_LEVELS
+
+
 def read(header: int, body: bytes, *, five: bool) -> tuple[Forwarded, int]:
     """The message, and its packet identifier (0 for QoS 0); raises `Malformed`.
 

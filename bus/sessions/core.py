@@ -18,10 +18,13 @@ from dskity.bus.sessions.retained import Retained
 from dskity.bus.sessions.session import Client, M, Queued, Session, Subscription
 from dskity.bus.transport import Lane
 
+_SUBSCRIPTION, _LEVEL = 600, 400  # bytes
+
 
 class BrokerCore(Generic[M]):
     """`sessions` are all by client id. Without `bounds` everything is kept; with them `on_drop` is
-    told of a session that loses a message, and `on_unretained` of one that is not retained."""
+    told of a session that loses a message, and `on_unretained` of one that is not retained.
+    `on_end` is told of each session that has ended, whatever ended it."""
 
     def __init__(
         self,
@@ -29,6 +32,7 @@ class BrokerCore(Generic[M]):
         bounds: Bounds[M] | None = None,
         on_drop: Callable[[Session[M]], None] = lambda _: None,
         on_unretained: Callable[[M], None] = lambda _: None,
+        on_end: Callable[[Session[M]], None] = lambda _: None,
     ) -> None:
         self.clock = clock
         self.sessions: dict[str, Session[M]] = {}
@@ -36,8 +40,10 @@ class BrokerCore(Generic[M]):
         self.meter = None if bounds is None else Meter(bounds, on_drop)
         self._bounds = bounds
         self._on_unretained = on_unretained
+        self._on_end = on_end
         self._subs: Router[Subscription[M]] = Router()
         self._groups: Groups[M] = Groups()
+        self.filters_size = 0  # characters of all filters, and what their levels take
         self._away: dict[str, None] = {}  # client ids, the one longest away first
 
     def publish(self, message: M, origin: Session[M] | None = None) -> bool:
@@ -157,7 +163,8 @@ class BrokerCore(Generic[M]):
 
     def end(self, session: Session[M]) -> None:
         """Forget a session, with its subscriptions and all that waits in it."""
-        if self.sessions.get(session.client_id) is session:
+        known = self.sessions.get(session.client_id) is session
+        if known:
             del self.sessions[session.client_id]
             self._away.pop(session.client_id, None)
         for lane, filter in tuple(session.subs):
@@ -167,6 +174,8 @@ class BrokerCore(Generic[M]):
         for waiting in session.waiting.values():
             waiting.clear()
         session.unacked.clear()
+        if known:
+            self._on_end(session)
 
     def subscribe(
         self,
@@ -187,6 +196,7 @@ class BrokerCore(Generic[M]):
         sub = Subscription(session, pattern, group, qos, identifiers, lane, as_published, no_local)
         session.subs[lane, filter] = sub
         self._subs.add(pattern, sub)
+        self.filters_size += _size(sub)
         self._groups.join(sub)
         if retained and group is None:  # nothing retained for shared subscriptions (spec 4.8.2)
             for message, due in tuple(self.retained.matching(plain)):
@@ -198,5 +208,13 @@ class BrokerCore(Generic[M]):
         if sub is None:
             return False
         self._subs.remove(sub.pattern, sub)
+        self.filters_size -= _size(sub)
         self._groups.leave(sub)
         return True
+
+
+def _size(sub: Subscription[M]) -> int:
+    """About how many bytes a subscription takes: its objects, its filter twice (whole and in
+    levels), and a node of the router for each level, which measures 400 bytes."""
+    group = len(sub.group or "")
+    return _SUBSCRIPTION + group + 2 * len(sub.pattern.filter) + _LEVEL * len(sub.pattern.levels)

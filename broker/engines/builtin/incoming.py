@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dskity.broker.engines.builtin.server import Server
 from dskity.broker.packets import answers, forwarded
-from dskity.broker.packets.forwarded import MOST_LEVELS, Forwarded
+from dskity.broker.packets.forwarded import Forwarded, may_publish
 from dskity.broker.packets.values import Malformed
 from dskity.broker.reasons import NO_MATCHING_SUBSCRIBERS
 from dskity.bus.sessions.session import Session
@@ -31,7 +31,7 @@ class Incoming:
         if message.alias:
             self._resolve(message)
         if message.qos == 0:
-            if _may_publish(message.topic):
+            if may_publish(message.topic):
                 self._core.publish(message, self._session)
             return b""
         if message.qos == 1:
@@ -53,7 +53,7 @@ class Incoming:
 
     def _share_out(self, message: Forwarded) -> int:
         """The reason code for its sender."""
-        if not _may_publish(message.topic):
+        if not may_publish(message.topic):
             return _TOPIC_INVALID
         return 0 if self._core.publish(message, self._session) else NO_MATCHING_SUBSCRIBERS
 
@@ -75,8 +75,3 @@ class Incoming:
             message.topic = self._aliases[message.alias]
         else:
             raise Malformed(f"the unknown topic alias {message.alias}", _PROTOCOL_ERROR)
-
-
-def _may_publish(topic: str) -> bool:
-    """Not to `$…`, which is the broker's own ([MQTT-4.7.2-1]), nor to a topic of endless levels."""
-    return topic[0] != "$" and topic.count("/") < MOST_LEVELS

@@ -132,5 +132,7 @@ class Listener:
             await self._empty.wait()
         if checks:
             await asyncio.wait(checks)
+        if self._server.checks:
+            await asyncio.wait(tuple(self._server.checks))
         for _ in range(_TURNS_TO_CLOSE):
             await asyncio.sleep(0)

@@ -12,8 +12,9 @@ from functools import partial
 
 from dskity.broker.engines.builtin.timers import Timer, Timers
 from dskity.broker.packets.connect import Connect, Will
-from dskity.broker.packets.forwarded import Forwarded, measure
+from dskity.broker.packets.forwarded import Forwarded, may_publish, measure
 from dskity.broker.users import Users
+from dskity.bus.base import tasks
 from dskity.bus.base.clock import SYSTEM_CLOCK, Clock
 from dskity.bus.base.text import escape
 from dskity.bus.base.threads import blocking
@@ -36,7 +37,9 @@ class Rules:
     `max_packet` is told to MQTT 5 clients; a CONNECT may have `max_connect` bytes and must come
     within `connect_within` seconds. `receive_maximum` is how many QoS 2 messages an MQTT 5 client
     may have under way; those of QoS 1 are acknowledged at once. `turn` is how many packets of a
-    client are handled before others have theirs.
+    client are handled before others have theirs. `max_wills` are bytes of all wills that wait for
+    their delay; above it a will is published at once.
+    `max_filters_size` are bytes of the subscriptions of all clients.
     """
 
     max_packet: int = 16 * 1024 * 1024
@@ -45,8 +48,10 @@ class Rules:
     max_aliases: int = 32
     receive_maximum: int = 1_000
     max_filters: int = 50_000
+    max_filters_size: int = 512 * 1024 * 1024
     max_client_id: int = 1_024
     turn: int = 256
+    max_wills: int = 64 * 1024 * 1024
     bounds: Bounds[Forwarded] = field(default_factory=lambda: Bounds(measure))
 
 
@@ -69,14 +74,16 @@ class Server:
         self.clock = clock
         self.timers = Timers(clock)
         self.core: BrokerCore[Forwarded] = BrokerCore(
-            clock, self.rules.bounds, self._dropped, self._unretained
+            clock, self.rules.bounds, self._dropped, self._unretained, self._ended
         )
         self.users = users
         self._allowance = Allowance(clock)
         self._drops = Pace(clock)
         self._retained_full = Pace(clock)
         self._checking = asyncio.Semaphore(_AT_ONCE)
+        self.checks: set[asyncio.Task[bool]] = set()
         self._wills: dict[str, tuple[Will, Timer]] = {}
+        self._wills_size = 0
         self._expiring: dict[str, Timer] = {}
 
     async def knows(self, connect: Connect) -> bool:
@@ -87,8 +94,18 @@ class Server:
             password = None if connect.password is None else connect.password.decode()
         except UnicodeDecodeError:
             return False
-        async with self._checking:
-            return await blocking(self.users.verify, connect.user, password)
+        await self._checking.acquire()
+        check = tasks.spawn(
+            blocking(self.users.verify, connect.user, password), name="password", awaited=True
+        )
+        self.checks.add(check)
+        check.add_done_callback(self._checked)
+        # A client that goes meanwhile ends no thread: until it ends, it is one of those at once.
+        return await asyncio.shield(check)
+
+    def _checked(self, check: asyncio.Task[bool]) -> None:
+        self.checks.discard(check)
+        self._checking.release()
 
     def open(
         self, client_id: str, connect: Connect, client: Client
@@ -96,10 +113,7 @@ class Server:
         """The session of a client that may connect, and whether it was there."""
         session, resumed = self.core.open(client_id, client, clean=connect.clean)
         self.timers.cancel(self._expiring.pop(client_id, None))
-        will, timer = self._wills.pop(client_id, (None, None))
-        self.timers.cancel(timer)
-        if will is not None and not resumed:  # the end of a session ends the delay (3.1.3.2.2)
-            self.publish_will(will)
+        self._take_will(client_id)
         session.expiry = _expiry(connect)
         session.once = not connect.five
         return session, resumed
@@ -109,27 +123,40 @@ class Server:
         client_id, expiry = session.client_id, session.expiry
         self.core.leave(session)
         if 0 < expiry < math.inf:
-            self._expiring[client_id] = self.timers.after(expiry, partial(self._expire, session))
+            self._expiring[client_id] = self.timers.after(expiry, partial(self.core.end, session))
         if will is None:
             return
         delay = min(will.delay, expiry)
-        if delay <= 0:
+        size = measure(will.message)
+        if delay <= 0 or self._wills_size + size > self.rules.max_wills:
             self.publish_will(will)
         else:
             timer = self.timers.after(delay, partial(self._speak_for, client_id))
             self._wills[client_id] = will, timer
+            self._wills_size += size
 
     def publish_will(self, will: Will) -> None:
         """Publish it now, unless a client may not publish there."""
-        if will.message.topic[0] != "$":
+        if may_publish(will.message.topic):
             self.core.publish(will.message)
 
     def _speak_for(self, client_id: str) -> None:
-        self.publish_will(self._wills.pop(client_id)[0])
+        will = self._take_will(client_id)
+        if will is not None:
+            self.publish_will(will)
 
-    def _expire(self, session: Session[Forwarded]) -> None:
-        self._expiring.pop(session.client_id, None)
-        self.core.end(session)
+    def _take_will(self, client_id: str) -> Will | None:
+        """The will that waits for its delay; it waits no more."""
+        will, timer = self._wills.pop(client_id, (None, None))
+        self.timers.cancel(timer)
+        if will is not None:
+            self._wills_size -= measure(will.message)
+        return will
+
+    def _ended(self, session: Session[Forwarded]) -> None:
+        """Keep nothing for a session that is gone; its end ends the delay of a will (3.1.3.2.2)."""
+        self.timers.cancel(self._expiring.pop(session.client_id, None))
+        self._speak_for(session.client_id)
 
     def complain(self, peer: str, fault: str) -> None:
         """Log why a client is cut off; 20 a minute, for a stranger can cause any number."""

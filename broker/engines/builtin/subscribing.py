@@ -31,7 +31,10 @@ def _add(
     if not topics.is_filter(filter) or filter.count("/") > MOST_LEVELS:
         return _FILTER_INVALID
     known = ("intake", filter) in session.subs
-    if not known and len(session.subs) >= server.rules.max_filters:
+    if not known and (
+        len(session.subs) >= server.rules.max_filters
+        or server.core.filters_size >= server.rules.max_filters_size
+    ):
         return _QUOTA
     server.core.subscribe(
         session,

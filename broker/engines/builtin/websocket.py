@@ -66,16 +66,29 @@ class WebSocketClient(TcpClient):
         return rest
 
     def _take(self, data: bytes) -> None:
+        """All MQTT of one read at once, so that the turn of a client is no longer with a frame for
+        each packet; and one Pong, to the last Ping (RFC 6455 5.5.3)."""
         if self._head is not None:
             return
-        for opcode, payload in self._unframed.feed(data):
-            if opcode == frames.PING:
-                super().write(frames.frame(payload, frames.PONG))
-            elif opcode == frames.CLOSE:
-                self.close()
-                return
-            elif opcode != frames.PONG:
-                super().data_received(payload)
+        came: list[bytes] = []
+        ping: bytes | None = None
+        closed = False
+        try:
+            for opcode, payload in self._unframed.feed(data):
+                if opcode == frames.CLOSE:
+                    closed = True
+                    break
+                if opcode == frames.PING:
+                    ping = payload
+                elif opcode != frames.PONG:
+                    came.append(payload)
+        finally:
+            if ping is not None:
+                super().write(frames.frame(ping, frames.PONG))
+            if came:
+                super().data_received(b"".join(came))
+        if closed:
+            self.close()
 
     def _give_up(self, fault: BadWebSocket) -> None:
         if self._head is not None:

@@ -13,6 +13,7 @@ _CONTINUATION, _BINARY, _CLOSE, _PING, _PONG = 0x0, 0x2, 0x8, 0x9, 0xA
 _MASKED, _FINAL, _RESERVED, _OPCODE = 0x80, 0x80, 0x70, 0x0F
 _SIZE_2, _SIZE_8 = 126, 127  # what stands for a length of two or eight bytes
 _LONGEST_CONTROL = 125
+_LONGEST_HEADER = 14
 
 
 class BadWebSocket(Exception):
@@ -122,19 +123,25 @@ class Unframed:
         """More bytes came; raises `BadWebSocket`."""
         data = self._unread + data
         self._unread = b""
-        while data:
+        at, end = (
+            0,
+            len(data),
+        )  # a copy of the rest at each small frame costs the square
+        while at < end:
             if self._left:
-                piece, data = data[: self._left], data[self._left :]
+                piece = data[at : at + self._left]
+                at += len(piece)
                 yield self._opcode, self._unmask(piece)
                 continue
-            read = _header(data)
-            if read is None or (read[1] >= _CLOSE and len(data) < read[0] + read[2]):
-                self._unread = data  # an incomplete header, or a control frame
+            read = _header(data[at : at + _LONGEST_HEADER])
+            if read is None or (read[1] >= _CLOSE and end < at + read[0] + read[2]):
+                self._unread = data[at:]  # an incomplete header, or a control frame
                 return
-            at, opcode, size, self._mask, final = read
-            data = data[at:]
+            length, opcode, size, self._mask, final = read
+            at += length
             if opcode >= _CLOSE:
-                payload, data = data[:size], data[size:]
+                payload = data[at : at + size]
+                at += size
                 yield opcode, _xor(payload, self._mask)
                 continue
             self._begin(opcode, final=final)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import tracemalloc
 
@@ -9,16 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dskity.broker.engines.builtin.listener import Listener
 from dskity.broker.engines.builtin.server import Rules
+from dskity.broker.engines.builtin.websocket import WebSocketClient
 from dskity.broker.engines.builtin.websocket_frames import (
     BadWebSocket,
     Handshake,
     Unframed,
     frame,
 )
+from dskity.broker.engines.listen import Listen
+from dskity.broker.engines.origin import Origins
 from dskity.broker.packets.connect import read_connect
 from dskity.broker.packets.forwarded import MOST_LEVELS
 from dskity.broker.packets.values import Malformed
+from dskity.bus.base.throttled_log import Allowance
 from tests.engines.builtin.scripted import (
     House,
     ack,
@@ -258,6 +264,51 @@ def test_the_handshake_answers_as_the_standard_says() -> None:
 def test_a_handshake_that_asks_for_something_else_is_refused(old: bytes, new: bytes) -> None:
     with pytest.raises(BadWebSocket):
         Handshake.parse(SHAKE.replace(old, new))
+
+
+class Wire(asyncio.Transport):
+    """A transport that keeps what is written, and can be paused."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+        self.paused = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None:
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        self.paused = False
+
+
+def test_small_frames_and_pings_give_a_client_no_longer_turn() -> None:
+    """As over TCP: 10 packets, and then others have theirs. Of many pings in one read one is
+    answered, the last."""
+    house = House(Rules(turn=10))
+    wire = Wire()
+    client = WebSocketClient(
+        Listener(house.server),
+        Origins(Listen(port=0, websocket_port=0)),
+        Allowance(house.clock),
+    )
+    client.connection_made(wire)
+    client.data_received(SHAKE + b"\r\n\r\n" + masked(connect()))
+    house.turn()
+    wire.written.clear()
+    pings = masked(b"1", 0x89) * 50 + masked(b"2", 0x89)
+    client.data_received(masked(b"\xc0\x00") * 25 + pings)
+    assert sum(data.count(b"\xd0\x00") for data in wire.written) == 10
+    assert [data for data in wire.written if data[0] == 0x8A] == [b"\x8a\x012"]
+    assert wire.paused
+    house.turn()
+    assert sum(data.count(b"\xd0\x00") for data in wire.written) == 25
+    assert not wire.paused
 
 
 def test_no_connection_is_left_when_properties_are_forged() -> None:

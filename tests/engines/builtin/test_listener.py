@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,10 +17,10 @@ from dskity.broker.engines.builtin.engine import BuiltinBroker
 from dskity.broker.engines.builtin.server import Rules
 from dskity.broker.engines.builtin.timers import Timers
 from dskity.broker.engines.listen import Listen
-from dskity.broker.users import hash_password
+from dskity.broker.users import Users, hash_password
 from dskity.bus.base import tasks
 from tests.breaking import Broken
-from tests.engines.builtin.scripted import connect, publish, subscribe
+from tests.engines.builtin.scripted import connect, publish, subscribe, text
 from tests.engines.conftest import running
 from tests.engines.device import HOST, device
 from tests.waiting import until
@@ -218,3 +219,38 @@ async def test_a_websocket_that_asks_for_something_else_is_answered(tmp_path: Pa
             assert answer.startswith(b"HTTP/1.1 " + status)
             writer.close()
     assert urlsplit(engine.url).port
+
+
+async def test_strangers_that_are_ended_meanwhile_have_no_more_passwords_checked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that computes a hash goes on without its client; the next check waits for it."""
+    users = tmp_path / "users"
+    users.write_text(f"ana:{hash_password('right')}\n")
+    began: list[None] = []
+    go_on = threading.Event()
+
+    def verify(*_: object) -> bool:
+        began.append(None)
+        return not go_on.wait(20)
+
+    monkeypatch.setattr(Users, "verify", verify)
+    monkeypatch.setattr(listener, "MAX_STRANGERS", 3)
+    async with running(BuiltinBroker(Listen(port=0, users_file=users))) as port:
+        with sockets(port, 12) as callers:
+            for one in callers:
+                one.sendall(connect(flags=0x80, tail=text("ana")))
+            for one in callers[:9]:  # ended in favour of the last three
+                with contextlib.suppress(ConnectionError):
+                    assert await asyncio.to_thread(one.recv, 1) == b""
+            await until(lambda: len(began) >= 2, "two checks")
+            with sockets(port, 3) as later:  # these end those whose passwords are being checked
+                for one in callers[9:]:
+                    with contextlib.suppress(ConnectionError):
+                        assert await asyncio.to_thread(one.recv, 1) == b""
+                for one in later:
+                    one.sendall(connect(flags=0x80, tail=text("ana")))
+                assert len(began) == 2
+                go_on.set()
+                for one in later:
+                    assert await asyncio.to_thread(one.recv, 1) == b"\x20"
