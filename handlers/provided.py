@@ -35,14 +35,6 @@ class Provided(Mapping[type, Any]):
         return len(self._values)
 
 
-class Explained(Protocol):
-    """A mapping by type that can say why a type is not in it."""
-
-    def why_not(self, kind: Any) -> str:
-        """A clause such as `it is of module 'limits', which is disabled`; empty where unknown."""
-        ...
-
-
 def why_not(provided: Mapping[type, Any], kind: Any) -> str:
     """Why no module provides `kind`, to be appended to an error; empty where unknown."""
     explain = getattr(provided, "why_not", None)

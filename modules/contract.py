@@ -39,16 +39,6 @@ class ModuleMeta:
     version: str = "0"
 
 
-class HasMeta(Protocol):
-    """The contract's required half, for type checkers."""
-
-    meta: ModuleMeta
-
-    def register(self, clients: TransportClients, config: Any) -> None:
-        """Add routes and handlers; nothing is awaited here."""
-        ...
-
-
 class Module(Generic[S]):
     """A convenient base class: set `meta`, mark handlers with `@on`, override methods as needed.
 

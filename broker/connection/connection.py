@@ -87,8 +87,8 @@ class LaneConnection:
                 await self._context.clock.sleep(delay)
 
     def close(self) -> None:
-        """Begin no more. Call it before cancelling `run`: both wire libraries use `wait_for`, which
-        before Python 3.12 may swallow a cancellation."""
+        """Begin no more. Call it before cancelling `run`: a client library may use `wait_for`,
+        which before Python 3.12 may swallow a cancellation."""
         self._step(Event.CLOSE)
 
     async def place(self, subscription: Subscription) -> None:

@@ -141,8 +141,3 @@ class OwnRequests:
             if oldest is None:
                 return
             del self.open[oldest]
-
-
-def _may_answer(entry: Subscription) -> bool:
-    consumer = entry.consumer
-    return entry.lane == "intake" and consumer is not None and consumer.answers

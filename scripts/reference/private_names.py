@@ -7,8 +7,8 @@ from dskity.modules.http.wire import private as uvicorn
 from scripts.reference.markdown import code, page, table
 
 INTRODUCTION = """
-Some of what DSkity does with a library has no public name there: acknowledging after the handler,
-pausing a reader, MQTT's rules in a broker that breaks them. Each library has one file that names
+Some of what DSkity does with a library has no public name there, such as taking a connected socket
+or reading packets past it. Each library has one file that names
 the private names, and a test finds every other use. Releases outside the tested minors are not
 installed (`pyproject.toml`); where one lacks a name all the same, the first import says which, and
 what to do instead. `python -m scripts.versions` runs the tests of the transports with the lowest
