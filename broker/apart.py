@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
 from dskity.broker.wire import ConnectRequest, WireFactory
@@ -20,14 +19,7 @@ async def publish_apart(
     opening: ConnectRequest, make_wire: WireFactory, messages: Sequence[Message]
 ) -> list[Exception | None]:
     """See `Transport.publish_apart`; `opening` is that of the connection that it is apart from."""
-    own = replace(
-        opening,
-        client_id=f"{opening.client_id}-apart",
-        clean_start=True,
-        session_expiry=0,
-        will=None,
-    )
-    wire = make_wire(own, _nothing_comes, None)
+    wire = make_wire(opening.under(f"{opening.client_id}-apart"), _nothing_comes, None)
     try:
         async with asyncio.timeout(PATIENCE):
             await wire.open()

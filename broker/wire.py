@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, Protocol, TypeAlias
 
 from dskity.broker.settings import ConnectionSettings
@@ -63,6 +63,10 @@ class ConnectRequest:
     def five(self) -> bool:
         """Whether it asks for MQTT 5, so that it may have properties."""
         return self.version == MQTT_5
+
+    def under(self, client_id: str) -> ConnectRequest:
+        """The same by another client id, without a will, whose session ends with the connection."""
+        return replace(self, client_id=client_id, clean_start=True, session_expiry=0, will=None)
 
 
 @dataclass(frozen=True, slots=True)

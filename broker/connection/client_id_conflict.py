@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from dataclasses import replace
 
 from dskity.broker.backoff import Backoff
 from dskity.broker.settings import ConnectionSettings
@@ -57,7 +56,7 @@ class ClientIdConflict:
     async def found(self, opening: ConnectRequest) -> bool:
         """Whether the broker closes our connection, though we keep quiet, and not the witness's."""
         name = f"dskity-witness-{secrets.token_hex(6)}"
-        stranger = replace(opening, client_id=name, clean_start=True, session_expiry=0, will=None)
+        stranger = opening.under(name)
         try:
             thrown_out = await self._is_thrown_out(self._quiet(stranger), self._quiet(opening))
         except DSkityError:  # one of them cannot come in: that is another trouble

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from dskity.broker.probe.client import LEAST_PATIENCE, PREFIX, Visit
@@ -96,14 +96,7 @@ async def try_out(
     opening: ConnectRequest, welcome: ConnectResult, make_wire: WireFactory
 ) -> Basics:
     """The basics of the broker that `opening` has just connected to, or why they are not known."""
-    own = replace(
-        opening,
-        client_id=f"{opening.client_id}-trial",
-        clean_start=True,
-        session_expiry=0,
-        will=None,
-    )
-    ground = Ground(own, make_wire, welcome)
+    ground = Ground(opening.under(f"{opening.client_id}-trial"), make_wire, welcome)
     try:
         async with asyncio.timeout(PATIENCE):
             try:
