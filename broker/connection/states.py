@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
+from dskity.bus.base.transitions import following
+
 
 class State(StrEnum):
     """Where a lane is between two attempts to connect; the values are for logs and docs."""
@@ -66,10 +68,6 @@ class Aim(StrEnum):
     """Connect at the node of the other connection."""
     RENEW = "renew"
     """Ask once more for all that is retained."""
-
-
-class ImpossibleTransition(RuntimeError):
-    """An event that the table does not have in this state: a fault of this program."""
 
 
 CONNECTED: Final = frozenset({State.UP, State.MOVING, State.DISCARDING, State.ABANDONED})
@@ -129,7 +127,7 @@ NEXT: Final[dict[State, dict[Event, State]]] = {
     },
     _S.CLOSED: dict.fromkeys(Event, _S.CLOSED),
 }
-"""Which state follows which, by event. What is missing is impossible."""
+"""Which state follows which, by event. A pair that is absent is an error."""
 for _state in State:
     if _state is not State.CLOSED:
         NEXT[_state] |= {Event.LOST: State.WAITING, Event.CLOSE: State.CLOSED}
@@ -160,10 +158,8 @@ class Life:
 
 def step(life: Life, event: Event) -> Life:
     """`life` after `event`; raises `ImpossibleTransition` for what the table does not have."""
-    following = NEXT[life.state].get(event)
-    if following is None:
-        raise ImpossibleTransition(f"a connection that is {life.state} cannot take {event}")
-    return replace(life, state=following, aims=_aims(life, event))
+    state = following(NEXT, life.state, event, whose="a connection")
+    return replace(life, state=state, aims=_aims(life, event))
 
 
 def _aims(life: Life, event: Event) -> frozenset[Aim]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
+from dskity.bus.base.transitions import following
+
 
 class State(StrEnum):
     """What the outbox does; the values are for logs and docs."""
@@ -56,10 +58,6 @@ class Event(StrEnum):
     """The delay after an error is over."""
     CLOSE = "close"
     """The outbox is being closed."""
-
-
-class ImpossibleTransition(RuntimeError):
-    """An event that the table does not have in this state: a fault of this program."""
 
 
 SENDS: Final = frozenset({State.SENDING, State.SENDING_MORE})
@@ -118,7 +116,7 @@ NEXT: Final[dict[State, dict[Event, State]]] = {
         _E.RETRY: _S.SENDING,
     },
 }
-"""Which state follows which, by event. What is missing is impossible."""
+"""Which state follows which, by event. A pair that is absent is an error."""
 
 for _state in State:
     # What another task tells, at any moment; where the table has nothing else it changes nothing.
@@ -131,7 +129,4 @@ for _state in State:
 
 def step(state: State, event: Event) -> State:
     """The state after an event; raises `ImpossibleTransition` for what the table does not have."""
-    following = NEXT[state].get(event)
-    if following is None:
-        raise ImpossibleTransition(f"an outbox that is {state} cannot take {event}")
-    return following
+    return following(NEXT, state, event, whose="an outbox")

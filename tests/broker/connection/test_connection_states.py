@@ -15,11 +15,11 @@ from dskity.broker.connection.states import (
     NEXT,
     Aim,
     Event,
-    ImpossibleTransition,
     Life,
     State,
     step,
 )
+from dskity.bus.base.transitions import ImpossibleTransition
 
 TOLD_FROM_OUTSIDE = (Event.FOLLOW, Event.RENEW, Event.CLOSE)
 """What the transport and the bus say at any moment."""

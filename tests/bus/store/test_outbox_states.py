@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dskity.bus.base.transitions import ImpossibleTransition
 from dskity.bus.store.outbox import Outbox
 from dskity.bus.store.outbox_states import (
     CONNECTED,
     NEXT,
     SENDS,
     Event,
-    ImpossibleTransition,
     State,
     step,
 )
