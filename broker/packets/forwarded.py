@@ -13,17 +13,17 @@ from functools import lru_cache
 from dskity.broker.packets import properties
 from dskity.broker.packets.outgoing import variable_integer
 from dskity.broker.packets.properties import Table, parse_table, read_table
+from dskity.broker.packets.topic_names import LONG, is_name, read_name
 from dskity.broker.packets.values import Malformed
 
 _PUBLISH, _QOS, _DUPLICATE, _RETAIN = 0x30, 0x06, 0x08, 0x01
 _TOPICS, _TABLES = 4_096, 1_024
 _SHORT = 127  # a property table whose length takes one byte, as nearly all
-_LONG_TOPIC = 512  # bytes; what is longer is not remembered
 _SMALL = 4_096  # bytes of a payload that may be in memory twice
 _OBJECTS = 300  # bytes that the objects of a message take beside its own
 MOST_LEVELS = 200
 """Levels of a topic or filter: each costs the router a step."""
-_PROTOCOL_ERROR, _TOPIC_INVALID, _ALIAS_INVALID = 0x82, 0x90, 0x94
+_PROTOCOL_ERROR, _ALIAS_INVALID = 0x82, 0x94
 
 
 class Forwarded:
@@ -78,7 +78,7 @@ def read(header: int, body: bytes, *, five: bool) -> tuple[Forwarded, int]:
         raise Malformed("a PUBLISH of QoS 0 that is marked as duplicate")
     try:
         end = 2 + (body[0] << 8 | body[1])
-        topic = (_topic if end < _LONG_TOPIC else _read_topic)(body[2:end])
+        topic = (_topic if end < LONG else read_name)(body[2:end])
         mid = 0
         if qos:
             mid = body[end] << 8 | body[end + 1]
@@ -128,28 +128,13 @@ def _table(body: bytes, at: int) -> tuple[Table, int]:
 
 def _checked(table: Table) -> Table:
     reply_to = table.found.get(properties.REPLY_TO)
-    if reply_to is not None and not _is_name(reply_to):
+    if reply_to is not None and not is_name(reply_to):
         raise Malformed(f"a PUBLISH with the response topic {reply_to!r:.80}", _PROTOCOL_ERROR)
     return table
 
 
-def _read_topic(encoded: bytes) -> str:
-    try:
-        topic = encoded.decode()
-    except UnicodeDecodeError as error:
-        raise Malformed("a topic that is not UTF-8") from error
-    if topic and not _is_name(topic):
-        raise Malformed(f"a PUBLISH to {topic!r:.80}", _TOPIC_INVALID)
-    return topic
-
-
-def _is_name(topic: str) -> bool:
-    """[MQTT-3.3.2-2], [MQTT-1.5.4-2]."""
-    return bool(topic) and {"\0", "+", "#"}.isdisjoint(topic)
-
-
 _NO_TABLE = Table()
-_topic = lru_cache(maxsize=_TOPICS)(_read_topic)
+_topic = lru_cache(maxsize=_TOPICS)(read_name)
 _known = lru_cache(maxsize=_TABLES)(lambda data: _checked(parse_table(data, properties.OF_PUBLISH)))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from dskity.broker.packets.publish_properties import meta_of
+from dskity.broker.packets.topic_names import LONG, read_name
 from dskity.broker.packets.values import Malformed, variable_integer
 from dskity.bus.delivery import Delivery, Meta
 
@@ -19,7 +20,6 @@ _QOS, _RETAIN, _DUPLICATE = 0x06, 0x01, 0x08  # of the first byte (MQTT 5 spec 3
 _TOPICS = 16_384
 _TABLES = 4_096
 _SHORT = 127  # a property table whose length takes one byte, as nearly all
-_LONG_TOPIC = 512  # bytes; what is longer is not remembered: all of that would be a GiB
 
 
 def decode(header: int, body: bytes, *, five: bool) -> tuple[Delivery, int]:
@@ -31,7 +31,7 @@ def decode(header: int, body: bytes, *, five: bool) -> tuple[Delivery, int]:
         end = 2 + (body[0] << 8 | body[1])
         if end > len(body):
             raise Malformed("a PUBLISH that ends in its topic")
-        topic = (_topic if end < _LONG_TOPIC else _read_topic)(body[2:end])
+        topic = (_topic if end < LONG else _read_topic)(body[2:end])
         mid = 0
         if header & _QOS:
             mid = body[end] << 8 | body[end + 1]
@@ -69,11 +69,9 @@ def _properties(body: bytes, start: int) -> tuple[Meta | None, int]:
 
 
 def _read_topic(encoded: bytes) -> str:
-    try:
-        topic = encoded.decode()
-    except UnicodeDecodeError as error:
-        raise Malformed("a topic that is not UTF-8") from error
-    if not topic or not {"\0", "+", "#"}.isdisjoint(topic):
+    """Not empty: we allow the broker no topic alias."""
+    topic = read_name(encoded)
+    if not topic:
         raise Malformed(f"a PUBLISH to {topic!r}")
     return topic
 
