@@ -43,12 +43,12 @@ class DropOldest(Generic[T]):
         items.append(item)
         if self._size_of is not None:
             self.bytes += self._size_of(item)
-        gone = 0
-        if len(items) > self.limit or self.bytes > self._max_bytes:
-            gone = self._make_room()
-        if len(items) == 1:  # else the reader has something to take, and does not wait
+        waiting = len(items)
+        if waiting == 1:  # else the reader has something to take, and does not wait
             self._arrived.set()
-        return gone
+        if waiting > self.limit or self.bytes > self._max_bytes:
+            return self._make_room()
+        return 0
 
     def put_back(self, items: Iterable[T]) -> int:
         """Add items, in their order, before all that wait; the number that went for them."""
@@ -86,10 +86,11 @@ class DropOldest(Generic[T]):
         self._closed = False
 
     def _make_room(self) -> int:
-        before = self.dropped
-        while len(self._items) > self.limit or (
-            self.bytes > self._max_bytes and len(self._items) > 1
-        ):
-            self.take()
-            self.dropped += 1
-        return self.dropped - before
+        items, gone = self._items, 0
+        while len(items) > self.limit or (self.bytes > self._max_bytes and len(items) > 1):
+            oldest = items.popleft()
+            if self._size_of is not None:
+                self.bytes -= self._size_of(oldest)
+            gone += 1
+        self.dropped += gone
+        return gone
