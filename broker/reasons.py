@@ -68,5 +68,5 @@ def reason_text(code: int) -> str:
 
 def refusal(what: str, code: int) -> BrokerRefused:
     """The broker's no to `what`, which names our action and its topic or filter."""
-    mend = ": allow it in the broker's ACL, or use another topic" if code == NOT_AUTHORIZED else ""
-    return BrokerRefused(f"the broker refused {what}: {reason_text(code)}{mend}", code)
+    fix = ": allow it in the broker's ACL, or use another topic" if code == NOT_AUTHORIZED else ""
+    return BrokerRefused(f"the broker refused {what}: {reason_text(code)}{fix}", code)

@@ -78,10 +78,10 @@ def no_more_filters(filter: str) -> Unsupported:
     )
 
 
-def no_qos(topic: str, qos: int, can: Capabilities, mend: str) -> Unsupported:
+def no_qos(topic: str, qos: int, can: Capabilities, fix: str) -> Unsupported:
     """The error where a broker is asked for more than its highest QoS."""
     return Unsupported(
-        f"{topic}: this broker does not support qos={qos}, its maximum is {can.max_qos}: {mend}"
+        f"{topic}: this broker does not support qos={qos}, its maximum is {can.max_qos}: {fix}"
     )
 
 

@@ -22,8 +22,8 @@ _WARM_UP = 50
 
 async def client(port: int, client_id: str) -> AsyncClient:
     """A connected client of mqttium, which only the extra `bench` installs."""
-    from mqttium.api import AsyncClient  # noqa: PLC0415
-    from mqttium.enums import MQTTProtocolVersion  # noqa: PLC0415
+    from mqttium.api import AsyncClient  # noqa: PLC0415  # of the extra `bench`
+    from mqttium.enums import MQTTProtocolVersion  # noqa: PLC0415  # of the extra `bench`
 
     made = AsyncClient(client_id, protocol=MQTTProtocolVersion.MQTTv5)
     await made.connect("127.0.0.1", port)
@@ -32,7 +32,7 @@ async def client(port: int, client_id: str) -> AsyncClient:
 
 def reply_properties(correlation: bytes) -> Properties:
     """What a reply says."""
-    from mqttium.types import Properties  # noqa: PLC0415
+    from mqttium.types import Properties  # noqa: PLC0415  # of the extra `bench`
 
     return Properties({"correlation_data": correlation})
 
@@ -49,7 +49,7 @@ async def by_bus(port: int, requests: int) -> None:
 
 async def bare(port: int, requests: int) -> None:
     """The same exchange without a runtime, and without its time-outs."""
-    from mqttium.types import Properties  # noqa: PLC0415
+    from mqttium.types import Properties  # noqa: PLC0415  # of the extra `bench`
 
     connected = await client(port, "bench-requester")
     await connected.subscribe(_REPLIES, qos=1)

@@ -132,10 +132,10 @@ def _addresses(host: str) -> list[tuple[socket.AddressFamily, int, int, str, tup
 
 def _refusal(error: OSError, host: str, port: int, setting: str) -> str:
     if error.errno == errno.EADDRINUSE:
-        mend = f"port {port} on {host} is already in use: set {setting} to a free port"
+        fix = f"port {port} on {host} is already in use: set {setting} to a free port"
         url = BrokerUrl("mqtt", _EVERY_ADDRESS.get(host, host), port)
         there = f", or common.mqtt.url to {url} to use the broker that is there"
-        return mend + there if setting == "broker.port" else mend
+        return fix + there if setting == "broker.port" else fix
     if error.errno == errno.EACCES:
         return f"this user may not open port {port}: set {setting} to one above 1023"
     if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dskity.broker.packets.values import Malformed
 
 LONG = 512
-"""Bytes; what a longer one means is not remembered: 16,384 of 64 KiB would be a GiB."""
+"""Bytes; longer ones are not cached: 16,384 of 64 KiB would take a GiB."""
 _INVALID = 0x90
 
 

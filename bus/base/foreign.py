@@ -2,7 +2,7 @@
 version has them.
 
 A private name may be gone with the next release. So each library has one file that names them, the
-versions they were tested with are pinned, and what is missing is told when that file is imported.
+versions they were tested with are pinned, and importing that file reports a missing name.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from dskity.bus.topics import Pattern
 
 R = TypeVar("R")
 CACHED_TOPICS = 16_384
-_LONG_TOPIC = 512  # characters; what is longer is not remembered: all of that would be a GiB
+_LONG_TOPIC = 512  # characters; longer ones are not cached: 16,384 of them could take a GiB
 
 
 @dataclass(slots=True)

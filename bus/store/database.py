@@ -148,10 +148,10 @@ class Database:
         if isinstance(error, StateUnusable):
             return error
         if isinstance(error, sqlite3.OperationalError):
-            mend = _MAKE_WRITABLE
+            fix = _MAKE_WRITABLE
         else:
-            mend = "it is damaged; move it to another place to start with an empty one"
-        return StateUnusable(f"{self._what} ({self._path}) cannot be used: {error}: {mend}")
+            fix = "it is damaged; move it to another place to start with an empty one"
+        return StateUnusable(f"{self._what} ({self._path}) cannot be used: {error}: {fix}")
 
     def _gather(self) -> list[_Work] | None:
         """The next piece of work and what came with it; None at the end."""

@@ -69,12 +69,12 @@ def _check(config: Path | None, assignments: list[str] | None) -> Findings:
 
 
 def _store_faults(settings: DSkitySettings, modules: Collection[str]) -> Iterator[str]:
-    from dskity.config.nearest import mend
+    from dskity.config.nearest import fix
     from dskity.modules.kv.module import STORES
 
     store, known = settings.kv.store, {*STORES, *modules}
     if store not in known:
-        yield f"kv.store {store!r}: no such store, and no module of that name: {mend(store, known)}"
+        yield f"kv.store {store!r}: no such store, and no module of that name: {fix(store, known)}"
 
 
 def _webhook_faults(settings: DSkitySettings) -> Iterator[str]:

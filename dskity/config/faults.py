@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dskity.bus.errors import InvalidSettings
 from dskity.config.masking import is_secret, mask_text
-from dskity.config.nearest import mend
+from dskity.config.nearest import fix
 from dskity.config.schema import Node
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _fault(detail: ErrorDetails, root: Node, layer: Layer) -> str:
     origin = layer.origin(tuple(map(str, path)))
     place = f" ({origin})" if origin else ""
     if detail["type"] == "extra_forbidden":
-        return f"{key}: no such key; {mend(str(path[-1]), section.fields)}{place}"
+        return f"{key}: no such key; {fix(str(path[-1]), section.fields)}{place}"
     if detail["type"] == "missing":
         return f"{key}: is missing: write it{place}"
     return f"{key}{_shown(detail['input'], path, node)}: {_reason(detail)}{place}"

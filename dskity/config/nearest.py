@@ -16,7 +16,7 @@ def nearest(word: str, known: Collection[str]) -> str | None:
     return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.6)), None)
 
 
-def mend(word: str, known: Collection[str]) -> str:
+def fix(word: str, known: Collection[str]) -> str:
     """The second half of an error about an unknown word."""
     meant = nearest(word, known)
     if meant is not None:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from dskity.config import DSkitySettings
-from dskity.config.nearest import mend, nearest
+from dskity.config.nearest import fix, nearest
 from dskity.config.sections.modules import ModuleSettings
 from dskity.modules.lifecycle.discovered import DiscoveredModule
 from dskity.modules.lifecycle.hydrate import settings_model
@@ -57,7 +57,7 @@ def _unread(model: type[BaseModel], values: Mapping[str, Any], above: str) -> It
     names = _names(model)
     for key, value in values.items():
         if key not in names and model.model_config.get("extra") in {None, "ignore"}:
-            yield f"{above}.{key}: {model.__name__} has no such field; {mend(key, names)}"
+            yield f"{above}.{key}: {model.__name__} has no such field; {fix(key, names)}"
         inner = _inner(model, key)
         if inner is not None and isinstance(value, Mapping):
             yield from _unread(inner, value, f"{above}.{key}")

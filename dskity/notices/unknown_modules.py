@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dskity import modules
 from dskity.config import DSkitySettings
-from dskity.config.nearest import mend
+from dskity.config.nearest import fix
 
 _FOLDER = Path(modules.__path__[0])
 BUILT_IN = tuple(sorted(path.parent.name.replace("_", "-") for path in _FOLDER.glob("*/module.py")))
@@ -24,7 +24,7 @@ def unknown_modules(settings: DSkitySettings, found: Iterable[str]) -> list[str]
     each key of a built-in one, which has its settings elsewhere."""
     names = {*BUILT_IN, *found}
     unknown = [
-        f"modules.{name}: no module of this name was found; {mend(name, names)}"
+        f"modules.{name}: no module of this name was found; {fix(name, names)}"
         for name in settings.modules
         if name not in names
     ]

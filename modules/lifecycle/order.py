@@ -47,5 +47,5 @@ def order(depends_on: Mapping[str, Collection[str]]) -> Order:
 
 def _missing(name: str, dependency: str, known: Collection[str]) -> str:
     near = difflib.get_close_matches(dependency, known, n=1)
-    mend = f"did you mean {near[0]!r}?" if near else "add it to a search path, or remove it"
-    return f"its dependency {dependency!r} was not found ({name} → {dependency}): {mend}"
+    fix = f"did you mean {near[0]!r}?" if near else "add it to a search path, or remove it"
+    return f"its dependency {dependency!r} was not found ({name} → {dependency}): {fix}"

@@ -54,7 +54,7 @@ def test_what_a_rule_publishes_matches_its_output(topic: str, filter: str, prefi
 
 
 @pytest.mark.parametrize(
-    ("words", "mend"),
+    ("words", "fix"),
     [
         ({"filter": "a/#/b"}, "'#' must be the last level"),
         ({"filter": "a/#", "strip": "b"}, "write filter: b/#"),
@@ -66,8 +66,8 @@ def test_what_a_rule_publishes_matches_its_output(topic: str, filter: str, prefi
         ({"filter": "#", "prefix": "{a}"}, "without braces"),
     ],
 )
-def test_a_rule_that_cannot_work_is_refused(words: dict[str, Any], mend: str) -> None:
-    with pytest.raises(InvalidTopic, match=mend):
+def test_a_rule_that_cannot_work_is_refused(words: dict[str, Any], fix: str) -> None:
+    with pytest.raises(InvalidTopic, match=fix):
         up(**words)
 
 

@@ -1,4 +1,4 @@
-"""`mqtt` and `bridge` in the settings: what is read, and each fault with its key and the mend."""
+"""`mqtt` and `bridge` in the settings: what is read, and each fault with its key and the fix."""
 
 from __future__ import annotations
 

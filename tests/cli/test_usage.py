@@ -79,7 +79,7 @@ def test_a_wrong_command_line_is_exit_code_2(dskity: Dskity, args: tuple[str, ..
 
 
 def test_an_error_of_ours_is_one_line_and_exit_code_1(dskity: Dskity) -> None:
-    """What is wrong and the mend, no traceback."""
+    """What is wrong and the fix, no traceback."""
     result = dskity("list", "--set", "kv.stroe=redis")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == (

@@ -20,7 +20,7 @@ def refused(**values: Any) -> str:
 
 
 def test_all_faults_with_their_origins(monkeypatch: pytest.MonkeyPatch, write: Write) -> None:
-    """One run is enough to mend them all."""
+    """One run is enough to fix them all."""
     write("port: eight\nkv:\n  stroe: redis\nmodules:\n  a: {database: {pool_size: -1}}\n")
     monkeypatch.setenv("DSKITY_GRPC_PORT", "70000")
     with pytest.raises(InvalidSettings) as caught:

@@ -1,4 +1,4 @@
-"""Settings files: what is wrong with one is said with file, line, column and the mend."""
+"""Settings files: what is wrong with one is said with file, line, column and the fix."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    ("text", "place", "mend"),
+    ("text", "place", "fix"),
     [
         ("port: 1\n\tname: x\n", "line 2, column 1", "spaces instead of tabs"),
         ("name: a: b\n", "line 1, column 8", "quote the value"),
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
         ("port: [1, 2\n", "line 2, column 1", "check the"),
     ],
 )
-def test_invalid_yaml(write: Write, text: str, place: str, mend: str) -> None:
-    """The place is the parser's, the mend is ours."""
+def test_invalid_yaml(write: Write, text: str, place: str, fix: str) -> None:
+    """The place is the parser's, the fix is ours."""
     write(text)
     with pytest.raises(InvalidSettings) as caught:
         DSkitySettings()
     assert str(caught.value).startswith(f"settings.yaml, {place}: ")
-    assert mend in str(caught.value)
+    assert fix in str(caught.value)
 
 
 def test_invalid_toml(write: Write) -> None:

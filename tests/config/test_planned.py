@@ -1,4 +1,4 @@
-"""What is not built yet is refused with the mend; no other key is taken and left without effect."""
+"""What is not built yet is refused with the fix; no other key is taken and left without effect."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def test_what_is_replaced_and_what_is_not(text: str, result: str) -> None:
 
 @pytest.mark.parametrize("text", ["${HOST", "${}", "${1A}", "a ${HOST}${"])
 def test_braces_that_name_nothing(text: str) -> None:
-    """The mend shows the three forms."""
+    """The fix shows the three forms."""
     with pytest.raises(InvalidSettings, match=r"here: \$\{ without a name and a closing brace"):
         substitute(text, VARIABLES, lambda: "here")
 

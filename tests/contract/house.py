@@ -116,7 +116,7 @@ class Client:
             self.transport.unplug()  # a transport in memory has one connection for all
 
     def plug_in(self) -> None:
-        """Mend its line."""
+        """Fix its line."""
         if self.proxy is not None:
             self.proxy.refuse(on=False)
         else:

@@ -1,4 +1,4 @@
-"""A route whose group or QoS the broker cannot give it: refused with the mend, or by best effort
+"""A route whose group or QoS the broker cannot give it: refused with the fix, or by best effort
 less."""
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.servers import HOST, mosquitto
 from tests.waiting import until
 
 NO_GROUPS = CAPABILITIES.but(shared=False)
-MEND = "remove group=…, write best_effort=True"
+FIX = "remove group=…, write best_effort=True"
 
 
 class Keen(Module):
@@ -83,7 +83,7 @@ async def test_on_a_connected_bus_it_is_refused_at_once() -> None:
     async def work(message: Message) -> None: ...
 
     async with memory_house(broker=MemoryBroker(capabilities=NO_GROUPS)) as house:
-        with pytest.raises(Unsupported, match=MEND):
+        with pytest.raises(Unsupported, match=FIX):
             await house.bus.subscribe("work/item", work, group="crew")
         assert house.bus.subscriptions == ()
 
@@ -123,7 +123,7 @@ async def test_a_module_is_failed_with_the_mend() -> None:
         await stage.supervisor.start()
         failed, reason = state(stage, "keen")
         assert failed == "failed"
-        assert MEND in reason
+        assert FIX in reason
         assert state(stage, "easy") == ("started", "")
         await stage.house.bus.publish("work/item", b"1")
         await until(lambda: easy.handled, "the message")
@@ -138,7 +138,7 @@ async def test_what_was_not_known_at_the_start_is_told_once_connected() -> None:
         assert state(stage, "keen") == ("started", "")
         stage.house.broker.start()
         await until(lambda: state(stage, "keen")[0] == "quarantined", "the quarantine")
-        assert MEND in state(stage, "keen")[1]
+        assert FIX in state(stage, "keen")[1]
         await until(lambda: has_plain(stage.house.bus), "the plain subscription")
         assert state(stage, "easy") == ("started", "")
         for topic in ("work/item", "rest/item"):

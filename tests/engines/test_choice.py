@@ -55,7 +55,7 @@ def test_the_choice(
 
 
 @pytest.mark.parametrize(
-    ("wanted", "url", "error", "mend"),
+    ("wanted", "url", "error", "fix"),
     [
         ("mosquitto", None, EngineError, "apt-get install mosquitto"),
         ("none", None, InvalidSettings, "set common.mqtt.url"),
@@ -67,12 +67,12 @@ def test_what_cannot_be_is_refused_with_the_mend(
     wanted: EngineName,
     url: str | None,
     error: type[DSkityError],
-    mend: str,
+    fix: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("dskity.broker.engines.engine.has_rumqttd", lambda: False)
-    with pytest.raises(error, match=mend):
+    with pytest.raises(error, match=fix):
         choose_engine(wanted, url, listen=Listen(), state_dir=tmp_path, find=lambda: None)
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a file is that module's error, with the place and the mend."""
+"""What is wrong with a file is that module's error, with the place and the fix."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dskity.broker.engines.amqtt.engine import AmqttBroker
 from dskity.broker.engines.listen import Listen
-from tests.doctor.test_at_start import MEND, has_plain
+from tests.doctor.test_at_start import FIX, has_plain
 from tests.engines.device import device
 from tests.runtime.house import House, on_broker, started, write_module
 from tests.servers import free_port
@@ -34,7 +34,7 @@ async def test_a_runtime_on_amqtt(tmp_path: Path) -> None:
     async with started(tmp_path, broker={"engine": "amqtt", "port": 0}) as house:
         states = house.runtime.supervisor.states()
         assert (states["Keen"].state, states["Easy"].state) == ("failed", "started")
-        assert MEND in states["Keen"].reason
+        assert FIX in states["Keen"].reason
         await easy_handles(house, house.broker_port)
 
 
@@ -49,7 +49,7 @@ async def test_a_runtime_whose_amqtt_comes_later(tmp_path: Path) -> None:
         await broker.start()
         try:
             await until(lambda: states()["Keen"].state == "quarantined", "the quarantine")
-            assert MEND in (await house.unready())["module:Keen"]
+            assert FIX in (await house.unready())["module:Keen"]
             await until(lambda: has_plain(house.runtime.bus), "the plain subscription")
             await easy_handles(house, port)
         finally:

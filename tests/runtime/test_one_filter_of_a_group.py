@@ -21,7 +21,7 @@ from tests.runtime.house import started, write_module
 from tests.servers import need_rumqttd
 from tests.waiting import until
 
-MEND = "use a different name for each group, or write best_effort=True"
+FIX = "use a different name for each group, or write best_effort=True"
 WORKER = """
     from dskity.modules import Module, ModuleMeta, on
 
@@ -34,7 +34,7 @@ WORKER = """
 
 
 async def test_a_runtime_on_rumqttd(tmp_path: Path) -> None:
-    """The first is served, the next one is refused with the mend, by best effort it is plain."""
+    """The first is served, the next one is refused with the fix, by best effort it is plain."""
     need_rumqttd()
     for name, after, more in (
         ("first", (), ""),
@@ -49,7 +49,7 @@ async def test_a_runtime_on_rumqttd(tmp_path: Path) -> None:
             "failed",
             "started",
         ]
-        assert MEND in states["keen"].reason
+        assert FIX in states["keen"].reason
         for name in ("first", "easy"):
             await house.runtime.bus.publish(f"work/{name}", b"1")
         routes = {route.name: route.stats for route in house.runtime.core.dispatcher.routes}
@@ -93,7 +93,7 @@ async def test_what_was_not_known_at_the_start_is_told_once_connected() -> None:
         stage.house.broker.start()
         states = stage.supervisor.states
         await until(lambda: states()["keen"].state == "quarantined", "the quarantine")
-        assert MEND in states()["keen"].reason
+        assert FIX in states()["keen"].reason
         plain = ["$share/crew/work/first", "work/easy"]
         await until(
             lambda: sorted(entry.wire_filter for entry in stage.house.bus.subscriptions) == plain,
@@ -123,7 +123,7 @@ async def test_a_second_filter_is_not_asked_for() -> None:
         try:
             await bus.link.wait_connected(10)
             assert bus.unserved == (second,)
-            with pytest.raises(Unsupported, match=MEND):
+            with pytest.raises(Unsupported, match=FIX):
                 await bus.attach("work/c", accept, group="crew")
             async with asyncio.timeout(2):
                 await second.cancel()

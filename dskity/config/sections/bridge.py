@@ -8,7 +8,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from dskity.bus.errors import InvalidInput
 from dskity.bus.topics import parse
-from dskity.config.nearest import mend
+from dskity.config.nearest import fix
 from dskity.config.sections.connections import DEFAULT
 from dskity.config.sections.section import Section
 from dskity.modules.bridge.loops import refuse_loops
@@ -72,7 +72,7 @@ def _unknown(
 ) -> Iterator[InitErrorDetails]:
     for key, name in (("from", rule.source), ("to", rule.to)):
         if name not in known:
-            yield _fault((index, key), name, f"no such connection; {mend(name, known)}")
+            yield _fault((index, key), name, f"no such connection; {fix(name, known)}")
 
 
 def _fault(loc: tuple[int | str, ...], value: object, text: str) -> InitErrorDetails:

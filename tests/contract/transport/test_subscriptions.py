@@ -160,7 +160,7 @@ async def test_a_group_may_have_several_filters(house: House) -> None:
 
 
 async def test_a_broker_without_groups_is_refused_one(cell: Cell, house: House) -> None:
-    """With the mend; `Capabilities` said so before."""
+    """With the fix; `Capabilities` said so before."""
     client = await house.connected()
     if reason_against(cell, "shared") is None:
         assert client.transport.capabilities.shared

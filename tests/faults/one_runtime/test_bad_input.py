@@ -34,11 +34,11 @@ def _newer(file: Path) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize(
-    ("spoil", "mend"),
+    ("spoil", "fix"),
     [(_corrupt, "move it to another place"), (_newer, "written by a newer DSkity")],
 )
 async def test_a_start_refuses_a_file_that_it_cannot_read(
-    tmp_path: Path, name: str, spoil: Any, mend: str
+    tmp_path: Path, name: str, spoil: Any, fix: str
 ) -> None:
     """It names the file, says what to do, and leaves the file as it is."""
     values = settings(tmp_path, 1, mqtt={"connect_timeout": 1})
@@ -46,7 +46,7 @@ async def test_a_start_refuses_a_file_that_it_cannot_read(
     file.parent.mkdir()
     spoil(file)
     before = file.read_bytes()
-    with pytest.raises(StateUnusable, match=mend) as refused:
+    with pytest.raises(StateUnusable, match=fix) as refused:
         await start(DSkitySettings.isolated(**values))
     assert str(file) in str(refused.value)
     assert file.read_bytes() == before
