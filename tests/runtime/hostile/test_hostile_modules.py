@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.device import device
 from tests.runtime.house import write_module
-from tests.runtime.process.test_run import READY, dskity_run
-from tests.servers import HOST, mosquitto
+from tests.runtime.process.test_run import dskity_run
+from tests.runtime.process.with_device import run_with_device
 
 HEAD = """
     import asyncio, sys, time
@@ -67,20 +66,13 @@ async def test_the_process_and_the_other_modules_go_on(way: str, tmp_path: Path)
             {body}
 """,
     )
-    with mosquitto() as broker:
-        settings = {
-            "common.mqtt.url": f"mqtt://{HOST}:{broker.port}",
-            "shutdown_grace_seconds": "0.5",
-        }
-        async with device(broker.port) as it:
-            with dskity_run(tmp_path, settings) as run:
-                run.wait_for(READY)
-                await it.publish("bad", b"", qos=0)  # at QoS 1 it would come again
-                run.wait_for(told)
-                await it.publish("other/1", b"")
-                run.wait_for("other 1")
-                run.tell(signal.SIGTERM)
-                assert run.ended(8) == 0, run.output
+    async with run_with_device(tmp_path, grace="0.5") as (run, it):
+        await it.publish("bad", b"", qos=0)  # at QoS 1 it would come again
+        run.wait_for(told)
+        await it.publish("other/1", b"")
+        run.wait_for("other 1")
+        run.tell(signal.SIGTERM)
+        assert run.ended(8) == 0, run.output
 
 
 BLOCKS = {"sleep": "time.sleep(1000)", "spin": "while True: pass"}
@@ -99,20 +91,13 @@ async def test_a_handler_that_keeps_the_loop_is_named_and_sigterm_ends_the_proce
             {BLOCKS[way]}
 """,
     )
-    with mosquitto() as broker:
-        settings = {
-            "common.mqtt.url": f"mqtt://{HOST}:{broker.port}",
-            "shutdown_grace_seconds": "0.3",
-        }
-        async with device(broker.port) as it:
-            with dskity_run(tmp_path, settings) as run:
-                run.wait_for(READY)
-                await it.publish("bad", b"")
-                run.wait_for(r"the event loop has been blocked for \d+ s in \S*bad\.py:20")
-                run.tell(signal.SIGTERM)
-                assert run.ended(8) == 1, run.output
-                run.wait_for("the process exits without draining: the event loop is blocked", 0)
-                run.wait_for(r"cut off: handlers still running.*bad\.Bad\.bad \(1\)", 0)
+    async with run_with_device(tmp_path, grace="0.3") as (run, it):
+        await it.publish("bad", b"")
+        run.wait_for(r"the event loop has been blocked for \d+ s in \S*bad\.py:20")
+        run.tell(signal.SIGTERM)
+        assert run.ended(8) == 1, run.output
+        run.wait_for("the process exits without draining: the event loop is blocked", 0)
+        run.wait_for(r"cut off: handlers still running.*bad\.Bad\.bad \(1\)", 0)
 
 
 async def test_a_register_that_keeps_the_loop_is_named_too(tmp_path: Path) -> None:

@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.device import device
 from tests.runtime.house import started, write_module
-from tests.runtime.process.test_run import READY, dskity_run
-from tests.servers import HOST, mosquitto
+from tests.runtime.process.with_device import run_with_device
 from tests.waiting import until
 
 MODULE = """
@@ -74,23 +72,16 @@ async def test_told_to_stop_it_exits_with_0_whatever_its_handlers_do(
     kind: str, tmp_path: Path
 ) -> None:
     write_module(tmp_path, "stuck.py", MODULE)
-    with mosquitto() as broker:
-        settings = {
-            "common.mqtt.url": f"mqtt://{HOST}:{broker.port}",
-            "shutdown_grace_seconds": "0.3",
-        }
-        async with device(broker.port) as it:
-            with dskity_run(tmp_path, settings) as run:
-                run.wait_for(READY)
-                await it.publish("exit/0", b"")
-                for number in range(40):
-                    await it.publish(f"{kind}/{number}", b"")
-                await until(lambda: run.output.count("blocked") == 40, "all are blocked")
-                await it.publish("other/1", b"")
-                run.wait_for("other 1")
-                run.tell(signal.SIGTERM)
-                assert run.ended(8) == 0, run.output
-                run.wait_for(NAMED[kind], 0)
+    async with run_with_device(tmp_path, grace="0.3") as (run, it):
+        await it.publish("exit/0", b"")
+        for number in range(40):
+            await it.publish(f"{kind}/{number}", b"")
+        await until(lambda: run.output.count("blocked") == 40, "all are blocked")
+        await it.publish("other/1", b"")
+        run.wait_for("other 1")
+        run.tell(signal.SIGTERM)
+        assert run.ended(8) == 0, run.output
+        run.wait_for(NAMED[kind], 0)
 
 
 async def test_the_setting_bounds_the_threads_of_plain_handlers(tmp_path: Path) -> None:
