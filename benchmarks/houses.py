@@ -14,8 +14,8 @@ from dskity.bus.base.threads import ThreadPool
 from dskity.bus.bus import Bus
 from dskity.bus.memory import MemoryBroker, MemoryTransport
 from dskity.bus.store.dedup_store import DedupStore
-from dskity.composition.client_library import connection, make_transport
 from dskity.composition.connections import connect
+from dskity.composition.mqtt_transport import connection, make_transport
 from dskity.config import DSkitySettings
 from dskity.handlers import Dispatcher
 

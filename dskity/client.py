@@ -11,7 +11,7 @@ from dskity.broker.url import Urls
 from dskity.bus.base.threads import blocking
 from dskity.bus.bus import Bus
 from dskity.bus.errors import NotConnected
-from dskity.composition.client_library import connection, make_transport
+from dskity.composition.mqtt_transport import connection, make_transport
 from dskity.config import DSkitySettings
 from dskity.handlers import Dispatcher
 from dskity.process.running import find_running

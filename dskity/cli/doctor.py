@@ -48,7 +48,7 @@ async def _examine(settings: DSkitySettings, names: Sequence[str]) -> dict[str, 
     from dskity.broker.engines.rumqttd import ManagedRumqttd
     from dskity.broker.limits import NO_LIMITS
     from dskity.client import broker_url
-    from dskity.composition.client_library import connection, make_transport
+    from dskity.composition.mqtt_transport import connection, make_transport
     from dskity.config.sections.connections import DEFAULT
 
     mqtt = settings.common.mqtt

@@ -19,8 +19,8 @@ from dskity.bus.bus import Bus
 from dskity.bus.errors import NotConnected
 from dskity.bus.store.dedup_store import DedupStore
 from dskity.bus.transport import Transport
-from dskity.composition.client_library import connection, make_transport
 from dskity.composition.connections import NamedConnection, connect, introduce
+from dskity.composition.mqtt_transport import connection, make_transport
 from dskity.composition.presence import Presence, state_message
 from dskity.config import DSkitySettings
 from dskity.config.sections.connections import DEFAULT, NamedMqttSettings

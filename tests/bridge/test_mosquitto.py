@@ -13,7 +13,7 @@ from dskity.bootstrap import start
 from dskity.broker.settings import ConnectionSettings
 from dskity.bus.bus import Bus
 from dskity.bus.delivery import Delivery
-from dskity.composition.client_library import make_transport
+from dskity.composition.mqtt_transport import make_transport
 from dskity.config import DSkitySettings
 from dskity.handlers import Dispatcher
 from tests.bridge.sites import RULE, carriers, settings

@@ -8,7 +8,7 @@ import sys
 
 def test_importing_the_package_loads_no_wire_library() -> None:
     code = (
-        "import sys, dskity.broker, dskity.composition.client_library\n"
+        "import sys, dskity.broker, dskity.composition.mqtt_transport\n"
         "assert not {'aiomqtt', 'paho', 'amqtt'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,7 +7,7 @@ import asyncio
 from dskity.broker.settings import ConnectionSettings
 from dskity.bus.errors import NotConnected
 from dskity.bus.message import Message
-from dskity.composition.client_library import make_transport
+from dskity.composition.mqtt_transport import make_transport
 from tests.broker.scripted import started
 from tests.servers import HOST, mosquitto
 
